@@ -1,0 +1,32 @@
+/* Hashes, HMAC, HKDF, PBKDF2, from libnettle. */
+#ifndef CRYPTO_HASH_H
+#define CRYPTO_HASH_H
+
+#include <nettle/sha2.h>
+
+#include "base/bytes.h"
+#include "base/types.h"
+
+struct sha256_state {
+	struct sha256_ctx nettle;
+};
+
+void sha256_init_state(struct sha256_state *s);
+void sha256_add(struct sha256_state *s, const void *p, size_t size);
+struct sha256 sha256_finish(struct sha256_state *s);
+
+struct sha256 sha256(const void *p, size_t size);
+struct sha256 sha256d(const void *p, size_t size);
+struct hash160 hash160(const void *p, size_t size); /* RIPEMD160(SHA256(p)) */
+struct ripemd160 ripemd160(const void *p, size_t size);
+void sha512(uint8_t out64[64], const void *p, size_t size);
+/* BIP 340: SHA256(SHA256(tag) || SHA256(tag) || ...) */
+void sha256_tagged_init(struct sha256_state *s, const char *tag);
+
+struct sha256 hmac_sha256(struct bytes key, struct bytes message);
+void hmac_sha512(uint8_t out64[64], struct bytes key, struct bytes message);
+/* RFC 5869 with SHA-256; out_size at most 255 * 32. */
+void hkdf_sha256(uint8_t *out, size_t out_size, struct bytes salt, struct bytes key, struct bytes info);
+void pbkdf2_sha512(uint8_t *out, size_t out_size, struct bytes password, struct bytes salt, unsigned rounds);
+
+#endif
