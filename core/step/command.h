@@ -1,0 +1,210 @@
+/* What a user orders, typed, and what comes back.
+ *
+ * api/ turns JSON into a struct command and a struct reply into JSON; the core
+ * knows neither.  Reading is not a command: it goes through node/view.h. */
+#ifndef STEP_COMMAND_H
+#define STEP_COMMAND_H
+
+#include "base/amount.h"
+#include "base/bytes.h"
+#include "base/types.h"
+#include "step/funds.h"
+
+/* Codes of replies that failed: JSON-RPC's and Core Lightning's numbers. */
+enum reply_code {
+	REPLY_OK = 0,
+	REPLY_INVALID = -32602,       /* a parameter makes no sense */
+	REPLY_FAILED = -1,
+	REPLY_CONNECT_UNKNOWN = 400,  /* no address */
+	REPLY_CONNECT_FAILED = 401,
+	REPLY_CONNECT_GONE = 402,     /* the peer hung up during init */
+	REPLY_NOT_CONNECTED = 313,
+	REPLY_FUNDING_TOO_LARGE = 300,
+	REPLY_FUNDING_CANNOT_AFFORD = 301,
+	REPLY_FUNDING_BROADCAST = 303,
+	REPLY_FUNDING_TOO_SMALL = 304,
+	REPLY_FUNDING_REFUSED = 312,  /* the peer said no */
+	REPLY_PAY_IN_PROGRESS = 200,
+	REPLY_PAY_ALREADY_PAID = 201,
+	REPLY_PAY_DESTINATION = 203,  /* a permanent failure at the destination */
+	REPLY_PAY_NO_ROUTE = 205,
+	REPLY_PAY_TOO_EXPENSIVE = 206,
+	REPLY_PAY_EXPIRED = 207,
+	REPLY_PAY_STOPPED = 210,      /* gave up after trying */
+	REPLY_INVOICE_LABEL = 900,
+	REPLY_INVOICE_PREIMAGE = 901,
+	REPLY_INVOICE_EXPIRED = 903,
+	REPLY_INVOICE_UNKNOWN = 905,
+};
+
+enum command_kind {
+	COMMAND_CONNECT, COMMAND_DISCONNECT, COMMAND_NEW_ADDRESS, COMMAND_WITHDRAW, COMMAND_FUND_CHANNEL,
+	COMMAND_CLOSE, COMMAND_INVOICE, COMMAND_WAIT_INVOICE, COMMAND_PAY, COMMAND_KEYSEND, COMMAND_STOP,
+};
+
+struct custom_record {
+	uint64_t type;
+	struct bytes value;
+};
+
+/* A channel as a user names it: one of the three is set. */
+struct channel_name {
+	bool by_id, by_scid, by_peer;
+	struct channel_id id;
+	struct scid scid;
+	struct pubkey peer;
+};
+
+struct command {
+	enum command_kind kind;
+	union {
+		struct {
+			struct pubkey peer;
+			const char *host; /* NULL: an address that we know */
+			uint16_t port;
+		} connect;
+		struct {
+			struct pubkey peer;
+			bool force;       /* even with live channels */
+		} disconnect;
+		struct {
+			enum address_kind kind;
+		} new_address;
+		struct {
+			struct bytes script;
+			struct amount_sat amount;
+			bool all;
+			struct feerate feerate; /* 0: FEE_NORMAL */
+			uint32_t min_confirmations;
+			struct outpoint *coins;
+			uint32_t coin_count;
+		} withdraw;
+		struct {
+			struct pubkey peer;
+			const char *host; /* NULL: must be connected or have a known address */
+			uint16_t port;
+			struct amount_sat amount;
+			bool all;
+			struct amount_msat push;
+			bool announce;
+			struct feerate feerate; /* of the funding transaction; 0: FEE_NORMAL */
+			uint32_t min_confirmations;
+			bool has_close_to;
+			struct bytes close_to; /* upfront shutdown script */
+			bool has_channel_type;
+			struct bytes channel_type;
+			bool has_minimum_depth;
+			uint32_t minimum_depth;
+			bool has_reserve;
+			struct amount_sat reserve;
+			struct outpoint *coins;
+			uint32_t coin_count;
+		} fund_channel;
+		struct {
+			struct channel_name channel;
+			uint32_t unilateral_timeout_s; /* 0: never by itself */
+			bool has_destination;
+			struct bytes destination;
+			bool force; /* unilateral at once */
+			bool has_fee_range;
+			struct feerate fee_low, fee_high;
+		} close;
+		struct {
+			bool any_amount;
+			struct amount_msat amount;
+			const char *label;
+			const char *description;
+			bool hash_description; /* put only the description's hash into the invoice */
+			uint32_t expiry_s;
+			uint32_t min_final_cltv; /* 0: default */
+			bool has_preimage;
+			struct preimage preimage;
+			bool expose_private;
+			struct bytes *fallbacks; /* scripts */
+			uint32_t fallback_count;
+		} invoice;
+		struct {
+			const char *label;
+		} wait_invoice;
+		struct {
+			const char *bolt11;
+			bool has_amount;          /* for invoices without one */
+			struct amount_msat amount;
+			const char *label;        /* may be NULL */
+			bool has_fee_limit;
+			struct amount_msat fee_limit;
+			uint32_t retry_for_s;
+			uint32_t max_delay;       /* 0: default */
+			const char *description;  /* checked against a description hash */
+		} pay;
+		struct {
+			struct pubkey destination;
+			struct amount_msat amount;
+			const char *label;
+			bool has_fee_limit;
+			struct amount_msat fee_limit;
+			uint32_t retry_for_s;
+			struct custom_record *records;
+			uint32_t record_count;
+		} keysend;
+	} u;
+};
+
+struct reply {
+	enum command_kind kind;
+	enum reply_code code; /* REPLY_OK or why not */
+	const char *message;  /* when it failed: in words, with what to do next */
+	union {
+		struct {
+			struct pubkey peer;
+			struct bytes features;
+			bool outbound;
+			const char *host;
+			uint16_t port;
+		} connect;
+		struct {
+			enum address_kind kind;
+			const char *text;
+		} new_address;
+		struct {
+			struct bytes tx, psbt;
+			struct txid txid;
+		} withdraw;
+		struct {
+			struct bytes tx;
+			struct txid txid;
+			uint32_t output;
+			struct channel_id channel_id;
+			struct bytes channel_type;
+			struct bytes close_to;
+			uint32_t minimum_depth;
+		} fund_channel;
+		struct {
+			bool mutual;        /* else unilateral */
+			bool unopened;      /* the channel was only forgotten */
+			struct bytes tx;
+			struct txid txid;
+		} close;
+		struct {
+			const char *bolt11;
+			struct sha256 payment_hash;
+			struct secret32 payment_secret;
+			uint64_t expires_at_s;
+			uint64_t created_index;
+			bool warn_capacity; /* no incoming capacity for it */
+		} invoice;
+		struct {
+			struct sha256 payment_hash; /* the API shows the invoice from the view */
+		} wait_invoice;
+		struct {
+			struct sha256 payment_hash;
+			struct preimage preimage;
+			struct pubkey destination;
+			struct amount_msat amount, sent;
+			uint64_t created_at_s;
+			uint32_t parts;
+		} pay; /* COMMAND_PAY and COMMAND_KEYSEND */
+	} u;
+};
+
+#endif

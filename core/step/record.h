@@ -1,0 +1,25 @@
+/* Kinds of stored records.  Values are stored: append only, never reuse one.
+ * Keys are big endian so that a range of them reads in order. */
+#ifndef STEP_RECORD_H
+#define STEP_RECORD_H
+
+enum record_kind {
+	RECORD_NODE = 1,         /* "counters" ...: what the node counts */
+	RECORD_CHANNEL = 2,      /* channel key id (be64) */
+	RECORD_HTLC = 3,         /* channel key id, direction (u8: 0 offered by us, 1 by them), htlc id (be64) */
+	RECORD_HTLC_ONION = 4,   /* same key: the packet, while it may be needed */
+	RECORD_HTLC_PAST = 5,    /* same key: hash, expiry and commitment range, for penalties */
+	RECORD_COMMIT_SIGS = 6,  /* channel key id: the remote's signatures of our latest commitment */
+	RECORD_SHACHAIN = 7,     /* channel key id: the remote's revealed secrets */
+	RECORD_PEER = 8,         /* node id: addresses, whether to reconnect */
+	RECORD_INVOICE = 9,      /* payment hash */
+	RECORD_PAYMENT = 10,     /* payment hash, attempt group (be64) */
+	RECORD_PART = 11,        /* payment hash, group (be64), part (be64) */
+	RECORD_CHAIN = 12,       /* "tip"; height (be32): recent header */
+	RECORD_WALLET = 13,      /* the wallet's own keys */
+	RECORD_OUTBOX = 14,      /* id (be64): a transaction to keep broadcasting */
+	RECORD_CLOSED = 15,      /* channel key id: a channel that is history */
+	RECORD_KINDS = 16,
+};
+
+#endif

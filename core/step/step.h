@@ -1,0 +1,51 @@
+/* What every machine of the core is handed with an event: the time, entropy,
+ * the chain's height, limits and where effects go.
+ *
+ * Asking somebody outside (signer, wallet, broadcaster) takes an id from
+ * step_ask, which remembers whose question it is; node/ hands the answer back
+ * to that owner.  An owner that is gone simply does not get it. */
+#ifndef STEP_STEP_H
+#define STEP_STEP_H
+
+#include "base/log.h"
+#include "base/table.h"
+#include "crypto/cipher.h"
+#include "step/effect.h"
+
+enum owner_kind {
+	OWNER_CHANNEL = 1,  /* owner: channel key id */
+	OWNER_HTLC_ONION,   /* owner: serial of an onion being opened */
+	OWNER_INVOICE,      /* owner: serial of an invoice being signed */
+	OWNER_FUNDING,      /* owner: channel key id, about wallet coins */
+	OWNER_WITHDRAW,     /* owner: call id */
+	OWNER_ADDRESS,      /* owner: call id */
+	OWNER_CHANNEL_ADDRESS, /* owner: channel key id, a shutdown script */
+	OWNER_SWEEP,        /* owner: channel key id */
+	OWNER_CALL,         /* owner: call id */
+	OWNER_GOSSIP,       /* owner: channel key id */
+};
+
+struct step {
+	struct effects *out;
+	uint64_t now_ms;
+	uint32_t height;       /* the chain's, as far as we have followed it */
+	struct feerate fees[4]; /* by enum fee_target */
+	struct drbg *entropy;
+	const struct log_sink *log;
+	struct table *asked;   /* id -> struct ask */
+	uint64_t *next_ask;
+};
+
+/* A new id for a question of this owner. */
+uint64_t step_ask(struct step *s, enum owner_kind kind, uint64_t owner);
+/* Whose question it was; forgets it.  False for an id that nobody asked. */
+MUST_USE bool step_take(struct step *s, uint64_t id, enum owner_kind *kind, uint64_t *owner);
+
+void step_asked_init(struct table *asked, const uint8_t seed16[16]);
+void step_asked_release(struct table *asked);
+
+/* A request in the effects' arena. */
+struct sign_request *step_sign_request(struct step *s, enum sign_kind kind, uint64_t channel_key, const struct pubkey *peer);
+struct funds_request *step_funds_request(struct step *s, enum funds_kind kind);
+
+#endif
