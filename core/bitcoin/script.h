@@ -37,9 +37,11 @@ MUST_USE bool script_is_p2wsh(struct bytes s);
 MUST_USE bool script_is_p2tr(struct bytes s);
 MUST_USE bool script_is_p2pkh(struct bytes s);
 MUST_USE bool script_is_p2sh(struct bytes s);
+/* Any witness program (BIP 141): version 0 to 16, 2 to 40 bytes. */
+MUST_USE bool script_is_witness(struct bytes s);
 /* Any witness program of version 1 to 16 with 2 to 40 bytes (BOLT 2 option_shutdown_anysegwit). */
 MUST_USE bool script_is_witness_v1_up(struct bytes s);
-/* Bitcoin Core's dust threshold of an output at 3 sat/vB. */
+/* Bitcoin Core's dust threshold of an output at 3 sat/vB (BOLT 3 "Dust Limits"); 0 where it can not be spent. */
 struct amount_sat script_dust_limit(struct bytes script);
 
 /* The signed hash of one input.  BIP 143 (segwit v0). */

@@ -37,21 +37,28 @@ MUST_USE struct tx *tx_new(struct arena *a, int32_t version, uint32_t input_coun
 /* NULL if the bytes at the cursor are no transaction (the cursor has failed).  No stricter than consensus:
  * a witness of 500,000 items parses.  Views point into the cursor's bytes, arrays into the arena. */
 MUST_USE struct tx *tx_decode(struct arena *a, struct cursor *c);
+/* The form without marker and flag even where there are no inputs: PSBT's unsigned transaction. */
+MUST_USE struct tx *tx_decode_stripped(struct arena *a, struct cursor *c);
 /* The whole of b is one transaction, or NULL. */
 MUST_USE struct tx *tx_parse(struct arena *a, struct bytes b);
 void tx_encode(const struct tx *t, struct buf *out); /* with witnesses where there are any */
 void tx_encode_stripped(const struct tx *t, struct buf *out);
+void tx_output_encode(const struct tx_output *o, struct buf *out);
 struct txid tx_id(const struct tx *t);
 struct txid tx_witness_id(const struct tx *t);
 uint64_t tx_weight(const struct tx *t);
 /* Sets input's witness to copies of the items. */
 void tx_set_witness(struct arena *a, struct tx *t, uint32_t input, const struct bytes *items, uint32_t count);
+/* A deep copy that lives as long as a. */
+MUST_USE struct tx *tx_copy(struct arena *a, const struct tx *t);
 
 void buf_add_varint(struct buf *b, uint64_t v); /* Bitcoin's compactSize */
 uint64_t cursor_varint(struct cursor *c);       /* must be minimal */
 size_t varint_size(uint64_t v);
 
-/* Hex in RPC order (reversed). */
+/* Hex in RPC order (reversed). hash_: any 32-byte hash, such as a block's. */
+void hash_to_hex(char out65[65], const uint8_t hash32[32]);
+MUST_USE bool hash_from_hex(uint8_t out32[32], const char *hex64);
 void txid_to_hex(char out65[65], const struct txid *t);
 MUST_USE bool txid_from_hex(struct txid *out, const char *hex64);
 
