@@ -1,0 +1,71 @@
+/* The whole Lightning core as one deterministic machine.
+ *
+ * node_new, then node_load_record for each stored record in any order, then
+ * node_start; after that node_step for each event and node_flush once no event
+ * is waiting (runtime/exec does this).  The same configuration, seed, records
+ * and events give the same effects, bit for bit.  Not thread-safe. */
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
+
+#include "bitcoin/network.h"
+#include "step/effect.h"
+#include "step/event.h"
+
+struct node;
+
+struct node_address {
+	const char *host; /* literal or DNS name */
+	uint16_t port;
+};
+
+/* Explicit limits and policies; node_config_default fills in sane ones. */
+struct node_config {
+	const struct network *network;
+	struct pubkey node_id;          /* the signer's */
+	const char *alias;              /* at most 32 bytes */
+	uint8_t color[3];
+	const char *version;
+	uint16_t port;                  /* where we listen, 0 = nowhere */
+	const struct node_address *announce; /* at most 16 */
+	uint32_t announce_count;
+
+	bool accept_keysend;
+	bool accept_channels;
+	bool trust_zeroconf;            /* accept channels without confirmations from anybody */
+	bool static_remotekey_only;     /* offer and accept channels without anchors too: tests with old peers */
+
+	uint32_t channels_max;          /* in total */
+	uint32_t channels_per_peer_max; /* with a funding transaction */
+	uint32_t openings_per_peer_max; /* not funded yet: the fake-channel attack (LND, LDK 2023) */
+	uint32_t peers_max;             /* connected, without channels */
+	uint32_t invoices_max;
+	uint32_t payments_pending_max;
+	uint32_t htlcs_max;             /* max_accepted_htlcs, at most 483 */
+	uint16_t to_self_delay_blocks;
+	uint32_t minimum_depth_blocks;  /* floor; grows with the amount */
+	struct amount_sat funding_min;
+	struct amount_msat htlc_min;
+	struct amount_msat dust_exposure_max;
+	uint32_t cltv_final_blocks;     /* min_final_cltv_expiry_delta of our invoices */
+	struct amount_sat anchor_reserve; /* kept in the wallet for each anchor channel, up to ten */
+	uint64_t ping_interval_ms;
+	uint64_t reconnect_max_ms;      /* back-off's ceiling */
+};
+
+void node_config_default(struct node_config *c, const struct network *network);
+
+/* Borrows config's pointers for good; copies the rest.  seed is fresh entropy of this run.  Returns owned. */
+MUST_USE struct node *node_new(const struct node_config *config, const uint8_t seed32[32], const struct log_sink *log);
+void node_free(struct node *n);
+
+/* False if a record is damaged or newer than this program: do not start. */
+MUST_USE bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, struct bytes value);
+/* False, with a sentence in the log, if the records contradict one another. */
+MUST_USE bool node_start(struct node *n, uint64_t now_ms, struct effects *out);
+
+void node_step(struct node *n, const struct event *event, struct effects *out);
+void node_flush(struct node *n, uint64_t now_ms, struct effects *out);
+/* When it next wants EVENT_TICK, Unix milliseconds; UINT64_MAX: never. */
+uint64_t node_deadline(const struct node *n);
+
+#endif

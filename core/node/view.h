@@ -1,0 +1,46 @@
+/* Reading the node: const, no effects.  What is returned is valid until the next step. */
+#ifndef NODE_VIEW_H
+#define NODE_VIEW_H
+
+#include "channel/channel.h"
+#include "node/node.h"
+#include "payment/receive.h"
+#include "payment/send.h"
+
+struct node_info {
+	const struct node_config *config;
+	uint32_t height;
+	struct block_hash tip;
+	bool synced;
+	uint32_t best_height; /* the chain source's, as last told */
+	uint32_t peers_connected, channels_pending, channels_active, channels_inactive;
+	struct feerate fees[FEE_TARGETS];
+	struct bytes features_init, features_node, features_channel, features_invoice;
+};
+
+void node_view_info(const struct node *n, struct node_info *out);
+
+struct peer_view {
+	struct pubkey id;
+	bool connected; /* init exchanged */
+	bool outbound;
+	const char *host; /* "" if unknown */
+	uint16_t port;
+	struct bytes features; /* their init features */
+	uint32_t channel_count;
+};
+
+/* for (at = 0; node_view_peer(n, &at, &p); ) */
+MUST_USE bool node_view_peer(const struct node *n, uint32_t *at, struct peer_view *out);
+MUST_USE bool node_view_peer_by_id(const struct node *n, const struct pubkey *id, struct peer_view *out);
+
+/* NULL at the end. */
+const struct channel *node_view_channel(const struct node *n, uint32_t *at);
+const struct channel *node_view_channel_named(const struct node *n, const struct channel_name *name);
+/* Channels that are history, newest last. */
+const struct channel_record *node_view_closed(const struct node *n, uint32_t *at);
+
+const struct receive *node_view_invoices(const struct node *n); /* payment/receive.h iterates */
+const struct send *node_view_payments(const struct node *n);    /* payment/send.h iterates */
+
+#endif
