@@ -85,12 +85,19 @@ void sha256_tagged_init(struct sha256_state *s, const char *tag)
 
 struct sha256 hmac_sha256(struct bytes key, struct bytes message)
 {
+	return hmac_sha256_pair(key, message, BYTES_NONE);
+}
+
+struct sha256 hmac_sha256_pair(struct bytes key, struct bytes first, struct bytes second)
+{
 	struct hmac_sha256_ctx c;
 	struct sha256 out;
 
 	nettle_hmac_sha256_set_key(&c, key.size, key.data);
-	if (message.size)
-		nettle_hmac_sha256_update(&c, message.size, message.data);
+	if (first.size)
+		nettle_hmac_sha256_update(&c, first.size, first.data);
+	if (second.size)
+		nettle_hmac_sha256_update(&c, second.size, second.data);
 	nettle_hmac_sha256_digest(&c, sizeof(out.v), out.v);
 	mem_wipe(&c, sizeof(c));
 	return out;

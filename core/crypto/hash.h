@@ -24,6 +24,8 @@ void sha512(uint8_t out64[64], const void *p, size_t size);
 void sha256_tagged_init(struct sha256_state *s, const char *tag);
 
 struct sha256 hmac_sha256(struct bytes key, struct bytes message);
+/* Of the two parts as if they were one message. */
+struct sha256 hmac_sha256_pair(struct bytes key, struct bytes first, struct bytes second);
 void hmac_sha512(uint8_t out64[64], struct bytes key, struct bytes message);
 /* RFC 5869 with SHA-256; out_size at most 255 * 32. */
 void hkdf_sha256(uint8_t *out, size_t out_size, struct bytes salt, struct bytes key, struct bytes info);
