@@ -76,7 +76,8 @@ struct commitment {
 	struct amount_msat trimmed;  /* sum of the HTLCs without an output */
 };
 
-/* NULL if a point is invalid, there are too many HTLCs, or balances and HTLCs exceed the funding amount.
+/* NULL if a point is invalid, there are too many HTLCs, balances and HTLCs exceed the funding amount, or the
+ * outputs do (an opener too poor for the anchors).
  * An opener who cannot pay the fee is left with zero and shortfall says by how much (BOLT 2 decides). */
 MUST_USE struct commitment *commitment_build(struct arena *a, const struct commitment_spec *spec);
 /* Fills the witness of the funding input. */

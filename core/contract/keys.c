@@ -1,0 +1,86 @@
+#include "contract/keys.h"
+
+#include "crypto/hash.h"
+
+/* SHA256(a || b): the tweak of every derivation. */
+static struct sha256 hash_points(const struct pubkey *a, const struct pubkey *b)
+{
+	uint8_t both[66];
+
+	memcpy(both, a->v, 33);
+	memcpy(both + 33, b->v, 33);
+	return sha256(both, sizeof(both));
+}
+
+bool derive_pubkey(struct pubkey *out, const struct pubkey *basepoint, const struct pubkey *per_commitment_point)
+{
+	struct sha256 tweak = hash_points(per_commitment_point, basepoint);
+
+	return pubkey_add(out, basepoint, tweak.v);
+}
+
+bool derive_seckey(struct secret32 *out, const struct secret32 *basepoint_secret, const struct pubkey *basepoint,
+		   const struct pubkey *per_commitment_point)
+{
+	struct sha256 tweak = hash_points(per_commitment_point, basepoint);
+
+	*out = *basepoint_secret;
+	return seckey_add(out, tweak.v);
+}
+
+bool derive_revocation_pubkey(struct pubkey *out, const struct pubkey *revocation_basepoint,
+			      const struct pubkey *per_commitment_point)
+{
+	struct sha256 base_tweak = hash_points(revocation_basepoint, per_commitment_point);
+	struct sha256 point_tweak = hash_points(per_commitment_point, revocation_basepoint);
+	struct pubkey from_base, from_point;
+
+	return pubkey_mul(&from_base, revocation_basepoint, base_tweak.v) &&
+	       pubkey_mul(&from_point, per_commitment_point, point_tweak.v) &&
+	       pubkey_add_point(out, &from_base, &from_point);
+}
+
+bool derive_revocation_seckey(struct secret32 *out, const struct secret32 *revocation_basepoint_secret,
+			      const struct pubkey *revocation_basepoint,
+			      const struct secret32 *per_commitment_secret,
+			      const struct pubkey *per_commitment_point)
+{
+	struct sha256 base_tweak = hash_points(revocation_basepoint, per_commitment_point);
+	struct sha256 point_tweak = hash_points(per_commitment_point, revocation_basepoint);
+	struct secret32 from_point = *per_commitment_secret;
+	bool good;
+
+	*out = *revocation_basepoint_secret;
+	good = seckey_mul(out, base_tweak.v) && seckey_mul(&from_point, point_tweak.v) &&
+	       seckey_add(out, from_point.v);
+	mem_wipe(&from_point, sizeof(from_point));
+	return good;
+}
+
+bool commitment_keys_derive(struct commitment_keys *out, const struct basepoints *broadcaster,
+			    const struct basepoints *countersignatory, const struct pubkey *per_commitment_point)
+{
+	out->per_commitment_point = *per_commitment_point;
+	/* The one key that does not change: its owner can spend after losing all data. */
+	out->countersignatory_payment = countersignatory->payment;
+	if (!pubkey_valid(&countersignatory->payment) ||
+	    !derive_revocation_pubkey(&out->revocation, &countersignatory->revocation, per_commitment_point) ||
+	    !derive_pubkey(&out->broadcaster_delayed, &broadcaster->delayed_payment, per_commitment_point) ||
+	    !derive_pubkey(&out->broadcaster_htlc, &broadcaster->htlc, per_commitment_point) ||
+	    !derive_pubkey(&out->countersignatory_htlc, &countersignatory->htlc, per_commitment_point))
+		return false;
+	out->revocation_hash = hash160(out->revocation.v, sizeof(out->revocation.v));
+	return true;
+}
+
+bool commitment_keys_of(struct commitment_keys *out, enum side owner, const struct basepoints *local,
+			const struct basepoints *remote, const struct pubkey *per_commitment_point)
+{
+	switch (owner) {
+	case SIDE_LOCAL:
+		return commitment_keys_derive(out, local, remote, per_commitment_point);
+	case SIDE_REMOTE:
+		return commitment_keys_derive(out, remote, local, per_commitment_point);
+	}
+	UNREACHABLE();
+}
