@@ -32,24 +32,25 @@ struct sweep_input {
 	uint32_t cltv_expiry;        /* SWEEP_TIMEOUT */
 	struct preimage preimage;    /* SWEEP_PREIMAGE */
 	/* What the signing key derives from, beside the basepoint that the kind names. */
-	struct pubkey per_commitment_point;      /* all but to_remote and anchor */
-	struct secret32 per_commitment_secret;   /* the SWEEP_REVOKED_* kinds: the one the peer revealed */
-	struct pubkey key;                       /* the public key that must sign */
+	struct pubkey per_commitment_point;    /* all but to_remote and anchor */
+	struct secret32 per_commitment_secret; /* SWEEP_REVOKED_*: the one that the peer revealed */
+	struct pubkey key;                     /* that must sign */
 };
 
-/* Fill *out for an output of c.  False if there is no such output.  The scripts are borrowed from c.
- * point/secret: see struct sweep_input. */
+/* Fill *out for an output of c.  False if there is no such output.  The scripts are borrowed from c. */
 MUST_USE bool sweep_to_local(struct sweep_input *out, const struct commitment *c);
 MUST_USE bool sweep_to_remote(struct sweep_input *out, const struct commitment *c);
 MUST_USE bool sweep_local_anchor(struct sweep_input *out, const struct commitment *c);
 MUST_USE bool sweep_remote_anchor(struct sweep_input *out, const struct commitment *c);
-/* HTLC position of the peer's commitment c: by preimage where the peer offered it, else after its timeout. */
+/* c->htlcs[position] of the peer's commitment: with its preimage where the peer offered it (false if it is not
+ * the preimage), after its timeout where we did. */
 MUST_USE bool sweep_htlc_preimage(struct sweep_input *out, const struct commitment *c, uint32_t position,
 				  const struct preimage *preimage);
 MUST_USE bool sweep_htlc_timeout(struct sweep_input *out, const struct commitment *c, uint32_t position);
-/* The output of our own second-stage transaction t that spends an HTLC of our commitment c. */
+/* An output of our own second-stage transaction t of our commitment c; false if it is not one. */
 MUST_USE bool sweep_htlc_tx(struct sweep_input *out, const struct commitment *c, const struct tx *t, uint32_t output);
-/* The same outputs of a revoked commitment or of the second stage that its owner published. */
+/* The same outputs of a revoked commitment, or of the second stage that its owner published.  The secret has
+ * been checked against c's point when it arrived. */
 MUST_USE bool sweep_revoked_to_local(struct sweep_input *out, const struct commitment *c,
 				     const struct secret32 *per_commitment_secret);
 MUST_USE bool sweep_revoked_htlc(struct sweep_input *out, const struct commitment *c, uint32_t position,
@@ -74,11 +75,8 @@ MUST_USE struct tx *sweep_build(struct arena *a, const struct sweep_input *input
 				uint32_t min_locktime);
 
 /* What in->key signs (SIGHASH_ALL) at that input of t. */
-struct sha256 sweep_sighash(const struct sweep_input *in, const struct tx *t, uint32_t input,
+struct sha256 sweep_sighash(struct arena *scratch, const struct sweep_input *in, const struct tx *t, uint32_t input,
 			    struct sighash_cache *cache);
-/* The private key, from the claimer's secrets and basepoints.  False if it is not that of in->key. */
-MUST_USE bool sweep_seckey(const struct secp *s, struct secret32 *out, const struct sweep_input *in,
-			   const struct basepoint_secrets *secrets, const struct basepoints *points);
 void sweep_set_witness(struct arena *a, const struct sweep_input *in, struct tx *t, uint32_t input,
 		       const struct sig64 *sig);
 
