@@ -8,57 +8,31 @@
 #ifndef ONION_FAILURE_H
 #define ONION_FAILURE_H
 
-#include "base/amount.h"
-#include "base/arena.h"
 #include "onion/sphinx.h"
+#include "wire/message.h"
 
-#define FAILURE_BADONION 0x8000u /* the packet could not be opened: update_fail_malformed_htlc */
-#define FAILURE_PERM 0x4000u
-#define FAILURE_NODE 0x2000u
-#define FAILURE_UPDATE 0x1000u
-
-/* Stored in records and told to users by number. */
-enum failure_code {
-	FAIL_TEMPORARY_NODE_FAILURE = 0x2002,
-	FAIL_PERMANENT_NODE_FAILURE = 0x6002,
-	FAIL_REQUIRED_NODE_FEATURE_MISSING = 0x6003,
-	FAIL_INVALID_ONION_VERSION = 0xc004,
-	FAIL_INVALID_ONION_HMAC = 0xc005,
-	FAIL_INVALID_ONION_KEY = 0xc006,
-	FAIL_TEMPORARY_CHANNEL_FAILURE = 0x1007,
-	FAIL_PERMANENT_CHANNEL_FAILURE = 0x4008,
-	FAIL_REQUIRED_CHANNEL_FEATURE_MISSING = 0x4009,
-	FAIL_UNKNOWN_NEXT_PEER = 0x400a,
-	FAIL_AMOUNT_BELOW_MINIMUM = 0x100b,
-	FAIL_FEE_INSUFFICIENT = 0x100c,
-	FAIL_INCORRECT_CLTV_EXPIRY = 0x100d,
-	FAIL_EXPIRY_TOO_SOON = 0x100e,
-	FAIL_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS = 0x400f,
-	FAIL_FINAL_INCORRECT_CLTV_EXPIRY = 0x0012,
-	FAIL_FINAL_INCORRECT_HTLC_AMOUNT = 0x0013,
-	FAIL_CHANNEL_DISABLED = 0x1014,
-	FAIL_EXPIRY_TOO_FAR = 0x0015,
-	FAIL_INVALID_ONION_PAYLOAD = 0x4016,
-	FAIL_MPP_TIMEOUT = 0x0017,
-	FAIL_INVALID_ONION_BLINDING = 0xc018,
-};
-
-/* One failure message.  Which fields count is a matter of the code. */
+/* One failure message, of the codes FAIL_... that spec/bolt4.csv lists (or a
+ * stranger's number).  Which member of the union counts is a matter of the
+ * code; views in it are borrowed. */
 struct failure {
-	uint16_t code;               /* enum failure_code, or a stranger's number */
-	struct sha256 onion_hash;    /* all with FAILURE_BADONION */
-	struct amount_msat amount;   /* amount_below_minimum, fee_insufficient, incorrect_or_unknown_payment_details,
-				      * final_incorrect_htlc_amount */
-	uint32_t height;             /* incorrect_cltv_expiry and final_incorrect_cltv_expiry (cltv_expiry),
-				      * incorrect_or_unknown_payment_details (best known height) */
-	uint16_t disabled_flags;     /* channel_disabled: 0 */
-	struct bytes channel_update; /* all with FAILURE_UPDATE; borrowed; empty: none given */
-	uint64_t tlv_type;           /* invalid_onion_payload */
-	uint16_t tlv_offset;
+	uint16_t code;
+	union {
+		struct fail_invalid_onion_hmac onion; /* all with FAIL_BADONION have this shape */
+		struct fail_temporary_channel_failure temporary_channel_failure;
+		struct fail_amount_below_minimum amount_below_minimum;
+		struct fail_fee_insufficient fee_insufficient;
+		struct fail_incorrect_cltv_expiry incorrect_cltv_expiry;
+		struct fail_expiry_too_soon expiry_too_soon;
+		struct fail_incorrect_or_unknown_payment_details payment_details;
+		struct fail_final_incorrect_cltv_expiry final_incorrect_cltv_expiry;
+		struct fail_final_incorrect_htlc_amount final_incorrect_htlc_amount;
+		struct fail_channel_disabled channel_disabled;
+		struct fail_invalid_onion_payload invalid_onion_payload;
+	} u;
 };
 
 /* Failures with no data of their own, or with none to give (an empty channel_update). */
-struct failure failure_plain(enum failure_code code);
+struct failure failure_plain(uint16_t code);
 /* incorrect_or_unknown_payment_details, the final node's answer to most things. */
 struct failure failure_payment_details(struct amount_msat htlc_amount, uint32_t height);
 struct failure failure_invalid_payload(uint64_t tlv_type, uint16_t offset);
@@ -67,17 +41,16 @@ struct failure failure_invalid_payload(uint64_t tlv_type, uint16_t offset);
  * message.  fault is not ONION_GOOD. */
 struct failure failure_of_fault(enum onion_fault fault, struct bytes packet);
 /* A downstream peer's update_fail_malformed_htlc, to be sealed on its behalf
- * (BOLT 2 "Removing an HTLC").  code has FAILURE_BADONION set. */
+ * (BOLT 2 "Removing an HTLC").  code has FAIL_BADONION set. */
 struct failure failure_from_malformed(uint16_t code, const struct sha256 *onion_hash);
-static inline bool failure_is_malformed(const struct failure *f) { return f->code & FAILURE_BADONION; }
+static inline bool failure_is_malformed(const struct failure *f) { return f->code & FAIL_BADONION; }
 
 /* Appends failure_code and its data. */
 void failure_encode(const struct failure *f, struct buf *out);
 /* Reads a message; extra bytes after the data are ignored.  False if the code is unknown or its data is cut
- * short: out->code is then still what was said (0 if there was none). */
-MUST_USE bool failure_decode(struct failure *out, struct bytes message);
-/* BOLT 4's name of the code, or NULL. */
-const char *failure_name(uint16_t code);
+ * short: out->code is then still what was said (0 if there was none) and the rest is zeros.  Views point into
+ * message. */
+MUST_USE bool failure_decode(struct arena *a, struct failure *out, struct bytes message);
 /* The name, or "failure 0x....", and for an invalid payload its place: for logs and users. */
 const char *failure_words(struct arena *a, const struct failure *f);
 

@@ -1,0 +1,188 @@
+#include "onion/failure.h"
+
+#include "base/cursor.h"
+#include "crypto/hash.h"
+
+const char *failure_words(struct arena *a, const struct failure *f)
+{
+	if (!fail_codec(f->code))
+		return arena_printf(a, "failure 0x%04x", f->code);
+	if (f->code == FAIL_INVALID_ONION_PAYLOAD)
+		return arena_printf(a, "%s (type %llu at offset %u)", fail_name(f->code),
+				    (unsigned long long)f->u.invalid_onion_payload.type, f->u.invalid_onion_payload.offset);
+	return fail_name(f->code);
+}
+
+struct failure failure_plain(uint16_t code)
+{
+	ASSERT(fail_codec(code));
+	return (struct failure){ .code = code };
+}
+
+struct failure failure_payment_details(struct amount_msat htlc_amount, uint32_t height)
+{
+	struct failure f = failure_plain(FAIL_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS);
+
+	f.u.payment_details.htlc_msat = htlc_amount;
+	f.u.payment_details.height = height;
+	return f;
+}
+
+struct failure failure_invalid_payload(uint64_t tlv_type, uint16_t offset)
+{
+	struct failure f = failure_plain(FAIL_INVALID_ONION_PAYLOAD);
+
+	f.u.invalid_onion_payload.type = tlv_type;
+	f.u.invalid_onion_payload.offset = offset;
+	return f;
+}
+
+struct failure failure_of_fault(enum onion_fault fault, struct bytes packet)
+{
+	struct sha256 hash = sha256(packet.data, packet.size);
+
+	switch (fault) {
+	case ONION_GOOD:
+		break;
+	case ONION_BAD_VERSION:
+		return failure_from_malformed(FAIL_INVALID_ONION_VERSION, &hash);
+	case ONION_BAD_KEY:
+		return failure_from_malformed(FAIL_INVALID_ONION_KEY, &hash);
+	case ONION_BAD_HMAC:
+		return failure_from_malformed(FAIL_INVALID_ONION_HMAC, &hash);
+	case ONION_BAD_PAYLOAD:
+		return failure_invalid_payload(0, 0);
+	}
+	UNREACHABLE();
+}
+
+struct failure failure_from_malformed(uint16_t code, const struct sha256 *onion_hash)
+{
+	struct failure f = { .code = code };
+
+	ASSERT(code & FAIL_BADONION);
+	f.u.onion.sha256_of_onion = *onion_hash;
+	return f;
+}
+
+void failure_encode(const struct failure *f, struct buf *out)
+{
+	const struct codec *codec = fail_codec(f->code);
+
+	/* A peer's number about the packet itself, which we only hand on. */
+	if (!codec) {
+		ASSERT(failure_is_malformed(f));
+		buf_add_be16(out, f->code);
+		buf_add(out, f->u.onion.sha256_of_onion.v, sizeof(f->u.onion.sha256_of_onion.v));
+		return;
+	}
+	ASSERT(codec->struct_size <= sizeof(f->u));
+	codec->encode(&f->u, out);
+}
+
+bool failure_decode(struct arena *a, struct failure *out, struct bytes message)
+{
+	const struct codec *codec;
+
+	memset(out, 0, sizeof(*out));
+	if (!msg_type(message, &out->code))
+		return false;
+	codec = fail_codec(out->code);
+	if (!codec)
+		return false;
+	ASSERT(codec->struct_size <= sizeof(out->u));
+	switch (codec->decode(message, a, &out->u)) {
+	case DECODE_OK:
+	/* B4.receiving_failure_codes.1: what follows the data is no reason to doubt it. */
+	case DECODE_BAD_TLV:
+	case DECODE_BAD_TLV_ORDER:
+	case DECODE_UNKNOWN_EVEN_TLV:
+		return true;
+	case DECODE_TRUNCATED:
+	case DECODE_WRONG_TYPE:
+		break;
+	}
+	memset(&out->u, 0, sizeof(out->u));
+	return false;
+}
+
+static struct sha256 report_hmac(struct bytes body, const struct secret32 *shared_secret)
+{
+	struct secret32 um = onion_key("um", shared_secret);
+	struct sha256 hmac = hmac_sha256(BYTES_OF(um.v), body);
+
+	mem_wipe(&um, sizeof(um));
+	return hmac;
+}
+
+void failure_seal(struct buf *out, const struct secret32 *shared_secret, const struct failure *f)
+{
+	struct buf body = BUF_EMPTY;
+	size_t start = out->size, message_size, pad_size;
+	struct sha256 hmac;
+
+	buf_add_be16(&body, 0);
+	failure_encode(f, &body);
+	message_size = body.size - 2;
+	ASSERT(message_size <= UINT16_MAX);
+	store_be16(body.data, (uint16_t)message_size);
+	/* B4.erring_node.1, B4.erring_node.2 */
+	pad_size = message_size < FAILURE_PADDED_SIZE ? FAILURE_PADDED_SIZE - message_size : 0;
+	buf_add_be16(&body, (uint16_t)pad_size);
+	memset(buf_extend(&body, pad_size), 0, pad_size);
+
+	hmac = report_hmac(buf_view(&body), shared_secret);
+	buf_add(out, hmac.v, sizeof(hmac.v));
+	buf_add_bytes(out, buf_view(&body));
+	failure_wrap(out->data + start, out->size - start, shared_secret);
+	buf_release(&body);
+}
+
+/* B4.intermediate_nodes.4 */
+void failure_wrap(uint8_t *reason, size_t reason_size, const struct secret32 *shared_secret)
+{
+	struct secret32 ammag = onion_key("ammag", shared_secret);
+
+	onion_stream_xor(reason, reason_size, &ammag);
+	mem_wipe(&ammag, sizeof(ammag));
+}
+
+/* The message inside an authenticated return packet; empty if its frame is broken. */
+static struct bytes report_message(struct bytes body)
+{
+	struct cursor c = cursor_of(body);
+
+	return cursor_bytes(&c, cursor_be16(&c));
+}
+
+bool failure_open(struct arena *a, struct failure_report *out, const struct secret32 *secrets,
+		  uint32_t hop_count, struct bytes reason)
+{
+	static const struct secret32 nobody;
+	uint8_t *work, *kept;
+	bool found = false;
+
+	ASSERT(hop_count <= ONION_HOPS_MAX);
+	*out = (struct failure_report){ 0 };
+	if (reason.size < sizeof(struct sha256))
+		return false;
+	work = arena_copy(a, reason.data, reason.size);
+	kept = arena_alloc(a, reason.size);
+	/* B4.origin_node.2, B4.origin_node.3: the whole loop every time, under constant keys beyond the route,
+	 * or the time until a retry would tell the erring node where on the route it is. */
+	for (uint32_t i = 0; i < ONION_HOPS_MAX; i++) {
+		const struct secret32 *secret = i < hop_count ? &secrets[i] : &nobody;
+		struct sha256 hmac;
+
+		failure_wrap(work, reason.size, secret);
+		hmac = report_hmac(BYTES(work + sizeof(hmac), reason.size - sizeof(hmac)), secret);
+		if (mem_equal_secret(hmac.v, work, sizeof(hmac.v)) && i < hop_count && !found) {
+			found = true;
+			out->hop = i;
+			memcpy(kept, work, reason.size);
+		}
+	}
+	if (found)
+		out->message = report_message(BYTES(kept + sizeof(struct sha256), reason.size - sizeof(struct sha256)));
+	return found;
+}
