@@ -1,5 +1,7 @@
 /* What the core asks of the on-chain wallet, and what it answers.
  *
+ * ADDRESS, BUILD and SIGN are answered; RELEASE, SPENT and RETAIN are not.
+ *
  * Like signing: EFFECT_FUNDS with an id out, EVENT_FUNDS with that id in, at
  * once (hot wallet) or after a human has pressed a button (hardware, PSBT).
  * A reservation is named by the core and survives a restart. */
@@ -21,6 +23,8 @@ enum funds_kind {
 	FUNDS_RELEASE = 4,
 	/* The transaction of the reservation went out: its coins are spent, its change is ours. */
 	FUNDS_SPENT = 5,
+	/* At start: every reservation but those of `retain` is nobody's any more.  Not answered. */
+	FUNDS_RETAIN = 6,
 };
 
 enum address_kind { ADDRESS_P2WPKH = 1, ADDRESS_P2TR = 2 };
@@ -42,6 +46,8 @@ struct funds_request {
 	struct amount_sat keep;        /* anchor reserve: stay above this after the payment */
 	struct outpoint *coins;        /* exactly these, if count is not 0 */
 	uint32_t coin_count;
+	const uint64_t *retain;        /* RETAIN */
+	uint32_t retain_count;
 };
 
 struct funds_answer {

@@ -19,7 +19,8 @@ enum record_kind {
 	RECORD_WALLET = 13,      /* the wallet's own keys */
 	RECORD_OUTBOX = 14,      /* id (be64): a transaction to keep broadcasting */
 	RECORD_CLOSED = 15,      /* channel key id: a channel that is history */
-	RECORD_KINDS = 16,
+	RECORD_ONCHAIN = 16,     /* channel key id: a channel whose funding output is spent */
+	RECORD_KINDS = 17,
 };
 
 #endif
