@@ -76,8 +76,8 @@ struct event {
 			uint32_t tx_count;
 		} block;
 		struct {
-			uint32_t height;
-			struct block_hash hash;
+			uint32_t height;      /* of the block that is undone: the tip */
+			struct block_hash hash, previous;
 		} undone;
 		struct {
 			uint32_t height;      /* our tip */
