@@ -16,6 +16,7 @@
 #define PEER_PEER_H
 
 #include "step/step.h"
+#include "wire/features.h"
 
 #define PEER_HOST_MAX 256
 #define PEER_INIT_TIMEOUT_MS 30000u
@@ -27,6 +28,7 @@ enum peer_state { PEER_AWAY, PEER_INIT, PEER_READY };
 /* What all peers share; borrowed. */
 struct peer_policy {
 	struct bytes features;         /* of our init: BOLT 9 */
+	const struct feature_policy *known; /* what we understand */
 	struct block_hash chain;
 	uint64_t ping_interval_ms;
 	uint64_t reconnect_max_ms;
