@@ -1,0 +1,21 @@
+/* The signer as its users see it: a question, and an answer at once or later.
+ *
+ * Users are the executor (for the core) and runtime/peer (the handshake's
+ * ECDH).  The request lives until `request` returns: a signer that answers
+ * later copies what it needs.  `done` is called exactly once for each request,
+ * on the loop thread, unless the signer is gone first; the answer lives until
+ * done returns. */
+#ifndef RUNTIME_SIGNER_PORT_H
+#define RUNTIME_SIGNER_PORT_H
+
+#include "step/sign.h"
+
+typedef void signer_done(void *owner, uint64_t id, const struct sign_answer *answer);
+
+struct signer_port {
+	void *context;
+	void (*request)(void *context, const struct sign_request *request, signer_done *done, void *owner,
+			uint64_t id);
+};
+
+#endif

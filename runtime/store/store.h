@@ -1,0 +1,48 @@
+/* The store: an ordered map from (kind, key) to value that takes batches.
+ *
+ * A commit is atomic and durable when it returns true: after it the batch is
+ * there whatever happens, before it nothing of it is.  A commit that fails is
+ * the end of the process: `error` says why in words.  One thread at a time;
+ * load is over before the first commit. */
+#ifndef RUNTIME_STORE_STORE_H
+#define RUNTIME_STORE_STORE_H
+
+#include "base/bytes.h"
+#include "step/record.h"
+
+#define STORE_ERROR_SIZE 512
+
+/* One write; keys in a batch are unique. */
+struct store_op {
+	enum record_kind kind;
+	bool remove;
+	struct bytes key, value;
+};
+
+/* False stops the load: the record makes no sense. */
+typedef bool store_each(void *context, enum record_kind kind, struct bytes key, struct bytes value);
+
+struct store {
+	/* Every record in order of kind and key.  False if reading failed or `each` said so. */
+	bool (*load)(struct store *s, store_each *each, void *context);
+	bool (*commit)(struct store *s, const struct store_op *ops, uint32_t count);
+	/* Called after a commit when no other waits: housekeeping that may take long. */
+	void (*idle)(struct store *s);
+	void (*close)(struct store *s); /* frees */
+	char error[STORE_ERROR_SIZE];
+};
+
+/* SQLite in DIR/lampo.db, held exclusively together with DIR/lampod.lock.  Creates and migrates it.  NULL:
+ * error says why (another node runs here, newer format, no permission ...). */
+MUST_USE struct store *store_open_sqlite(const char *directory, char error[STORE_ERROR_SIZE]);
+
+/* In memory, for the simulator: what was committed outlives store->close in the `struct memory_disk`. */
+struct memory_disk;
+MUST_USE struct memory_disk *memory_disk_new(void);
+void memory_disk_free(struct memory_disk *d);
+/* Borrows the disk. */
+MUST_USE struct store *store_open_memory(struct memory_disk *d);
+/* A digest of the disk's content: two runs of one seed end with the same. */
+uint64_t memory_disk_digest(const struct memory_disk *d);
+
+#endif
