@@ -1,0 +1,30 @@
+/* Commits on a thread of their own, one at a time.
+ *
+ * store_thread_commit hands a batch over; when it is durable `wake` is called
+ * on the store's thread, and the owner's thread then takes the result with
+ * store_thread_done.  A commit that fails calls `fatal`, which must not
+ * return. */
+#ifndef RUNTIME_STORE_THREAD_H
+#define RUNTIME_STORE_THREAD_H
+
+#include "runtime/store/store.h"
+
+struct store_thread;
+
+struct store_thread_owner {
+	void *context;
+	void (*wake)(void *context);
+	void (*fatal)(void *context, const char *error); /* does not return */
+};
+
+/* Borrows the store; loading must be over. */
+MUST_USE struct store_thread *store_thread_new(struct store *store, const struct store_thread_owner *owner);
+/* Waits for the commit that is under way. */
+void store_thread_free(struct store_thread *t);
+
+/* The ops stay the caller's and unchanged until store_thread_done says true. */
+void store_thread_commit(struct store_thread *t, const struct store_op *ops, uint32_t count);
+/* True once for each commit that has become durable. */
+MUST_USE bool store_thread_done(struct store_thread *t);
+
+#endif

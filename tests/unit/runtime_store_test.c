@@ -1,0 +1,489 @@
+/* The store keeps its word through kills, torn writes and strangers. */
+#include "runtime/store/store.h"
+#include "runtime/store/thread.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/test.h"
+
+#define WIDTH 8 /* records that one batch writes */
+
+static char *temp_directory(void)
+{
+	char *path = test_alloc(64);
+
+	strcpy(path, "/tmp/lampo-store-XXXXXX");
+	CHECK(mkdtemp(path));
+	return path;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+static void remove_directory(const char *path)
+{
+	nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct store *open_or_fail(const char *directory)
+{
+	char error[STORE_ERROR_SIZE];
+	struct store *s = store_open_sqlite(directory, error);
+
+	if (!s)
+		printf("  %s\n", error);
+	CHECK(s);
+	return s;
+}
+
+/* Batch n writes n under WIDTH keys and removes one record that batch n - 1 had made. */
+static bool write_batch(struct store *s, uint32_t n)
+{
+	struct store_op ops[WIDTH + 2];
+	uint8_t keys[WIDTH][4], value[4], made[4], gone[4];
+
+	store_be32(value, n);
+	store_be32(made, n);
+	store_be32(gone, n - 1);
+	for (uint32_t i = 0; i < WIDTH; i++) {
+		store_be32(keys[i], i);
+		ops[i] = (struct store_op){ RECORD_NODE, false, BYTES_OF(keys[i]), BYTES_OF(value) };
+	}
+	ops[WIDTH] = (struct store_op){ RECORD_PEER, false, BYTES_OF(made), BYTES_NONE };
+	ops[WIDTH + 1] = (struct store_op){ RECORD_PEER, true, BYTES_OF(gone), BYTES_NONE };
+	return s->commit(s, ops, WIDTH + 2);
+}
+
+struct seen {
+	uint32_t value, records, peers, peer;
+	bool torn;
+};
+
+static bool see(void *context, enum record_kind kind, struct bytes key, struct bytes value)
+{
+	struct seen *seen = context;
+
+	if (kind == RECORD_PEER) {
+		seen->peers++;
+		seen->peer = load_be32(key.data);
+		seen->torn = seen->torn || value.size;
+		return true;
+	}
+	if (seen->records && load_be32(value.data) != seen->value)
+		seen->torn = true;
+	seen->value = load_be32(value.data);
+	/* In order of keys. */
+	if (load_be32(key.data) != seen->records++)
+		seen->torn = true;
+	return true;
+}
+
+/* The number of the last batch; fails unless exactly all of it is there. */
+static uint32_t read_batch(struct store *s)
+{
+	struct seen seen = { 0, 0, 0, 0, false };
+
+	CHECK(s->load(s, see, &seen));
+	CHECK(!seen.torn);
+	if (!seen.records)
+		return 0;
+	CHECK_EQ(seen.records, WIDTH);
+	CHECK_EQ(seen.peers, 1);
+	CHECK_EQ(seen.peer, seen.value);
+	return seen.value;
+}
+
+static void check_keeps(struct store *(*reopen)(void *), void *context)
+{
+	struct store *s = reopen(context);
+
+	CHECK_EQ(read_batch(s), 0);
+	for (uint32_t n = 1; n <= 20; n++)
+		CHECK(write_batch(s, n));
+	CHECK_EQ(read_batch(s), 20);
+	s->idle(s);
+	s->close(s);
+	s = reopen(context);
+	CHECK_EQ(read_batch(s), 20);
+	s->close(s);
+}
+
+static struct store *reopen_sqlite(void *directory)
+{
+	return open_or_fail(directory);
+}
+
+static struct store *reopen_memory(void *disk)
+{
+	return store_open_memory(disk);
+}
+
+TEST(sqlite_keeps_what_was_committed)
+{
+	char *directory = temp_directory();
+
+	check_keeps(reopen_sqlite, directory);
+	remove_directory(directory);
+}
+
+TEST(memory_keeps_what_was_committed)
+{
+	struct memory_disk *d = memory_disk_new(), *other = memory_disk_new();
+	struct store *s;
+
+	check_keeps(reopen_memory, d);
+	CHECK(memory_disk_digest(d) != memory_disk_digest(other));
+	/* Another way to the same content. */
+	s = store_open_memory(other);
+	CHECK(write_batch(s, 20));
+	CHECK_EQ(memory_disk_digest(d), memory_disk_digest(other));
+	s->close(s);
+	memory_disk_free(d);
+	memory_disk_free(other);
+}
+
+TEST(the_database_is_private)
+{
+	char *directory = temp_directory(), path[128];
+	const char *const names[] = { "lampo.db", "lampo.db-wal", "lampod.lock" };
+	struct store *s = open_or_fail(directory);
+	struct stat st;
+
+	CHECK(write_batch(s, 1));
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+		CHECK(!stat(path, &st));
+		CHECK_EQ(st.st_mode & 077, 0);
+	}
+	s->close(s);
+	remove_directory(directory);
+}
+
+TEST(a_second_node_is_refused)
+{
+	char *directory = temp_directory(), error[STORE_ERROR_SIZE], mine[32];
+	struct store *s = open_or_fail(directory);
+	int status;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(store_open_sqlite(directory, error) ? 1 : strstr(error, "another lampod") ? 0 : 2);
+	CHECK(waitpid(child, &status, 0) == child);
+	CHECK_EQ(status, 0);
+	snprintf(mine, sizeof(mine), "pid %ld", (long)getpid());
+	CHECK(!store_open_sqlite(directory, error));
+	CHECK(strstr(error, mine));
+	s->close(s);
+	s = open_or_fail(directory);
+	s->close(s);
+	remove_directory(directory);
+}
+
+static void sql(const char *directory, const char *text)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "sqlite3 %s/lampo.db \"%s\"", directory, text);
+	CHECK_EQ(system(command), 0);
+}
+
+TEST(a_newer_or_foreign_database_is_refused)
+{
+	char *directory = temp_directory(), error[STORE_ERROR_SIZE];
+	struct store *s = open_or_fail(directory);
+
+	if (system("command -v sqlite3 >/dev/null"))
+		test_skip("no sqlite3 program here");
+	s->close(s);
+	sql(directory, "PRAGMA user_version=99");
+	CHECK(!store_open_sqlite(directory, error));
+	CHECK(strstr(error, "newer"));
+	sql(directory, "PRAGMA user_version=1; PRAGMA application_id=7");
+	CHECK(!store_open_sqlite(directory, error));
+	CHECK(strstr(error, "another program"));
+	remove_directory(directory);
+}
+
+TEST(a_damaged_database_is_refused_in_words)
+{
+	char *directory = temp_directory(), path[128], error[STORE_ERROR_SIZE];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/lampo.db", directory);
+	f = fopen(path, "w");
+	CHECK(f);
+	for (int i = 0; i < 5000; i++)
+		fputc('x', f);
+	fclose(f);
+	CHECK(!store_open_sqlite(directory, error));
+	CHECK(strstr(error, "damaged"));
+	remove_directory(directory);
+}
+
+/* ---- A full disk ---- */
+
+TEST(a_full_disk_is_said_in_words)
+{
+	char *directory = temp_directory();
+	int fds[2], status;
+	char text[STORE_ERROR_SIZE] = "";
+	pid_t child;
+
+	CHECK(!pipe(fds));
+	child = fork();
+	if (child == 0) {
+		char error[STORE_ERROR_SIZE];
+		struct store *s = store_open_sqlite(directory, error);
+		struct rlimit limit = { 200000, 200000 };
+		uint32_t n = 1;
+
+		/* As near to a full disk as a process can bring itself. */
+		signal(SIGXFSZ, SIG_IGN);
+		setrlimit(RLIMIT_FSIZE, &limit);
+		while (s && write_batch(s, n))
+			n++;
+		if (s && write(fds[1], s->error, STORE_ERROR_SIZE) != STORE_ERROR_SIZE)
+			_exit(2);
+		_exit(s && n > 1 ? 0 : 1);
+	}
+	close(fds[1]);
+	CHECK(read(fds[0], text, sizeof(text)) == STORE_ERROR_SIZE);
+	close(fds[0]);
+	CHECK(waitpid(child, &status, 0) == child);
+	CHECK_EQ(status, 0);
+	CHECK(strstr(text, "disk"));
+	remove_directory(directory);
+}
+
+/* ---- Kills ---- */
+
+/* Commits batch after batch and tells the pipe each time that one is durable. */
+static void commit_for_ever(const char *directory, int out)
+{
+	char error[STORE_ERROR_SIZE];
+	struct store *s = store_open_sqlite(directory, error);
+	uint32_t n;
+
+	if (!s)
+		_exit(1);
+	for (n = read_batch(s) + 1; write_batch(s, n); n++) {
+		if (write(out, &n, sizeof(n)) != sizeof(n))
+			_exit(2);
+		if (n % 16 == 0)
+			s->idle(s);
+	}
+	_exit(3);
+}
+
+static uint32_t last_told(int in)
+{
+	uint32_t n, last = 0;
+
+	while (read(in, &n, sizeof(n)) == sizeof(n))
+		last = n;
+	return last;
+}
+
+TEST(kill_9_during_commits_loses_nothing_that_was_told)
+{
+	char *directory = temp_directory();
+	uint32_t before = 0;
+
+	for (int round = 0; round < 25; round++) {
+		int fds[2], status;
+		uint32_t told, found;
+		struct store *s;
+		pid_t child;
+
+		CHECK(!pipe(fds));
+		child = fork();
+		if (child == 0)
+			commit_for_ever(directory, fds[1]);
+		close(fds[1]);
+		usleep((useconds_t)(5000 + round * 1700));
+		CHECK(!kill(child, SIGKILL));
+		CHECK(waitpid(child, &status, 0) == child);
+		CHECK(WIFSIGNALED(status));
+		told = last_told(fds[0]);
+		close(fds[0]);
+		s = open_or_fail(directory);
+		found = read_batch(s);
+		/* At most the one batch that was being written is there without having been told. */
+		CHECK(found >= told && found >= before);
+		CHECK(!told || found <= told + 1);
+		before = found;
+		s->close(s);
+	}
+	CHECK(before > 0);
+	remove_directory(directory);
+}
+
+/* ---- Torn writes ---- */
+
+static void copy_file(const char *from, const char *to, off_t size, long flip)
+{
+	int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	uint8_t *data = mem_alloc((size_t)size + 1);
+
+	CHECK(in >= 0 && out >= 0);
+	CHECK_EQ(read(in, data, (size_t)size), size);
+	if (flip >= 0)
+		data[flip] ^= 0x5a;
+	CHECK_EQ(write(out, data, (size_t)size), size);
+	mem_free(data);
+	close(in);
+	close(out);
+}
+
+static off_t file_size(const char *path)
+{
+	struct stat st;
+
+	CHECK(!stat(path, &st));
+	return st.st_size;
+}
+
+/* Opens a copy of the database whose WAL ends at `size` (or has a byte flipped): the last whole batch. */
+static uint32_t read_torn(const char *directory, off_t size, long flip)
+{
+	char *copy = temp_directory(), from[128], to[128];
+	struct store *s;
+	uint32_t n;
+
+	snprintf(from, sizeof(from), "%s/lampo.db", directory);
+	snprintf(to, sizeof(to), "%s/lampo.db", copy);
+	copy_file(from, to, file_size(from), -1);
+	snprintf(from, sizeof(from), "%s/lampo.db-wal", directory);
+	snprintf(to, sizeof(to), "%s/lampo.db-wal", copy);
+	copy_file(from, to, size, flip);
+	s = open_or_fail(copy);
+	n = read_batch(s);
+	s->close(s);
+	remove_directory(copy);
+	return n;
+}
+
+TEST(a_torn_log_gives_a_whole_older_batch)
+{
+	char *directory = temp_directory(), wal[128];
+	struct store *s = open_or_fail(directory);
+	off_t ends[31];
+
+	snprintf(wal, sizeof(wal), "%s/lampo.db-wal", directory);
+	ends[0] = file_size(wal);
+	for (uint32_t n = 1; n <= 30; n++) {
+		CHECK(write_batch(s, n));
+		ends[n] = file_size(wal);
+	}
+	for (uint32_t n = 1; n <= 30; n++) {
+		CHECK_EQ(read_torn(directory, ends[n], -1), n);
+		CHECK_EQ(read_torn(directory, ends[n] - 1, -1), n - 1);
+		CHECK_EQ(read_torn(directory, (ends[n] + ends[n - 1]) / 2, -1), n - 1);
+		CHECK_EQ(read_torn(directory, ends[30], (long)(ends[n] + ends[n - 1]) / 2), n - 1);
+	}
+	s->close(s);
+	remove_directory(directory);
+}
+
+/* ---- The thread ---- */
+
+struct waiter {
+	int fds[2];
+};
+
+static void wake(void *context)
+{
+	struct waiter *w = context;
+
+	CHECK(write(w->fds[1], "w", 1) == 1);
+}
+
+static void fatal(void *context, const char *error)
+{
+	(void)context;
+	dprintf(2, "%s\n", error);
+	_exit(42);
+}
+
+TEST(the_thread_commits_and_wakes)
+{
+	char *directory = temp_directory(), byte;
+	struct store *s = open_or_fail(directory);
+	struct waiter w;
+	struct store_thread_owner owner = { &w, wake, fatal };
+	struct store_thread *t;
+	uint8_t key[4] = { 0 }, value[4] = { 0, 0, 0, 7 };
+	struct store_op op = { RECORD_NODE, false, BYTES_OF(key), BYTES_OF(value) };
+
+	CHECK(!pipe(w.fds));
+	t = store_thread_new(s, &owner);
+	CHECK(!store_thread_done(t));
+	for (int i = 0; i < 50; i++) {
+		store_thread_commit(t, &op, 1);
+		CHECK(read(w.fds[0], &byte, 1) == 1);
+		CHECK(store_thread_done(t));
+		CHECK(!store_thread_done(t));
+	}
+	/* Freeing waits for the last one. */
+	value[3] = 9;
+	store_thread_commit(t, &op, 1);
+	store_thread_free(t);
+	s->close(s);
+	s = open_or_fail(directory);
+	{
+		struct seen seen = { 0, 0, 0, 0, false };
+
+		CHECK(s->load(s, see, &seen));
+		CHECK_EQ(seen.value, 9);
+	}
+	s->close(s);
+	close(w.fds[0]);
+	close(w.fds[1]);
+	remove_directory(directory);
+}
+
+static bool commit_fails(struct store *s, const struct store_op *ops, uint32_t count)
+{
+	(void)ops;
+	(void)count;
+	strcpy(s->error, "the disk is on fire");
+	return false;
+}
+
+TEST(a_failed_commit_ends_the_process)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct memory_disk *d = memory_disk_new();
+		struct store *s = store_open_memory(d);
+		struct store_thread_owner owner = { NULL, wake, fatal };
+		struct store_thread *t;
+
+		close(2);
+		s->commit = commit_fails;
+		t = store_thread_new(s, &owner);
+		store_thread_commit(t, NULL, 0);
+		sleep(10);
+		(void)t;
+		_exit(0);
+	}
+	CHECK(waitpid(child, &status, 0) == child);
+	CHECK(WIFEXITED(status));
+	CHECK_EQ(WEXITSTATUS(status), 42);
+}
