@@ -18,7 +18,9 @@
 enum sign_kind {
 	/* A new channel's basepoints and its first two per-commitment points. */
 	SIGN_CHANNEL_NEW = 1,
-	/* The remote's commitment: one signature for it, one for each untrimmed HTLC in output order. */
+	/* The remote's commitment: one signature for it, one for each untrimmed HTLC in output order.  Asked again for
+	 * a number it must be the very same commitment, even if no answer came back: a validating signer never signs
+	 * two of one number. */
 	SIGN_REMOTE_COMMITMENT = 2,
 	/* Our own commitment, to be broadcast.  After this no secret of it or a later one is released. */
 	SIGN_LOCAL_COMMITMENT = 3,
@@ -62,18 +64,31 @@ struct spend_input {
 	uint32_t hash_type;
 };
 
+/* What a validating signer must see before it lets our current commitment go: its successor, countersigned. */
+struct sign_revoke {
+	uint64_t number;              /* the commitment whose secret is released */
+	struct commitment_spec *next; /* ours of number + 1 */
+	struct sig64 signature;       /* the peer's, of next */
+	struct sig64 *htlc_signatures; /* the peer's, in output order */
+	uint32_t htlc_signature_count;
+};
+
 struct sign_request {
 	enum sign_kind kind;
 	uint64_t channel_key; /* channel requests: which key set; never used twice */
 	struct pubkey peer;   /* the channel's peer */
+	/* REMOTE_COMMITMENT of number n >= 2: the secret of n - 2 that the peer has revealed.  A validating signer
+	 * wants to see it; NULL for 0 and 1. */
+	const struct secret32 *remote_revoked;
 	union {
 		struct commitment_spec *commitment; /* REMOTE_COMMITMENT, LOCAL_COMMITMENT */
-		uint64_t number;                    /* REVOKE: the commitment whose secret is released */
+		struct sign_revoke revoke;
 		struct {
 			struct tx *tx;
 			struct amount_sat funding_amount;
 			struct pubkey remote_funding;
 			struct amount_sat to_local, to_remote; /* what each side gets in it, 0 = left out */
+			struct bytes local_script;             /* of our output */
 			struct amount_msat local_balance;      /* what we are owed before fees */
 			bool local_pays_fee;
 		} mutual_close;
