@@ -1,0 +1,126 @@
+/* Invoices, and what becomes of HTLCs that end here.
+ *
+ * States of an invoice:
+ *
+ *   INVOICE_UNPAID  --a whole HTLC set-->  INVOICE_PAID
+ *   INVOICE_UNPAID  --its time passes-->   INVOICE_EXPIRED (not stored: it follows from the clock)
+ *
+ * HTLCs of one payment hash form a set.  A set is not stored: after a restart
+ * the channels show their undecided HTLCs again and it forms anew.
+ *
+ * INV-R1  A set is fulfilled whole or not at all, in one step, and the invoice
+ *         is stored as paid in that step (B4.basic_multi_part_payments.20).
+ * INV-R2  Nothing is fulfilled for an invoice that is paid already.
+ * INV-R3  Each HTLC that was handed in gets exactly one verdict.
+ * INV-R4  At most one set a payment hash; all its HTLCs have one total_msat.
+ *
+ * Sources: BOLT 4 "Basic Multi-Part Payments", "Failure Messages"; BOLT 11
+ * "Payer / Payee Requirements"; bLIP 3. */
+#ifndef PAYMENT_RECEIVE_H
+#define PAYMENT_RECEIVE_H
+
+#include "onion/payload.h"
+#include "step/step.h"
+#include "wire/records_payment.h"
+
+/* B4.basic_multi_part_payments.17 */
+#define RECEIVE_SET_TIMEOUT_MS 60000u
+/* HTLCs in one set. */
+#define RECEIVE_PARTS_MAX 1000u
+#define RECEIVE_LABEL_MAX 1000u
+
+/* Stored values. */
+enum invoice_kind { INVOICE_BOLT11 = 1, INVOICE_KEYSEND = 2 };
+enum invoice_state { INVOICE_UNPAID = 0, INVOICE_PAID = 1, INVOICE_EXPIRED = 2 };
+
+struct received_invoice {
+	struct sha256 payment_hash;
+	struct record_invoice r; /* views into stored; text without NUL; state is UNPAID or PAID */
+	struct buf stored;       /* the record as it is in the store */
+};
+
+struct receive_config {
+	bool accept_keysend;
+	uint32_t invoices_max;         /* unpaid and not expired */
+	uint32_t keysend_cltv_blocks;  /* min_final_cltv_expiry_delta of payments without invoice */
+};
+
+struct receive;
+
+MUST_USE struct receive *receive_new(const struct receive_config *config, const uint8_t seed16[16]); /* returns owned */
+void receive_free(struct receive *r);
+/* One RECORD_INVOICE.  False if it is damaged. */
+MUST_USE bool receive_load(struct receive *r, struct bytes key, struct bytes value);
+
+struct receive_new_invoice {
+	struct sha256 payment_hash;
+	struct preimage preimage;
+	struct secret32 secret;
+	bool any_amount;
+	struct amount_msat amount;
+	uint32_t min_final_cltv;
+	uint64_t expires_at_s;
+	const char *label, *description, *bolt11;
+};
+
+/* Whether such an invoice could be stored now: REPLY_OK, REPLY_INVOICE_LABEL, REPLY_INVOICE_PREIMAGE or
+ * REPLY_FAILED (too many).  Asked before the signer is, and again by receive_add. */
+MUST_USE enum reply_code receive_check(const struct receive *r, const struct step *s, const char *label,
+				       const struct sha256 *payment_hash);
+/* Stores it; *out is the machine's.  Copies what it is given. */
+MUST_USE enum reply_code receive_add(struct receive *r, struct step *s, const struct receive_new_invoice *n,
+				     const struct received_invoice **out);
+
+/* An incoming HTLC, irrevocably committed, whose onion ends here. */
+struct receive_htlc {
+	uint64_t channel_key, htlc_id;
+	struct amount_msat amount;
+	uint32_t cltv_expiry;
+	struct sha256 payment_hash;
+};
+
+struct receive_verdict {
+	struct receive_verdict *next;
+	uint64_t channel_key, htlc_id;
+	bool fulfil;
+	struct preimage preimage; /* fulfil */
+	struct failure why;       /* else: to be sealed */
+};
+
+/* In order; memory of the step's effects.  Start with { 0 }. */
+struct receive_verdicts {
+	struct receive_verdict *head, *last;
+};
+
+/* Decides, or keeps it in its set until the rest comes or receive_tick gives up.  The caller must have followed
+ * the chain to its tip: cltv_expiry is judged by the step's height. */
+void receive_htlc(struct receive *r, struct step *s, const struct receive_htlc *h, const struct payload *p,
+		  struct receive_verdicts *out);
+/* The channel took an undecided HTLC back (it went on chain and timed out): no verdict any more. */
+void receive_htlc_gone(struct receive *r, uint64_t channel_key, uint64_t htlc_id);
+/* We pay our own invoice: no HTLC is needed.  REPLY_OK, with the preimage, or why not. */
+MUST_USE enum reply_code receive_from_self(struct receive *r, struct step *s, struct preimage *out,
+					   const struct sha256 *payment_hash, const struct secret32 *secret,
+					   struct amount_msat amount);
+
+/* Gives up sets that wait too long and tells waiters of expired invoices. */
+void receive_tick(struct receive *r, struct step *s, struct receive_verdicts *out);
+/* Unix milliseconds; UINT64_MAX: never. */
+uint64_t receive_deadline(const struct receive *r);
+
+/* COMMAND_WAIT_INVOICE: answers the call now, or once the invoice is paid or expires. */
+void receive_wait(struct receive *r, struct step *s, uint64_t call, const char *label);
+void receive_call_gone(struct receive *r, uint64_t call);
+
+enum invoice_state receive_state(const struct received_invoice *i, uint64_t now_ms);
+/* NULL if there is none. */
+const struct received_invoice *receive_by_hash(const struct receive *r, const struct sha256 *payment_hash);
+const struct received_invoice *receive_by_label(const struct receive *r, const char *label);
+/* for (at = 0; (i = receive_next(r, &at)); ): in order of creation while nothing was loaded. */
+const struct received_invoice *receive_next(const struct receive *r, uint32_t *at);
+uint64_t receive_last_paid_index(const struct receive *r);
+
+/* Asserts the invariants; for tests and debug builds. */
+void receive_check_invariants(const struct receive *r);
+
+#endif

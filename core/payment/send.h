@@ -1,0 +1,186 @@
+/* Payments that we make.
+ *
+ *   PAYMENT_PENDING  --a preimage-->                      PAYMENT_COMPLETE
+ *   PAYMENT_PENDING  --nothing in flight, no way left-->  PAYMENT_FAILED
+ *
+ * A payment is a sum of parts; a part is one HTLC on one path.  send_flush
+ * plans the parts that are missing and hands out offers; the owner puts each
+ * offer into its channel and says at once whether that worked.  What comes
+ * back for an HTLC finds its part by channel and HTLC id.
+ *
+ * INV-S1  The amounts of the parts in flight never exceed the payment's amount
+ *         (B4.basic_multi_part_payments.8).
+ * INV-S2  Of all payments of one hash at most one is pending, and none is once
+ *         one is complete: the same invoice is paid once.
+ * INV-S3  A payment fails only when no part of it is in flight.
+ * INV-S4  A complete payment has a preimage of its hash.
+ * INV-S5  A part in flight is stored with the id of its HTLC.
+ *
+ * After a restart a pending payment makes no new parts: it waits for those in
+ * flight.  Sources: BOLT 4 "Basic Multi-Part Payments", "Returning Errors",
+ * "Receiving Failure Codes"; BOLT 11 "Payer / Payee Requirements"; bLIP 3. */
+#ifndef PAYMENT_SEND_H
+#define PAYMENT_SEND_H
+
+#include "payment/path.h"
+#include "step/step.h"
+#include "wire/records_payment.h"
+
+/* Blocks that may come while an HTLC is on its way to the payee. */
+#define SEND_CLTV_SLACK 3u
+/* HTLCs that one payment may try. */
+#define SEND_ATTEMPTS_MAX 100u
+#define SEND_PARTS_MAX 50u
+#define SEND_DELAY_MAX_DEFAULT 2016u
+/* B11.tagged_fields.29 */
+#define SEND_MIN_FINAL_CLTV 18u
+/* A payee without invoice states no delta: enough for every implementation we know. */
+#define SEND_KEYSEND_CLTV 42u
+
+/* Stored values. */
+enum payment_kind { PAYMENT_BOLT11 = 1, PAYMENT_KEYSEND = 2 };
+enum payment_state { PAYMENT_PENDING = 0, PAYMENT_COMPLETE = 1, PAYMENT_FAILED = 2 };
+
+struct payment_part {
+	struct payment_part *next;
+	struct payment *payment;
+	uint64_t id;
+	bool offered;             /* else an offer that the owner has not answered */
+	struct record_part r;     /* nodes: owned */
+	struct path_hop *hops;    /* owned; NULL after a restart */
+	uint8_t htlc_key[16];     /* channel key, HTLC id */
+};
+
+struct payment_plan; /* what this run knows of a pending payment beyond its record */
+
+struct payment {
+	struct sha256 payment_hash;
+	uint64_t group;           /* 1 for the first try of a hash */
+	struct record_payment r;  /* views into stored; text without NUL */
+	struct buf stored;
+	struct payment_part *parts; /* planned and in flight */
+	uint32_t part_count;
+	uint64_t next_part;
+	struct payment_plan *plan; /* NULL: no new parts */
+	uint8_t key[40];
+};
+
+struct send_config {
+	struct pubkey self;
+	uint32_t pending_max;
+};
+
+struct send;
+
+/* seed: entropy of this run.  Returns owned. */
+MUST_USE struct send *send_new(const struct send_config *config, const uint8_t seed32[32]);
+void send_free(struct send *s);
+/* One RECORD_PAYMENT or RECORD_PART, in any order.  False if it is damaged. */
+MUST_USE bool send_load(struct send *s, enum record_kind kind, struct bytes key, struct bytes value);
+/* Once, when all records of payments and channels are loaded: a part whose HTLC no channel knows was never
+ * sent.  False if the records contradict one another. */
+MUST_USE bool send_resume(struct send *s, struct step *step,
+			  bool (*has_htlc)(const void *context, uint64_t channel_key, uint64_t htlc_id),
+			  const void *context);
+
+struct send_request {
+	uint64_t call;               /* COMMAND_PAY or COMMAND_KEYSEND; answered in the end */
+	enum payment_kind kind;
+	struct pubkey payee;
+	struct amount_msat amount;   /* to arrive in total */
+	struct sha256 payment_hash;  /* BOLT11 */
+	bool any_amount;             /* the invoice names none */
+	struct amount_msat invoice_amount;
+	bool has_secret;
+	struct secret32 secret;
+	bool has_metadata;
+	struct bytes metadata;
+	bool basic_mpp;              /* the payee takes several parts */
+	bool has_min_final_cltv;
+	uint32_t min_final_cltv;
+	uint64_t expires_at_s;
+	const struct path_hint *hints;
+	uint32_t hint_count;
+	const char *bolt11;
+	const struct custom_record *records; /* KEYSEND: any order, types from PAYLOAD_CUSTOM_MIN on */
+	uint32_t record_count;
+	bool has_fee_limit;          /* else 0.5 % of the amount, at least 5000 msat */
+	struct amount_msat fee_limit;
+	uint32_t max_delay;          /* 0: SEND_DELAY_MAX_DEFAULT */
+	uint32_t retry_for_s;        /* no new tries after it; 0: 60 */
+	const char *label;           /* or NULL */
+};
+
+/* Copies what it needs.  Paying again what is pending waits for it, what is paid answers with its preimage. */
+void send_pay(struct send *s, struct step *step, const struct send_request *q);
+
+enum send_offer_kind {
+	SEND_OFFER_HTLC,
+	SEND_OFFER_SELF, /* to our own invoice: receive_from_self, then send_self_paid or send_refused */
+};
+
+struct send_offer {
+	struct send_offer *next;
+	enum send_offer_kind kind;
+	struct payment *payment;
+	struct payment_part *part;
+	uint64_t channel_key;
+	struct amount_msat amount;
+	uint32_t cltv_expiry;
+	struct sha256 payment_hash;
+	struct bytes onion;          /* ONION_PACKET_SIZE */
+	struct secret32 secret;      /* SELF: of the invoice */
+};
+
+/* In order; memory of the step's effects.  Start with { 0 }. */
+struct send_offers {
+	struct send_offer *head, *last;
+};
+
+/* True while a payment wants send_flush. */
+MUST_USE bool send_wants_flush(const struct send *s);
+/* Plans the missing parts over the channels that are usable now.  Each offer must be answered before the next call:
+ * by send_offered, send_refused or send_self_paid.  A refusal makes the payment want another flush. */
+void send_flush(struct send *s, struct step *step, const struct path_channel *channels, uint32_t count,
+		struct send_offers *out);
+/* The channel took it: stored in this step. */
+void send_offered(struct send *s, struct step *step, const struct send_offer *offer, uint64_t htlc_id);
+void send_refused(struct send *s, struct step *step, const struct send_offer *offer, const char *why);
+void send_self_paid(struct send *s, struct step *step, const struct send_offer *offer, const struct preimage *preimage);
+
+/* Whether the outgoing HTLC is a part of a payment of ours (else it is a forwarded one). */
+MUST_USE bool send_owns(const struct send *s, uint64_t channel_key, uint64_t htlc_id);
+
+/* The HTLC is one of ours in all of these.  False: that is no preimage of the hash. */
+MUST_USE bool send_fulfilled(struct send *s, struct step *step, uint64_t channel_key, uint64_t htlc_id,
+			     const struct preimage *preimage);
+
+enum send_failure_kind {
+	SEND_FAILURE_REPORT,    /* update_fail_htlc: reason */
+	SEND_FAILURE_MALFORMED, /* update_fail_malformed_htlc: code, onion_hash */
+	SEND_FAILURE_LOCAL,     /* it timed out on chain, or never left: text */
+};
+
+struct send_failure {
+	enum send_failure_kind kind;
+	struct bytes reason;
+	uint16_t code;
+	struct sha256 onion_hash;
+	const char *text;
+};
+
+/* The HTLC is irrevocably gone without a preimage. */
+void send_failed(struct send *s, struct step *step, uint64_t channel_key, uint64_t htlc_id, const struct send_failure *f);
+
+void send_call_gone(struct send *s, uint64_t call);
+
+/* The latest payment of the hash, or NULL. */
+const struct payment *send_by_hash(const struct send *s, const struct sha256 *payment_hash);
+/* for (at = 0; (p = send_next(s, &at)); ): in order of creation while nothing was loaded. */
+const struct payment *send_next(const struct send *s, uint32_t *at);
+uint32_t send_pending_count(const struct send *s);
+
+/* Asserts the invariants; for tests and debug builds. */
+void send_check_invariants(const struct send *s);
+
+#endif
