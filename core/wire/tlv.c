@@ -147,9 +147,9 @@ void tlv_add(struct buf *out, uint64_t type, struct bytes value)
 	buf_add_bytes(out, value);
 }
 
-uint32_t tlv_add_kept(struct buf *out, const struct tlv_record *list, uint32_t count, uint32_t from, uint64_t before)
+uint32_t tlv_add_kept(struct buf *out, const struct tlv_record *list, uint32_t count, uint32_t from, uint64_t up_to)
 {
-	while (from < count && list[from].type < before) {
+	while (from < count && list[from].type <= up_to) {
 		ASSERT(from == 0 || list[from - 1].type < list[from].type);
 		tlv_add(out, list[from].type, list[from].value);
 		from++;

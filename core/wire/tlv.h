@@ -52,8 +52,8 @@ const struct tlv_record *tlv_list_find(const struct tlv_record *list, uint32_t c
 size_t tlv_begin(struct buf *out, uint64_t type);
 void tlv_end(struct buf *out, size_t at);
 void tlv_add(struct buf *out, uint64_t type, struct bytes value);
-/* Writes the records of list from index `from` whose type is below `before`; returns the next index.  The list
- * must be in order. */
-uint32_t tlv_add_kept(struct buf *out, const struct tlv_record *list, uint32_t count, uint32_t from, uint64_t before);
+/* Writes the records of list from index `from` whose type is at most `up_to`; returns the next index.  The list
+ * must be in order (asserted). */
+uint32_t tlv_add_kept(struct buf *out, const struct tlv_record *list, uint32_t count, uint32_t from, uint64_t up_to);
 
 #endif

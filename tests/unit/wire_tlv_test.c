@@ -367,11 +367,12 @@ TEST(kept_records_come_back_in_order)
 {
 	struct tlvs_onion_payload p;
 	struct buf again = BUF_EMPTY;
-	const char *good = "02010a" "0500" "1000" "130161" "fe0001000101aa" "ff000000014700000102beef";
+	const char *good = "02010a" "0500" "1000" "130161" "fe0001000101aa" "ff000000014700000102beef"
+			   "ffffffffffffffffff00"; /* the highest type there is */
 
 	start();
 	CHECK_EQ(tlvs_onion_payload_decode(test_unhex(good), &arena, &p, NULL), DECODE_OK);
-	CHECK_EQ(p.unknown_count, 4);
+	CHECK_EQ(p.unknown_count, 5);
 	CHECK_EQ(p.unknown[3].type, 0x147000001ull);
 	CHECK_HEX(p.unknown[3].value, "beef");
 	CHECK(p.payment_metadata && p.payment_metadata->size == 0);
