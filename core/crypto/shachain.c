@@ -64,7 +64,8 @@ bool shachain_add(struct shachain *s, uint64_t index, const struct secret32 *sec
 
 bool shachain_get(const struct shachain *s, uint64_t index, struct secret32 *out)
 {
-	if (index > SHACHAIN_FIRST || index <= s->next_index)
+	/* After index 0 next_index is past the end of the numbers, and every secret is known. */
+	if (index > SHACHAIN_FIRST || (s->next_index <= SHACHAIN_FIRST && index <= s->next_index))
 		return false;
 	for (uint32_t i = 0; i < s->count; i++) {
 		uint64_t mask = ~(((uint64_t)1 << i) - 1) & SHACHAIN_FIRST;
