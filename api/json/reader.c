@@ -55,6 +55,8 @@ enum json_read json_reader_next(struct json_reader *r, struct bytes *text)
 		case JSON_SCAN_MORE:
 			if (!json_scan_begun(&r->scan))
 				r->begin = r->scanned;
+			if (r->scanned - r->begin > r->size_max)
+				return fail(r, JSON_READ_TOO_LONG);
 			break;
 		case JSON_SCAN_WHOLE:
 			return whole(r, text);
@@ -65,8 +67,6 @@ enum json_read json_reader_next(struct json_reader *r, struct bytes *text)
 			return fail(r, JSON_READ_BAD);
 		}
 	}
-	if (r->failed == JSON_READ_MORE && r->scanned - r->begin > r->size_max)
-		return fail(r, JSON_READ_TOO_LONG);
 	return r->failed;
 }
 
