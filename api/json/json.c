@@ -199,6 +199,12 @@ void json_write(struct buf *out, const json_t *value)
 	write_json(out, value, JSON_COMPACT);
 }
 
+void json_write_real(struct buf *out, const json_t *value, int digits)
+{
+	ASSERT(json_is_real(value) && digits >= 1 && digits <= 17);
+	write_json(out, value, JSON_REAL_PRECISION((size_t)digits));
+}
+
 void json_write_pretty(struct buf *out, const json_t *value)
 {
 	write_json(out, value, JSON_INDENT(2));

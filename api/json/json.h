@@ -51,6 +51,8 @@ void json_append(json_t *array, json_t *value); /* takes value */
 
 /* Appends the text of a value: compact, or indented by two spaces.  Neither form holds an empty line. */
 void json_write(struct buf *out, const json_t *value);
+/* A real number with that many digits, 1 to 17. */
+void json_write_real(struct buf *out, const json_t *value, int digits);
 void json_write_pretty(struct buf *out, const json_t *value);
 
 #endif

@@ -60,7 +60,7 @@ AROUND = {
     "api/method": "core runtime api/json api/rpc lampo",
     "api/plugin": "core runtime api/json api/rpc lampo",
     "api/http": "core runtime api/json api/rpc lampo",
-    "api/sdk": "core runtime api/json api/rpc lampo",
+    "api/sdk": "core runtime api/json api/rpc api/method lampo",
     "cmd/lampod-cli": "core runtime api lampo",
     "cmd/lampo-cli": "core:base api/json lampo",
     "lampo": "",
