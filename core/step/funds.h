@@ -35,6 +35,15 @@ struct funds_output {
 	bool all;                 /* everything that is spendable less fee and reserve */
 };
 
+/* An input that somebody else signs, such as an anchor: it comes first, in the order given, and pays its part. */
+struct funds_input {
+	struct outpoint prev;
+	struct amount_sat amount;
+	struct bytes script;     /* that it spends */
+	uint32_t sequence;
+	uint32_t witness_weight; /* of its serialized witness, with the count of items */
+};
+
 struct funds_request {
 	enum funds_kind kind;
 	uint64_t reservation;
