@@ -6,10 +6,7 @@
 #ifndef PAYMENT_PATH_H
 #define PAYMENT_PATH_H
 
-#include "base/amount.h"
-#include "base/arena.h"
-#include "base/types.h"
-#include "onion/sphinx.h"
+#include "onion/payload.h"
 
 /* A channel of ours that can offer an HTLC now. */
 struct path_channel {
