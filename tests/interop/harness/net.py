@@ -6,7 +6,7 @@ import subprocess
 from .bitcoind import Bitcoind
 from .lampo import BUILD, Lampo, ROOT, program
 from .lnd import Lnd
-from .process import Failure, Skip, Watch, check
+from .process import Failure, Process, Skip, Watch, check
 
 CACHE = os.environ.get("LAMPO_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "lampo")
@@ -34,8 +34,9 @@ def ask_script(name):
 
 
 class Net:
-    def __init__(self, folder):
+    def __init__(self, folder, detach=False):
         self.folder, self.watch = folder, Watch()
+        Process.detach = detach
         self.until = self.watch.until
         self._bitcoind = None
 

@@ -56,6 +56,9 @@ def tail(path, lines=15):
 class Process:
     """One program with its log file.  `name` is what failures call it."""
 
+    # True where programs must outlive this one and its terminal.
+    detach = False
+
     def __init__(self, name, log):
         self.name, self.log, self.child = name, log, None
 
@@ -63,7 +66,7 @@ class Process:
         check(not self.running(), "%s runs already" % self.name)
         with open(self.log, "ab") as out:
             self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                                          env={**os.environ, **(env or {})})
+                                          start_new_session=self.detach, env={**os.environ, **(env or {})})
 
     @property
     def pid(self):
