@@ -1,0 +1,179 @@
+#include "runtime/loop/loop.h"
+
+#include <signal.h>
+#include <time.h>
+
+struct loop {
+	uv_loop_t uv;
+	struct loop_client client;
+	uv_check_t check;     /* after the sockets */
+	uv_prepare_t prepare; /* before sleeping: for what timers and idle work brought */
+	uv_timer_t timer;
+	uv_signal_t signals[3];
+	uint64_t last_ms, armed_ms;
+	bool stopped;
+};
+
+struct loop_wake {
+	uv_async_t async;
+	void (*call)(void *context);
+	void *context;
+};
+
+uint64_t loop_now_ms(struct loop *l)
+{
+	struct timespec now;
+	uint64_t ms;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	if (ms > l->last_ms)
+		l->last_ms = ms;
+	return l->last_ms;
+}
+
+static void on_timer(uv_timer_t *t)
+{
+	struct loop *l = t->data;
+	uint64_t now = loop_now_ms(l);
+
+	if (l->armed_ms <= now)
+		l->client.tick(l->client.context, now);
+	l->armed_ms = UINT64_MAX; /* the next turn arms it again */
+}
+
+/* The clock on the wall may jump: never sleep so long that it matters. */
+#define SLEEP_MOST_MS 10000u
+
+static void arm(struct loop *l)
+{
+	uint64_t deadline = l->client.deadline(l->client.context), now, sleep;
+
+	if (deadline == l->armed_ms)
+		return;
+	l->armed_ms = deadline;
+	if (deadline == UINT64_MAX) {
+		uv_timer_stop(&l->timer);
+		return;
+	}
+	now = loop_now_ms(l);
+	sleep = deadline > now ? deadline - now : 0;
+	uv_update_time(&l->uv);
+	uv_timer_start(&l->timer, on_timer, sleep < SLEEP_MOST_MS ? sleep : SLEEP_MOST_MS, 0);
+}
+
+static void turn(struct loop *l)
+{
+	l->client.turn(l->client.context, loop_now_ms(l));
+	arm(l);
+}
+
+static void on_check(uv_check_t *h)
+{
+	turn(h->data);
+}
+
+static void on_prepare(uv_prepare_t *h)
+{
+	turn(h->data);
+}
+
+static void on_signal(uv_signal_t *h, int number)
+{
+	struct loop *l = h->data;
+
+	if (number == SIGHUP)
+		l->client.hangup(l->client.context);
+	else
+		l->client.terminate(l->client.context);
+}
+
+static void watch_signal(struct loop *l, int slot, int number, bool wanted)
+{
+	uv_signal_init(&l->uv, &l->signals[slot]);
+	l->signals[slot].data = l;
+	if (wanted)
+		uv_signal_start(&l->signals[slot], on_signal, number);
+	uv_unref((uv_handle_t *)&l->signals[slot]);
+}
+
+struct loop *loop_new(const struct loop_client *client)
+{
+	struct loop *l = NEW(struct loop);
+
+	l->client = *client;
+	l->armed_ms = UINT64_MAX;
+	ASSERT(!uv_loop_init(&l->uv));
+	uv_check_init(&l->uv, &l->check);
+	uv_prepare_init(&l->uv, &l->prepare);
+	uv_timer_init(&l->uv, &l->timer);
+	l->check.data = l->prepare.data = l->timer.data = l;
+	uv_check_start(&l->check, on_check);
+	uv_prepare_start(&l->prepare, on_prepare);
+	watch_signal(l, 0, SIGINT, client->terminate);
+	watch_signal(l, 1, SIGTERM, client->terminate);
+	watch_signal(l, 2, SIGHUP, client->hangup);
+	return l;
+}
+
+uv_loop_t *loop_uv(struct loop *l)
+{
+	return &l->uv;
+}
+
+void loop_run(struct loop *l)
+{
+	while (!l->stopped)
+		uv_run(&l->uv, UV_RUN_ONCE);
+}
+
+void loop_stop(struct loop *l)
+{
+	l->stopped = true;
+	uv_stop(&l->uv);
+}
+
+void loop_free(struct loop *l)
+{
+	uv_close((uv_handle_t *)&l->check, NULL);
+	uv_close((uv_handle_t *)&l->prepare, NULL);
+	uv_close((uv_handle_t *)&l->timer, NULL);
+	for (size_t i = 0; i < ARRAY_COUNT(l->signals); i++)
+		uv_close((uv_handle_t *)&l->signals[i], NULL);
+	uv_run(&l->uv, UV_RUN_DEFAULT);
+	ASSERT(!uv_loop_close(&l->uv));
+	mem_free(l);
+}
+
+static void on_wake(uv_async_t *a)
+{
+	struct loop_wake *w = a->data;
+
+	w->call(w->context);
+}
+
+struct loop_wake *loop_wake_new(struct loop *l, void (*call)(void *context), void *context)
+{
+	struct loop_wake *w = NEW(struct loop_wake);
+
+	w->call = call;
+	w->context = context;
+	ASSERT(!uv_async_init(&l->uv, &w->async, on_wake));
+	w->async.data = w;
+	return w;
+}
+
+void loop_wake_ring(struct loop_wake *w)
+{
+	uv_async_send(&w->async);
+}
+
+static void wake_closed(uv_handle_t *h)
+{
+	mem_free(h->data);
+}
+
+void loop_wake_free(struct loop_wake *w)
+{
+	uv_close((uv_handle_t *)&w->async, wake_closed);
+}
