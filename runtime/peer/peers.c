@@ -1,0 +1,262 @@
+#include "runtime/peer/peers.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "runtime/peer/connection.h"
+
+#define BACKLOG 128
+
+struct listener {
+	struct listener *next;
+	struct peers *peers;
+	uv_tcp_t tcp;
+};
+
+void peers_config_default(struct peers_config *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->inbound_max = 1024;
+	c->handshakes_max = 128;
+	c->connect_timeout_ms = 10000;
+	c->handshake_timeout_ms = 10000;
+	c->linger_ms = 2000;
+	c->unsent_pause = 1u << 20;
+	c->unsent_max = 16u << 20;
+}
+
+static struct bytes connection_key(const void *p)
+{
+	return BYTES_OF(((const struct connection *)p)->key);
+}
+
+struct peers *peers_new(struct loop *loop, const struct peers_config *config)
+{
+	struct peers *p = NEW(struct peers);
+	uint8_t seed[48];
+
+	ASSERT(getrandom(seed, sizeof(seed), 0) == sizeof(seed));
+	p->config = *config;
+	p->loop = loop;
+	p->secp = secp_new(seed);
+	table_init(&p->connections, connection_key, seed + 32);
+	p->unflushed_tail = &p->unflushed;
+	p->handles = 1; /* until peers_free */
+	mem_wipe(seed, sizeof(seed));
+	return p;
+}
+
+void peers_unref(struct peers *p)
+{
+	if (--p->handles)
+		return;
+	secp_free(p->secp);
+	table_release(&p->connections);
+	mem_free(p);
+}
+
+static void on_listener_closed(uv_handle_t *h)
+{
+	struct listener *l = h->data;
+	struct peers *p = l->peers;
+
+	mem_free(l);
+	peers_unref(p);
+}
+
+void peers_stop_listening(struct peers *p)
+{
+	while (p->listeners) {
+		struct listener *l = p->listeners;
+
+		p->listeners = l->next;
+		uv_close((uv_handle_t *)&l->tcp, on_listener_closed);
+	}
+}
+
+void peers_free(struct peers *p)
+{
+	struct connection *c;
+	uint32_t at = 0;
+
+	p->closing = true;
+	peers_stop_listening(p);
+	dials_cancel(p);
+	while ((c = table_next(&p->connections, &at)))
+		connection_cut(c);
+	peers_unref(p);
+}
+
+static void leave_unflushed(struct connection *c)
+{
+	struct connection **at = &c->peers->unflushed;
+
+	if (!c->queued)
+		return;
+	while (*at != c)
+		at = &(*at)->unflushed_next;
+	*at = c->unflushed_next;
+	if (!*at)
+		c->peers->unflushed_tail = at;
+	c->queued = false;
+}
+
+void peers_forget(struct connection *c)
+{
+	struct peers *p = c->peers;
+
+	ASSERT(table_remove(&p->connections, BYTES_OF(c->key)) == c);
+	leave_unflushed(c);
+	if (c->outbound)
+		return;
+	p->inbound--;
+	if (c->state == CONNECTION_HANDSHAKE)
+		p->handshakes--;
+}
+
+uint32_t peers_count(const struct peers *p)
+{
+	return table_count(&p->connections);
+}
+
+/* ---- Those who come ---- */
+
+static void drop_oldest_handshake(struct peers *p)
+{
+	struct connection *c;
+	uint32_t at = 0;
+
+	/* In order of insertion. */
+	while ((c = table_next(&p->connections, &at))) {
+		if (c->outbound || c->state != CONNECTION_HANDSHAKE)
+			continue;
+		connection_drop(c, "too many handshakes at a time");
+		return;
+	}
+}
+
+static void on_incoming(uv_stream_t *s, int status)
+{
+	struct peers *p = ((struct listener *)s->data)->peers;
+	struct connection *c;
+
+	if (status < 0) {
+		log_write(p->config.log, LOG_WARN, "peer", "cannot accept a connection: %s", uv_strerror(status));
+		return;
+	}
+	if (p->handshakes >= p->config.handshakes_max)
+		drop_oldest_handshake(p);
+	c = connection_new(p);
+	p->inbound++;
+	p->handshakes++;
+	if (uv_accept(s, (uv_stream_t *)&c->tcp)) {
+		connection_cut(c);
+		return;
+	}
+	if (p->inbound > p->config.inbound_max) {
+		log_write(p->config.log, LOG_INFO, "peer", "refused a connection: %u are open already", p->inbound - 1);
+		connection_cut(c);
+		return;
+	}
+	connection_start(c);
+}
+
+static int bind_to(struct listener *l, const char *host, uint16_t port)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	if (uv_ip4_addr(host, port, &v4) == 0)
+		return uv_tcp_bind(&l->tcp, (const struct sockaddr *)&v4, 0);
+	if (uv_ip6_addr(host, port, &v6) == 0)
+		return uv_tcp_bind(&l->tcp, (const struct sockaddr *)&v6, 0);
+	return UV_EINVAL;
+}
+
+static uint16_t bound_port(const struct listener *l)
+{
+	struct sockaddr_storage a;
+	int size = sizeof(a);
+
+	if (uv_tcp_getsockname(&l->tcp, (struct sockaddr *)&a, &size))
+		return 0;
+	return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
+}
+
+uint16_t peers_listen(struct peers *p, const char *host, uint16_t port, char error[PEERS_ERROR_SIZE])
+{
+	struct listener *l = NEW(struct listener);
+	int code;
+
+	l->peers = p;
+	l->tcp.data = l;
+	uv_tcp_init(loop_uv(p->loop), &l->tcp);
+	p->handles++;
+	code = bind_to(l, host, port);
+	if (!code)
+		code = uv_listen((uv_stream_t *)&l->tcp, BACKLOG, on_incoming);
+	if (code) {
+		snprintf(error, PEERS_ERROR_SIZE, "cannot listen on %.64s port %u: %s", host, port, uv_strerror(code));
+		uv_close((uv_handle_t *)&l->tcp, on_listener_closed);
+		return 0;
+	}
+	l->next = p->listeners;
+	p->listeners = l;
+	return bound_port(l);
+}
+
+/* ---- Effects ---- */
+
+static struct connection *find(struct peers *p, uint64_t id)
+{
+	uint8_t key[8];
+
+	store_be64(key, id);
+	return table_get(&p->connections, BYTES_OF(key));
+}
+
+void peers_send(struct peers *p, uint64_t connection, struct bytes message)
+{
+	struct connection *c = find(p, connection);
+
+	if (!c)
+		return;
+	connection_send(c, message);
+	if (c->queued)
+		return;
+	c->queued = true;
+	c->unflushed_next = NULL;
+	*p->unflushed_tail = c;
+	p->unflushed_tail = &c->unflushed_next;
+}
+
+void peers_flush(struct peers *p)
+{
+	while (p->unflushed) {
+		struct connection *c = p->unflushed;
+
+		leave_unflushed(c);
+		connection_flush(c);
+	}
+}
+
+void peers_disconnect(struct peers *p, uint64_t connection)
+{
+	struct connection *c = find(p, connection);
+
+	if (c)
+		connection_hang_up(c);
+}
+
+void peers_pause(struct peers *p, bool pause)
+{
+	struct connection *c;
+	uint32_t at = 0;
+
+	if (p->paused == pause)
+		return;
+	p->paused = pause;
+	while ((c = table_next(&p->connections, &at)))
+		connection_read_or_wait(c);
+}
