@@ -217,6 +217,20 @@ void rpc_client_end_of_input(struct rpc_client *c)
 	client_pump(c);
 }
 
+void rpc_client_shut_down(struct rpc_client *c)
+{
+	struct lampo_call *call = c->calls;
+
+	c->input_over = c->ended = true;
+	while (call) {
+		struct lampo_call *next = call->next;
+
+		if (call->deferred)
+			rpc_fail(call, RPC_SHUTTING_DOWN, NULL, "the node is shutting down");
+		call = next;
+	}
+}
+
 MUST_USE static bool has_room(const struct rpc_client *c)
 {
 	return c->in_flight < c->rpc->limits.calls_in_flight_max &&

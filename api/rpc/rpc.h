@@ -72,6 +72,8 @@ struct rpc_client *rpc_client_new(struct rpc *rpc, void (*ready)(void *context),
 void rpc_client_free(struct rpc_client *c);
 void rpc_client_feed(struct rpc_client *c, struct bytes bytes);
 void rpc_client_end_of_input(struct rpc_client *c);
+/* The server stops: no more requests, and every deferred call fails. */
+void rpc_client_shut_down(struct rpc_client *c);
 MUST_USE bool rpc_client_wants_input(const struct rpc_client *c);
 /* Swaps what is to be sent into out, which must be empty; false if there is
  * nothing, or what was taken before is not sent yet. */
