@@ -154,6 +154,8 @@ static void take_due(struct delayed_signer *d)
 {
 	struct late **tail = &d->due, **place = &d->waiting;
 
+	while (*tail)
+		tail = &(*tail)->next;
 	while (*place) {
 		struct late *l = *place;
 
