@@ -19,7 +19,7 @@ BELOW = {
     "crypto": "base",
     "bitcoin": "base crypto",
     "wire": "base crypto bitcoin",
-    "noise": "base crypto",
+    "noise": "base crypto wire",
     "onion": "base crypto bitcoin wire",
     "contract": "base crypto bitcoin",
     "step": "base crypto bitcoin wire contract",
@@ -28,10 +28,11 @@ BELOW = {
     "channel": "base crypto bitcoin wire contract step",
     "onchain": "base crypto bitcoin contract step",
     "peer": "base crypto bitcoin wire noise step",
-    "invoice": "base crypto bitcoin wire step",
+    # BOLT 11 as text and bytes; it decides nothing, so it lies below the machines.
+    "invoice": "base crypto bitcoin wire",
     "gossip": "base crypto bitcoin wire step",
     "route": "base crypto bitcoin wire step",
-    "payment": "base crypto bitcoin wire onion step",
+    "payment": "base crypto bitcoin wire onion invoice step",
 }
 BELOW = {room: set(rooms.split()) for room, rooms in BELOW.items()}
 # node/ is the only room that knows the machines, and it knows all of them.
