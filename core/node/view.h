@@ -2,8 +2,9 @@
 #ifndef NODE_VIEW_H
 #define NODE_VIEW_H
 
-#include "channel/channel.h"
+#include "channel/view.h"
 #include "node/node.h"
+#include "onchain/onchain.h"
 #include "payment/receive.h"
 #include "payment/send.h"
 
@@ -37,10 +38,15 @@ MUST_USE bool node_view_peer_by_id(const struct node *n, const struct pubkey *id
 /* NULL at the end. */
 const struct channel *node_view_channel(const struct node *n, uint32_t *at);
 const struct channel *node_view_channel_named(const struct node *n, const struct channel_name *name);
+/* How far the end of a channel is, or NULL while its funding output is unspent. */
+const struct onchain *node_view_onchain(const struct node *n, const struct channel *ch);
 /* Channels that are history, newest last. */
 const struct channel_record *node_view_closed(const struct node *n, uint32_t *at);
 
 const struct receive *node_view_invoices(const struct node *n); /* payment/receive.h iterates */
 const struct send *node_view_payments(const struct node *n);    /* payment/send.h iterates */
+
+/* The time, height and fees as of the last step, for views that want a step; it has nowhere to put effects. */
+struct step node_view_step(const struct node *n);
 
 #endif

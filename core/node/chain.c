@@ -1,0 +1,400 @@
+/* Blocks, and the transactions that we want in them. */
+#include "node/state.h"
+
+#include <string.h>
+
+#include "base/cursor.h"
+
+#define HEADERS_KEPT 144u
+
+/* --- the outbox: transactions that must confirm --- */
+
+static void outbox_persist(struct step *s, const struct outbox_entry *o)
+{
+	uint8_t key[8];
+	struct buf b = BUF_EMPTY;
+
+	store_be64(key, o->id);
+	buf_add_be32(&b, o->confirmed_height);
+	buf_add_bytes(&b, o->tx);
+	effect_persist(s->out, RECORD_OUTBOX, BYTES_OF(key), buf_view(&b));
+	buf_release(&b);
+}
+
+static void outbox_free(struct outbox_entry *o)
+{
+	mem_free((void *)o->tx.data);
+	mem_free(o);
+}
+
+static void outbox_offer(struct step *s, const struct outbox_entry *o, uint64_t call)
+{
+	effect_broadcast(s->out, step_ask(s, OWNER_CALL, call), &o->tx, 1);
+}
+
+/* The spend of its first input is how we see it confirmed, or replaced. */
+static void outbox_watch(struct step *s, const struct outbox_entry *o)
+{
+	struct cursor c = cursor_of(o->tx);
+	struct tx *t = tx_decode(&s->out->arena, &c);
+
+	ASSERT(t && t->input_count);
+	effect_watch_outpoint(s->out, &t->inputs[0].prev);
+}
+
+static struct outbox_entry *outbox_insert(struct node *n, uint64_t id, const struct txid *txid, struct bytes tx)
+{
+	struct outbox_entry *o = NEW(struct outbox_entry), **end = &n->outbox;
+
+	o->id = id;
+	o->txid = *txid;
+	o->tx = BYTES(memcpy(mem_alloc(tx.size), tx.data, tx.size), tx.size);
+	while (*end)
+		end = &(*end)->next;
+	*end = o;
+	return o;
+}
+
+void node_outbox_add(struct node *n, struct step *s, const struct txid *txid, struct bytes tx, uint64_t call)
+{
+	struct outbox_entry *o;
+
+	for (o = n->outbox; o; o = o->next)
+		if (SAME(o->txid, *txid))
+			break;
+	if (!o) {
+		o = outbox_insert(n, ++n->next_outbox, txid, tx);
+		n->counters_changed = true;
+		outbox_persist(s, o);
+		outbox_watch(s, o);
+	}
+	outbox_offer(s, o, call);
+}
+
+bool node_outbox_load(struct node *n, struct bytes key, struct bytes value)
+{
+	struct arena a;
+	struct tx *t;
+	struct txid id;
+
+	if (key.size != 8 || value.size < 4)
+		return false;
+	arena_init(&a);
+	t = tx_parse(&a, BYTES(value.data + 4, value.size - 4));
+	if (t)
+		id = tx_id(t);
+	arena_release(&a);
+	if (!t)
+		return false;
+	outbox_insert(n, load_be64(key.data), &id, BYTES(value.data + 4, value.size - 4))->confirmed_height = load_be32(value.data);
+	if (load_be64(key.data) > n->next_outbox)
+		n->next_outbox = load_be64(key.data);
+	return true;
+}
+
+void node_outbox_start(struct node *n, struct step *s)
+{
+	for (struct outbox_entry *o = n->outbox; o; o = o->next) {
+		outbox_watch(s, o);
+		if (!o->confirmed_height)
+			outbox_offer(s, o, 0);
+	}
+}
+
+void node_on_broadcast(struct node *n, struct step *s, const struct event *e)
+{
+	enum owner_kind kind;
+	uint64_t call;
+
+	if (!step_take(s, e->u.broadcast.id, &kind, &call) || kind != OWNER_CALL)
+		return;
+	if (!e->u.broadcast.accepted)
+		log_write(s->log, LOG_INFO, "chain", "a transaction was not accepted (it is offered again at each block): %s",
+			  e->u.broadcast.reason);
+	if (call)
+		node_call_broadcast(n, s, call, e->u.broadcast.accepted, e->u.broadcast.reason);
+}
+
+/* Does t, which is not o, spend what o spends first? */
+static bool replaces(const struct outbox_entry *o, const struct tx *t, struct arena *a)
+{
+	const struct tx *mine = tx_parse(a, o->tx);
+
+	for (uint32_t i = 0; i < t->input_count; i++)
+		if (outpoint_equal(&t->inputs[i].prev, &mine->inputs[0].prev))
+			return true;
+	return false;
+}
+
+static void outbox_tx(struct node *n, struct step *s, const struct tx *t, const struct txid *id, uint32_t height)
+{
+	for (struct outbox_entry *o = n->outbox; o; o = o->next) {
+		if (o->confirmed_height || !(SAME(o->txid, *id) || replaces(o, t, &s->out->arena)))
+			continue;
+		/* Replaced or confirmed: either way it need not be offered unless this block goes. */
+		o->confirmed_height = height;
+		outbox_persist(s, o);
+	}
+}
+
+static void outbox_block(struct node *n, struct step *s, uint32_t height)
+{
+	struct outbox_entry **at = &n->outbox, *o;
+
+	while ((o = *at)) {
+		uint8_t key[8];
+
+		if (!o->confirmed_height && n->synced)
+			outbox_offer(s, o, 0);
+		if (!o->confirmed_height || height < o->confirmed_height + OUTBOX_DEPTH_BLOCKS) {
+			at = &o->next;
+			continue;
+		}
+		store_be64(key, o->id);
+		effect_remove(s->out, RECORD_OUTBOX, BYTES_OF(key));
+		*at = o->next;
+		outbox_free(o);
+	}
+}
+
+static void outbox_undone(struct node *n, struct step *s, uint32_t height)
+{
+	for (struct outbox_entry *o = n->outbox; o; o = o->next) {
+		if (o->confirmed_height != height)
+			continue;
+		o->confirmed_height = 0;
+		outbox_persist(s, o);
+		outbox_offer(s, o, 0);
+	}
+}
+
+void node_outbox_release(struct node *n)
+{
+	while (n->outbox) {
+		struct outbox_entry *next = n->outbox->next;
+
+		outbox_free(n->outbox);
+		n->outbox = next;
+	}
+}
+
+/* --- the tip --- */
+
+static void tip_persist(struct node *n, struct step *s)
+{
+	uint8_t tip[36], key[4];
+
+	store_be32(tip, n->height);
+	memcpy(tip + 4, n->tip.v, 32);
+	effect_persist(s->out, RECORD_CHAIN, bytes_from_string("tip"), BYTES_OF(tip));
+	store_be32(key, n->height);
+	effect_persist(s->out, RECORD_CHAIN, BYTES_OF(key), BYTES_OF(n->tip.v));
+	if (n->height >= HEADERS_KEPT) {
+		store_be32(key, n->height - HEADERS_KEPT);
+		effect_remove(s->out, RECORD_CHAIN, BYTES_OF(key));
+	}
+}
+
+bool node_tip_load(struct node *n, struct bytes key, struct bytes value)
+{
+	if (key.size == 4)
+		return value.size == 32;
+	if (!bytes_equal(key, bytes_from_string("tip")) || value.size != 36)
+		return false;
+	n->height = load_be32(value.data);
+	memcpy(n->tip.v, value.data + 4, 32);
+	n->have_tip = true;
+	return true;
+}
+
+/* --- channels and their outputs --- */
+
+/* Where the claims of a channel pay to: what we bound ourselves to, or said in shutdown. */
+static struct bytes close_script(const struct channel_record *r)
+{
+	const struct channel_side *local = &r->side[SIDE_LOCAL];
+
+	return channel_script_view(local->shutdown.size ? &local->shutdown : &local->upfront_shutdown);
+}
+
+static void channel_spent(struct node *n, struct step *s, struct node_channel *c, const struct tx *t, uint32_t height)
+{
+	struct channel_notes notes;
+	struct onchain_notes claims;
+
+	if (c->onchain || c->dead)
+		return;
+	channel_notes_init(&notes);
+	channel_funding_spent(c->channel, s, &notes, true);
+	node_route(n, s, &notes);
+	onchain_notes_init(&claims);
+	c->onchain = onchain_new(s, channel_record_of(c->channel), channel_key(c->channel), &claims, t, height,
+				 close_script(channel_record_of(c->channel)));
+	node_closing_seen(n, s, c, t);
+	channel_notes_init(&notes);
+	channel_set_onchain(c->channel, s, &notes, ONCHAIN);
+	node_route(n, s, &notes);
+	node_route_onchain(n, s, c, &claims);
+}
+
+static void channel_outputs(struct node *n, struct step *s, const struct block_tx *b, const struct tx *t,
+			    const struct txid *id, uint32_t height)
+{
+	for (uint32_t i = 0; i < t->output_count; i++) {
+		struct outpoint o = { *id, i };
+		struct node_channel *c = node_channel_by_funding(n, &o);
+		struct channel_notes notes;
+
+		if (!c || c->dead)
+			continue;
+		channel_notes_init(&notes);
+		channel_funding_confirmed(c->channel, s, &notes, height, b->index, &t->outputs[i]);
+		node_touch(n, c);
+		node_route(n, s, &notes);
+	}
+}
+
+static void take_tx(struct node *n, struct step *s, const struct block_tx *b, uint32_t height)
+{
+	struct tx *t = tx_parse(&s->out->arena, b->raw);
+	struct node_channel *c;
+	struct txid id;
+	uint32_t at = 0;
+
+	if (!t) /* The chain source checked it against the block. */
+		UNREACHABLE();
+	id = tx_id(t);
+	outbox_tx(n, s, t, &id, height);
+	channel_outputs(n, s, b, t, &id, height);
+	for (uint32_t i = 0; i < t->input_count; i++) {
+		c = node_channel_by_funding(n, &t->inputs[i].prev);
+		if (c)
+			channel_spent(n, s, c, t, height);
+	}
+	while ((c = table_next(&n->channels, &at))) {
+		struct onchain_notes claims;
+
+		if (!c->onchain || c->dead)
+			continue;
+		onchain_notes_init(&claims);
+		onchain_tx(c->onchain, s, &claims, t, height);
+		node_route_onchain(n, s, c, &claims);
+	}
+}
+
+static void each_channel_block(struct node *n, struct step *s, uint32_t height)
+{
+	uint32_t at = 0;
+	struct node_channel *c;
+
+	while ((c = table_next(&n->channels, &at))) {
+		struct channel_notes notes;
+
+		if (c->dead)
+			continue;
+		channel_notes_init(&notes);
+		channel_block(c->channel, s, &notes);
+		node_touch(n, c);
+		node_route(n, s, &notes);
+		if (c->onchain && !c->dead) {
+			struct onchain_notes claims;
+
+			onchain_notes_init(&claims);
+			onchain_block(c->onchain, s, &claims, height);
+			node_route_onchain(n, s, c, &claims);
+		}
+	}
+}
+
+static void notify_block(struct step *s, uint32_t height)
+{
+	struct effect *f = effect_add(s->out, EFFECT_NOTIFY);
+
+	f->u.notify.kind = NOTIFY_BLOCK;
+	f->u.notify.height = height;
+}
+
+void node_on_block(struct node *n, struct step *s, const struct event *e)
+{
+	n->height = e->u.block.height;
+	n->tip = e->u.block.hash;
+	n->have_tip = true;
+	s->height = n->height;
+	if (n->best_height < n->height)
+		n->best_height = n->height;
+	tip_persist(n, s);
+	for (uint32_t i = 0; i < e->u.block.tx_count; i++)
+		take_tx(n, s, &e->u.block.txs[i], n->height);
+	each_channel_block(n, s, n->height);
+	outbox_block(n, s, n->height);
+	notify_block(s, n->height);
+}
+
+static void channel_undone(struct node *n, struct step *s, struct node_channel *c, uint32_t height)
+{
+	struct channel_notes notes;
+
+	channel_notes_init(&notes);
+	if (c->onchain && onchain_undone(c->onchain, s, height)) {
+		onchain_free(c->onchain);
+		c->onchain = NULL;
+		effect_remove(s->out, RECORD_ONCHAIN, BYTES_OF(c->key));
+		channel_funding_spent(c->channel, s, &notes, false);
+	}
+	if (channel_record_of(c->channel)->funding_height == height)
+		channel_funding_unconfirmed(c->channel, s, &notes);
+	node_touch(n, c);
+	node_route(n, s, &notes);
+}
+
+/* `previous` of the block that goes is what we fall back to: the chain source undoes from the tip down. */
+void node_on_undone(struct node *n, struct step *s, const struct event *e)
+{
+	uint32_t at = 0, height = e->u.undone.height;
+	struct node_channel *c;
+	uint8_t key[4];
+
+	ASSERT(height == n->height);
+	store_be32(key, height);
+	effect_remove(s->out, RECORD_CHAIN, BYTES_OF(key));
+	n->height = height - 1;
+	n->tip = e->u.undone.previous;
+	s->height = n->height;
+	tip_persist(n, s);
+	outbox_undone(n, s, height);
+	while ((c = table_next(&n->channels, &at)))
+		if (!c->dead)
+			channel_undone(n, s, c, height);
+}
+
+void node_on_synced(struct node *n, struct step *s, const struct event *e)
+{
+	bool first = !n->synced;
+
+	n->best_height = e->u.synced.best_height;
+	n->synced = e->u.synced.height >= e->u.synced.best_height;
+	if (!first || !n->synced)
+		return;
+	log_write(s->log, LOG_INFO, "chain", "following the chain at height %u", n->height);
+	for (struct outbox_entry *o = n->outbox; o; o = o->next)
+		if (!o->confirmed_height)
+			outbox_offer(s, o, 0);
+}
+
+/* The opener follows the network's fee rates. */
+void node_on_fees(struct node *n, struct step *s, const struct event *e)
+{
+	uint32_t at = 0;
+	struct node_channel *c;
+
+	memcpy(n->fees, e->u.fees.rates, sizeof(n->fees));
+	memcpy(s->fees, n->fees, sizeof(s->fees));
+	while ((c = table_next(&n->channels, &at))) {
+		const struct channel_record *r = channel_record_of(c->channel);
+		struct feerate wanted = policy_feerate(&n->channel_policy, s, r->type);
+
+		/* False: nothing has to change, or it is not ours to change. */
+		if (!c->dead && r->opener == SIDE_LOCAL && wanted.per_kw && channel_set_feerate(c->channel, s, wanted))
+			node_touch(n, c);
+	}
+}

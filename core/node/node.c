@@ -1,0 +1,673 @@
+/* The composition: which machine an event is for, and what a run begins with. */
+#include "node/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cursor.h"
+
+#define COUNTERS_VERSION 1
+
+struct load_part {
+	struct load_part *next;
+	enum record_kind kind;
+	struct bytes key, value;
+};
+
+static struct bytes peer_key(const void *p)
+{
+	return BYTES_OF(((const struct node_peer *)p)->peer->id.v);
+}
+
+static struct bytes connection_key(const void *p)
+{
+	return BYTES_OF(((const struct node_peer *)p)->connection_key);
+}
+
+static struct bytes key_of_channel(const void *p)
+{
+	return BYTES_OF(((const struct node_channel *)p)->key);
+}
+
+static struct bytes funding_key(const void *p)
+{
+	return BYTES_OF(((const struct node_channel *)p)->funding_key);
+}
+
+void node_config_default(struct node_config *c, const struct network *network)
+{
+	memset(c, 0, sizeof(*c));
+	c->network = network;
+	c->alias = "";
+	c->version = LAMPO_VERSION;
+	c->accept_keysend = true;
+	c->accept_channels = true;
+	c->channels_max = 10000;
+	c->channels_per_peer_max = 100;
+	c->openings_per_peer_max = 4;
+	c->peers_max = 200;
+	c->invoices_max = 1000000;
+	c->payments_pending_max = 10000;
+	c->htlcs_max = 483;
+	c->to_self_delay_blocks = 144;
+	c->minimum_depth_blocks = 3;
+	c->funding_min = SAT(10000);
+	c->htlc_min = MSAT(0);
+	c->dust_exposure_max = MSAT(50000000);
+	c->cltv_final_blocks = 18;
+	c->anchor_reserve = SAT(25000);
+	c->ping_interval_ms = 60000;
+	c->reconnect_max_ms = 300000;
+}
+
+static void fill_features(struct node *n)
+{
+	n->known = feature_policy_default();
+	if (n->config->trust_zeroconf) {
+		feature_policy_set(&n->known, FEATURE_SCID_ALIAS, FEATURE_OPTIONAL);
+		feature_policy_set(&n->known, FEATURE_ZEROCONF, FEATURE_OPTIONAL);
+	}
+	if (!n->config->accept_keysend)
+		feature_policy_set(&n->known, FEATURE_KEYSEND, FEATURE_OFF);
+	if (n->config->static_remotekey_only)
+		feature_policy_set(&n->known, FEATURE_ANCHORS, FEATURE_OFF);
+	features_build(&n->known, FEATURES_INIT, &n->features_init);
+	features_build(&n->known, FEATURES_NODE, &n->features_node);
+	features_build(&n->known, FEATURES_CHANNEL, &n->features_channel);
+	features_build(&n->known, FEATURES_INVOICE, &n->features_invoice);
+}
+
+static void fill_policies(struct node *n)
+{
+	const struct node_config *c = n->config;
+	struct channel_policy *p = &n->channel_policy;
+
+	n->peer_policy = (struct peer_policy){
+		.features = buf_view(&n->features_init),
+		.known = &n->known,
+		.chain = c->network->genesis,
+		.ping_interval_ms = c->ping_interval_ms,
+		.reconnect_max_ms = c->reconnect_max_ms,
+	};
+	channel_policy_default(p, &c->network->genesis);
+	p->htlc_minimum = c->htlc_min;
+	p->max_accepted_htlcs = (uint16_t)c->htlcs_max;
+	p->to_self_delay = c->to_self_delay_blocks;
+	p->minimum_depth = c->minimum_depth_blocks;
+	if (p->minimum_depth_max < p->minimum_depth)
+		p->minimum_depth_max = p->minimum_depth;
+	p->funding_min = c->funding_min;
+	p->dust_exposure_max = c->dust_exposure_max;
+}
+
+static void fill_payments(struct node *n)
+{
+	const struct receive_config receive = {
+		.accept_keysend = n->config->accept_keysend,
+		.invoices_max = n->config->invoices_max,
+		.keysend_cltv_blocks = n->config->cltv_final_blocks,
+	};
+	const struct send_config send = { .self = n->config->node_id, .pending_max = n->config->payments_pending_max };
+	uint8_t seed[32];
+
+	drbg_fill(&n->entropy, seed, 16);
+	n->receive = receive_new(&receive, seed);
+	drbg_fill(&n->entropy, seed, sizeof(seed));
+	n->send = send_new(&send, seed);
+	mem_wipe(seed, sizeof(seed));
+}
+
+struct node *node_new(const struct node_config *config, const uint8_t seed32[32], const struct log_sink *log)
+{
+	struct node *n = NEW(struct node);
+	uint8_t seed[16];
+
+	n->config = config;
+	n->log = log;
+	drbg_init(&n->entropy, seed32);
+	drbg_fill(&n->entropy, seed, sizeof(seed));
+	step_asked_init(&n->asked, seed);
+	table_init(&n->peers, peer_key, seed);
+	table_init(&n->connections, connection_key, seed);
+	table_init(&n->channels, key_of_channel, seed);
+	table_init(&n->by_funding, funding_key, seed);
+	table_init(&n->calls, node_call_key, seed);
+	table_init(&n->openings, node_opening_key, seed);
+	node_payments_init(n, seed);
+	arena_init(&n->load_memory);
+	for (int i = 0; i < FEE_TARGETS; i++)
+		n->fees[i] = FEERATE(FEERATE_FLOOR_PER_KW);
+	fill_features(n);
+	fill_policies(n);
+	fill_payments(n);
+	return n;
+}
+
+static void free_channel(struct node_channel *c)
+{
+	onchain_free(c->onchain);
+	channel_free(c->channel);
+	mem_free(c);
+}
+
+void node_free(struct node *n)
+{
+	uint32_t at;
+	struct node_channel *c;
+	struct node_peer *p;
+	struct node_call *call;
+	struct node_opening *o;
+
+	if (!n)
+		return;
+	for (at = 0; (c = table_next(&n->channels, &at));)
+		free_channel(c);
+	for (at = 0; (p = table_next(&n->peers, &at));) {
+		peer_free(p->peer);
+		mem_free(p);
+	}
+	for (at = 0; (call = table_next(&n->calls, &at));)
+		node_call_free(call);
+	for (at = 0; (o = table_next(&n->openings, &at));)
+		node_opening_free(o);
+	node_payments_free(n);
+	node_outbox_release(n);
+	receive_free(n->receive);
+	send_free(n->send);
+	step_asked_release(&n->asked);
+	table_release(&n->peers);
+	table_release(&n->connections);
+	table_release(&n->channels);
+	table_release(&n->by_funding);
+	table_release(&n->calls);
+	table_release(&n->openings);
+	arena_release(&n->load_memory);
+	buf_release(&n->features_init);
+	buf_release(&n->features_node);
+	buf_release(&n->features_channel);
+	buf_release(&n->features_invoice);
+	mem_free(n->closed);
+	mem_wipe_free(n, sizeof(*n));
+}
+
+/* --- channels by their names --- */
+
+struct node_channel *node_channel_by_key(const struct node *n, uint64_t channel_key)
+{
+	uint8_t key[8];
+
+	store_be64(key, channel_key);
+	return table_get(&n->channels, BYTES_OF(key));
+}
+
+static void outpoint_key(uint8_t out36[36], const struct outpoint *o)
+{
+	memcpy(out36, o->txid.v, 32);
+	store_be32(out36 + 32, o->index);
+}
+
+struct node_channel *node_channel_by_funding(const struct node *n, const struct outpoint *o)
+{
+	uint8_t key[36];
+
+	outpoint_key(key, o);
+	return table_get(&n->by_funding, BYTES_OF(key));
+}
+
+void node_channel_watch(struct node *n, struct step *s, struct node_channel *c)
+{
+	const struct channel_record *r = channel_record_of(c->channel);
+	struct bytes witness_script = channel_record_funding_script(r, &s->out->arena);
+
+	if (!c->in_by_funding) {
+		outpoint_key(c->funding_key, &r->funding);
+		/* Two channels with one funding outpoint: the peer lied about one of them (CVE-2019-12998). */
+		if (table_get(&n->by_funding, BYTES_OF(c->funding_key))) {
+			log_write(s->log, LOG_WARN, "channel", "a channel claims the funding output of another one");
+			return;
+		}
+		table_add(&n->by_funding, c);
+		c->in_by_funding = true;
+	}
+	effect_watch_script(s->out, script_p2wsh(&s->out->arena, witness_script));
+	effect_watch_outpoint(s->out, &r->funding);
+	if (!c->peer->peer->keep) {
+		c->peer->peer->keep = true;
+		node_peer_persist(s, c->peer);
+	}
+}
+
+void node_touch(struct node *n, struct node_channel *c)
+{
+	if (c->touched)
+		return;
+	c->touched = true;
+	c->touched_next = n->touched;
+	n->touched = c;
+}
+
+/* --- loading --- */
+
+static void counters_persist(struct node *n, struct step *s)
+{
+	struct buf b = BUF_EMPTY;
+
+	buf_add_u8(&b, COUNTERS_VERSION);
+	buf_add_be64(&b, n->next_channel_key);
+	buf_add_be64(&b, n->next_reservation);
+	buf_add_be64(&b, n->next_outbox);
+	effect_persist(s->out, RECORD_NODE, bytes_from_string("counters"), buf_view(&b));
+	buf_release(&b);
+	n->counters_changed = false;
+}
+
+static bool counters_load(struct node *n, struct bytes key, struct bytes value)
+{
+	struct cursor c = cursor_of(value);
+
+	if (!bytes_equal(key, bytes_from_string("counters")) || cursor_u8(&c) != COUNTERS_VERSION)
+		return false;
+	n->next_channel_key = cursor_be64(&c);
+	n->next_reservation = cursor_be64(&c);
+	n->next_outbox = cursor_be64(&c);
+	return cursor_done(&c);
+}
+
+static bool peer_load(struct node *n, struct bytes key, struct bytes value)
+{
+	struct peer *loaded = peer_decode(key, value);
+	struct node_peer *p;
+
+	if (!loaded)
+		return false;
+	p = node_peer_make(n, &loaded->id);
+	peer_free(p->peer);
+	p->peer = loaded;
+	return true;
+}
+
+static bool channel_load_record(struct node *n, struct bytes value)
+{
+	struct channel *ch = channel_load(&n->channel_policy, value);
+
+	if (!ch)
+		return false;
+	node_channel_adopt(n, node_peer_make(n, channel_peer(ch)), ch);
+	return true;
+}
+
+/* Belongs to a channel that may not be loaded yet. */
+static void keep_part(struct node *n, enum record_kind kind, struct bytes key, struct bytes value)
+{
+	struct load_part *p = ARENA_NEW(&n->load_memory, struct load_part);
+
+	p->kind = kind;
+	p->key = arena_bytes(&n->load_memory, key);
+	p->value = arena_bytes(&n->load_memory, value);
+	p->next = n->load_parts;
+	n->load_parts = p;
+}
+
+bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, struct bytes value)
+{
+	switch (kind) {
+	case RECORD_NODE:
+		return counters_load(n, key, value);
+	case RECORD_CHANNEL:
+		return channel_load_record(n, value);
+	case RECORD_HTLC:
+	case RECORD_HTLC_ONION:
+	case RECORD_COMMIT_SIGS:
+	case RECORD_SHACHAIN:
+	case RECORD_ONCHAIN:
+		if (key.size < 8)
+			return false;
+		keep_part(n, kind, key, value);
+		return true;
+	case RECORD_HTLC_PAST: /* read from the store when a revoked commitment shows up */
+		return true;
+	case RECORD_PEER:
+		return peer_load(n, key, value);
+	case RECORD_INVOICE:
+		return receive_load(n->receive, key, value);
+	case RECORD_PAYMENT:
+	case RECORD_PART:
+		return send_load(n->send, kind, key, value);
+	case RECORD_CHAIN:
+		return node_tip_load(n, key, value);
+	case RECORD_WALLET: /* the wallet's own */
+		return true;
+	case RECORD_OUTBOX:
+		return node_outbox_load(n, key, value);
+	case RECORD_CLOSED:
+		return node_closed_load(n, value);
+	case RECORD_KINDS:
+		return false;
+	}
+	return false;
+}
+
+static bool load_parts(struct node *n)
+{
+	for (const struct load_part *p = n->load_parts; p; p = p->next) {
+		struct node_channel *c = node_channel_by_key(n, load_be64(p->key.data));
+
+		if (!c)
+			return false;
+		if (p->kind == RECORD_ONCHAIN) {
+			c->onchain = onchain_load(channel_record_of(c->channel), load_be64(p->key.data), p->value);
+			if (!c->onchain)
+				return false;
+		} else if (!channel_load_part(c->channel, p->kind, p->key, p->value)) {
+			return false;
+		}
+	}
+	n->load_parts = NULL;
+	arena_release(&n->load_memory);
+	return true;
+}
+
+static struct step begin(struct node *n, uint64_t now_ms, struct effects *out)
+{
+	struct step s = { .out = out, .now_ms = now_ms, .height = n->height, .entropy = &n->entropy, .log = n->log,
+			  .asked = &n->asked, .next_ask = &n->next_ask };
+
+	n->now_ms = now_ms;
+	memcpy(s.fees, n->fees, sizeof(s.fees));
+	return s;
+}
+
+static bool start_channel(struct node *n, struct step *s, struct node_channel *c)
+{
+	struct channel_notes notes;
+
+	channel_notes_init(&notes);
+	if (!channel_start(c->channel, s, &notes))
+		return false;
+	/* Coins of an opening are reserved under the channel's key id once it is stored. */
+	node_touch(n, c);
+	node_route(n, s, &notes);
+	if (c->onchain) {
+		struct onchain_notes claims;
+
+		onchain_notes_init(&claims);
+		onchain_start(c->onchain, s, &claims);
+		node_route_onchain(n, s, c, &claims);
+	}
+	return true;
+}
+
+static bool has_htlc(const void *context, uint64_t channel_key, uint64_t htlc_id)
+{
+	const struct node_channel *c = node_channel_by_key(context, channel_key);
+
+	return c && channel_htlc_get(c->channel, SIDE_LOCAL, htlc_id);
+}
+
+/* Funding transactions that a crash kept from being signed or sent: the wallet still has them. */
+static void resume_fundings(struct node *n, struct step *s)
+{
+	uint32_t at = 0, count = 0;
+	struct node_channel *c;
+	struct funds_request *r = step_funds_request(s, FUNDS_RETAIN);
+	uint64_t *kept = ARENA_ARRAY(&s->out->arena, uint64_t, table_count(&n->channels) + 1);
+
+	while ((c = table_next(&n->channels, &at))) {
+		const struct channel_record *k = channel_record_of(c->channel);
+
+		if (k->opener != SIDE_LOCAL || k->state != CHANNELD_AWAITING_LOCKIN || k->funding_height)
+			continue;
+		c->reservation = k->key;
+		kept[count++] = k->key;
+	}
+	r->retain = kept;
+	r->retain_count = count;
+	effect_funds(s->out, 0, r);
+	for (at = 0; (c = table_next(&n->channels, &at));)
+		if (c->reservation)
+			node_ask_funding_signature(s, c);
+}
+
+bool node_start(struct node *n, uint64_t now_ms, struct effects *out)
+{
+	struct step s = begin(n, now_ms, out);
+	uint32_t at = 0;
+	struct node_channel *c;
+	struct node_peer *p;
+
+	if (!load_parts(n)) {
+		log_write(n->log, LOG_ERROR, "node", "the stored channels contradict one another");
+		return false;
+	}
+	if (!send_resume(n->send, &s, has_htlc, n)) {
+		log_write(n->log, LOG_ERROR, "node", "the stored payments contradict one another");
+		return false;
+	}
+	while ((c = table_next(&n->channels, &at))) {
+		if (start_channel(n, &s, c))
+			continue;
+		log_write(n->log, LOG_ERROR, "node", "a stored channel is damaged");
+		return false;
+	}
+	resume_fundings(n, &s);
+	node_outbox_start(n, &s);
+	for (at = 0; (p = table_next(&n->peers, &at));)
+		p->peer->keep |= p->channels != NULL;
+	node_bury(n, &s);
+	return true;
+}
+
+/* --- stepping --- */
+
+static void on_signed(struct node *n, struct step *s, const struct event *e)
+{
+	const struct sign_answer *a = e->u.signature.answer;
+	struct node_channel *c;
+	enum owner_kind kind;
+	uint64_t owner;
+
+	if (!step_take(s, e->u.signature.id, &kind, &owner))
+		return;
+	switch (kind) {
+	case OWNER_CHANNEL:
+		c = node_channel_by_key(n, owner);
+		if (c && !c->dead) {
+			struct channel_notes notes;
+
+			channel_notes_init(&notes);
+			channel_signed(c->channel, s, &notes, e->u.signature.id, a);
+			node_touch(n, c);
+			node_route(n, s, &notes);
+		}
+		return;
+	case OWNER_SWEEP:
+		c = node_channel_by_key(n, owner);
+		if (c && c->onchain) {
+			struct onchain_notes claims;
+
+			onchain_notes_init(&claims);
+			onchain_signed(c->onchain, s, &claims, e->u.signature.id, a);
+			node_route_onchain(n, s, c, &claims);
+		}
+		return;
+	case OWNER_HTLC_ONION:
+		node_onion_answered(n, s, owner, a);
+		return;
+	case OWNER_INVOICE:
+		node_invoice_answered(n, s, owner, a);
+		return;
+	case OWNER_FUNDING:
+	case OWNER_WITHDRAW:
+	case OWNER_ADDRESS:
+	case OWNER_CHANNEL_ADDRESS:
+	case OWNER_CALL:
+	case OWNER_GOSSIP:
+		return;
+	}
+	UNREACHABLE();
+}
+
+static void on_funds(struct node *n, struct step *s, const struct event *e)
+{
+	const struct funds_answer *a = e->u.funds.answer;
+	enum owner_kind kind;
+	uint64_t owner;
+
+	if (!step_take(s, e->u.funds.id, &kind, &owner))
+		return;
+	switch (kind) {
+	case OWNER_FUNDING:
+		node_funding_answered(n, s, owner, a);
+		return;
+	case OWNER_WITHDRAW:
+		node_withdraw_answered(n, s, owner, a);
+		return;
+	case OWNER_ADDRESS:
+		node_address_answered(n, s, owner, a);
+		return;
+	case OWNER_CHANNEL_ADDRESS:
+		node_channel_address_answered(n, s, owner, a);
+		return;
+	case OWNER_CHANNEL:
+	case OWNER_HTLC_ONION:
+	case OWNER_INVOICE:
+	case OWNER_SWEEP:
+	case OWNER_CALL:
+	case OWNER_GOSSIP:
+		return;
+	}
+	UNREACHABLE();
+}
+
+static void channels_tick(struct node *n, struct step *s)
+{
+	uint32_t at = 0;
+	struct node_channel *c;
+
+	while ((c = table_next(&n->channels, &at))) {
+		struct channel_notes notes;
+
+		if (c->dead || channel_deadline(c->channel) > s->now_ms)
+			continue;
+		channel_notes_init(&notes);
+		channel_tick(c->channel, s, &notes);
+		node_touch(n, c);
+		node_route(n, s, &notes);
+	}
+}
+
+static void on_tick(struct node *n, struct step *s)
+{
+	node_peers_tick(n, s);
+	channels_tick(n, s);
+	node_payments_tick(n, s);
+	node_calls_tick(n, s);
+	node_close_tick(n, s);
+}
+
+static void dispatch(struct node *n, struct step *s, const struct event *e)
+{
+	switch (e->kind) {
+	case EVENT_TICK:
+		on_tick(n, s);
+		return;
+	case EVENT_CONNECTED:
+		node_on_connected(n, s, e);
+		return;
+	case EVENT_CONNECT_FAILED:
+		node_on_connect_failed(n, s, e);
+		return;
+	case EVENT_DISCONNECTED:
+		node_on_disconnected(n, s, e);
+		return;
+	case EVENT_MESSAGE:
+		node_on_message(n, s, e);
+		return;
+	case EVENT_SIGNED:
+		on_signed(n, s, e);
+		return;
+	case EVENT_FUNDS:
+		on_funds(n, s, e);
+		return;
+	case EVENT_BLOCK:
+		node_on_block(n, s, e);
+		return;
+	case EVENT_BLOCK_UNDONE:
+		node_on_undone(n, s, e);
+		return;
+	case EVENT_CHAIN_SYNCED:
+		node_on_synced(n, s, e);
+		node_payments_synced(n, s);
+		return;
+	case EVENT_FEES:
+		node_on_fees(n, s, e);
+		return;
+	case EVENT_BROADCAST:
+		node_on_broadcast(n, s, e);
+		return;
+	case EVENT_COMMAND:
+		node_on_command(n, s, e);
+		return;
+	case EVENT_CALL_GONE:
+		node_on_call_gone(n, s, e);
+		return;
+	}
+	UNREACHABLE();
+}
+
+void node_step(struct node *n, const struct event *event, struct effects *out)
+{
+	struct step s = begin(n, event->now_ms > n->now_ms ? event->now_ms : n->now_ms, out);
+
+	dispatch(n, &s, event);
+	if (n->counters_changed)
+		counters_persist(n, &s);
+	node_bury(n, &s);
+}
+
+static void flush_channels(struct node *n, struct step *s)
+{
+	while (n->touched) {
+		struct node_channel *c = n->touched;
+		struct channel_notes notes;
+
+		n->touched = c->touched_next;
+		c->touched = false;
+		if (c->dead)
+			continue;
+		channel_notes_init(&notes);
+		channel_flush(c->channel, s, &notes);
+		if (!notes.head)
+			continue;
+		node_route(n, s, &notes);
+	}
+}
+
+void node_flush(struct node *n, uint64_t now_ms, struct effects *out)
+{
+	struct step s = begin(n, now_ms > n->now_ms ? now_ms : n->now_ms, out);
+
+	node_payments_flush(n, &s);
+	flush_channels(n, &s);
+	if (n->counters_changed)
+		counters_persist(n, &s);
+	node_bury(n, &s);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t node_deadline(const struct node *n)
+{
+	uint64_t first = earlier(node_peers_deadline(n), node_calls_deadline(n));
+	uint32_t at = 0;
+	const struct node_channel *c;
+
+	first = earlier(first, node_payments_deadline(n));
+	first = earlier(first, node_close_deadline(n));
+	while ((c = table_next(&n->channels, &at)))
+		first = earlier(first, channel_deadline(c->channel));
+	return first;
+}

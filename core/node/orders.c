@@ -1,0 +1,322 @@
+/* Orders of users about payments: invoices are drafted, signed and stored;
+ * payments are read from their invoices and handed to their machine. */
+#include "node/state.h"
+
+#include <string.h>
+
+#include "crypto/hash.h"
+#include "invoice/invoice.h"
+
+/* An invoice that waits for its signature. */
+struct node_invoice {
+	uint8_t key[8];
+	uint64_t call;
+	struct arena memory;
+	struct invoice_draft draft; /* in `memory`, like all text here */
+	struct preimage preimage;
+	struct sha256 payment_hash;
+	struct secret32 secret;
+	bool any_amount;
+	struct amount_msat amount;
+	uint32_t min_final_cltv;
+	uint64_t expires_at_s;
+	const char *label, *description;
+};
+
+static struct bytes invoice_key(const void *p)
+{
+	return BYTES_OF(((const struct node_invoice *)p)->key);
+}
+
+static void invoice_free(struct node_invoice *i)
+{
+	arena_release(&i->memory);
+	mem_wipe_free(i, sizeof(*i));
+}
+
+void node_invoices_init(struct node *n, const uint8_t seed16[16])
+{
+	table_init(&n->invoices, invoice_key, seed16);
+}
+
+void node_invoices_free(struct node *n)
+{
+	uint32_t at = 0;
+	struct node_invoice *i;
+
+	while ((i = table_next(&n->invoices, &at)))
+		invoice_free(i);
+	table_release(&n->invoices);
+}
+
+/* --- invoice --- */
+
+static struct node_invoice *invoice_make(struct node *n, struct step *s, uint64_t call, const struct command *cmd)
+{
+	struct node_invoice *i = NEW(struct node_invoice);
+
+	arena_init(&i->memory);
+	store_be64(i->key, ++n->next_serial);
+	i->call = call;
+	if (cmd->u.invoice.has_preimage)
+		i->preimage = cmd->u.invoice.preimage;
+	else
+		drbg_fill(s->entropy, i->preimage.v, sizeof(i->preimage.v));
+	i->payment_hash = sha256(i->preimage.v, sizeof(i->preimage.v));
+	drbg_fill(s->entropy, i->secret.v, sizeof(i->secret.v));
+	i->any_amount = cmd->u.invoice.any_amount;
+	i->amount = cmd->u.invoice.amount;
+	i->min_final_cltv = cmd->u.invoice.min_final_cltv ? cmd->u.invoice.min_final_cltv : n->config->cltv_final_blocks;
+	i->expires_at_s = s->now_ms / 1000 + cmd->u.invoice.expiry_s;
+	i->label = arena_string(&i->memory, cmd->u.invoice.label);
+	i->description = arena_string(&i->memory, cmd->u.invoice.description);
+	return i;
+}
+
+static bool draft(struct node *n, struct step *s, struct node_invoice *i, const struct command *cmd, const char **why)
+{
+	struct invoice v;
+
+	invoice_init(&v, n->config->network);
+	v.has_amount = !i->any_amount;
+	v.amount = i->amount;
+	v.timestamp_s = s->now_ms / 1000;
+	v.expiry_s = cmd->u.invoice.expiry_s;
+	v.payment_hash = i->payment_hash;
+	v.payment_secret = i->secret;
+	v.has_description = !cmd->u.invoice.hash_description;
+	v.description = bytes_from_string(i->description);
+	v.description_hash = sha256(i->description, strlen(i->description));
+	v.min_final_cltv = i->min_final_cltv;
+	v.features = buf_view(&n->features_invoice);
+	v.fallbacks = cmd->u.invoice.fallbacks;
+	v.fallback_count = cmd->u.invoice.fallback_count;
+	v.payee = n->config->node_id;
+	return invoice_draft(&i->memory, &i->draft, why, &v);
+}
+
+static const char *words_of(enum reply_code code)
+{
+	return code == REPLY_INVOICE_LABEL ? "an invoice with that label exists already" :
+	       code == REPLY_INVOICE_PREIMAGE ? "an invoice with that preimage exists already" :
+	       "there are too many unpaid invoices";
+}
+
+static void command_invoice(struct node *n, struct step *s, uint64_t call, const struct command *cmd)
+{
+	struct node_invoice *i = invoice_make(n, s, call, cmd);
+	enum reply_code code = receive_check(n->receive, s, i->label, &i->payment_hash);
+	struct sign_request *r;
+	const char *why = NULL;
+
+	if (code != REPLY_OK) {
+		node_reply_error(s, call, cmd->kind, code, words_of(code));
+		invoice_free(i);
+		return;
+	}
+	if (!draft(n, s, i, cmd, &why)) {
+		node_reply_error(s, call, cmd->kind, REPLY_INVALID, why);
+		invoice_free(i);
+		return;
+	}
+	table_add(&n->invoices, i);
+	r = step_sign_request(s, SIGN_INVOICE, 0, NULL);
+	r->u.message = arena_bytes(&s->out->arena, i->draft.payload);
+	effect_sign(s->out, step_ask(s, OWNER_INVOICE, load_be64(i->key)), r);
+}
+
+/* Whether anybody could pay it at all over our channels. */
+static bool lacks_capacity(const struct node *n, struct amount_msat amount)
+{
+	uint32_t at = 0;
+	uint64_t sum = 0;
+	const struct node_channel *c;
+
+	while ((c = table_next(&n->channels, &at)))
+		if (!c->dead && channel_state_of(c->channel) == CHANNELD_NORMAL)
+			sum += channel_receivable(c->channel).v;
+	return sum < amount.v || sum == 0;
+}
+
+static void stored(struct node *n, struct step *s, struct node_invoice *i, const char *bolt11)
+{
+	struct receive_new_invoice v = {
+		.payment_hash = i->payment_hash,
+		.preimage = i->preimage,
+		.secret = i->secret,
+		.any_amount = i->any_amount,
+		.amount = i->amount,
+		.min_final_cltv = i->min_final_cltv,
+		.expires_at_s = i->expires_at_s,
+		.label = i->label,
+		.description = i->description,
+		.bolt11 = bolt11,
+	};
+	const struct received_invoice *kept;
+	enum reply_code code = receive_add(n->receive, s, &v, &kept);
+	struct reply *r;
+
+	if (code != REPLY_OK) {
+		node_reply_error(s, i->call, COMMAND_INVOICE, code, words_of(code));
+		return;
+	}
+	r = node_reply(s, i->call, COMMAND_INVOICE);
+	r->u.invoice.bolt11 = bolt11;
+	r->u.invoice.payment_hash = i->payment_hash;
+	r->u.invoice.payment_secret = i->secret;
+	r->u.invoice.expires_at_s = i->expires_at_s;
+	r->u.invoice.created_index = kept->r.created_index;
+	r->u.invoice.warn_capacity = lacks_capacity(n, i->amount);
+}
+
+void node_invoice_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a)
+{
+	struct node_invoice *i;
+	struct buf text = BUF_EMPTY;
+	uint8_t key[8];
+
+	store_be64(key, serial);
+	i = table_remove(&n->invoices, BYTES_OF(key));
+	if (!i)
+		return;
+	if (a->refused) {
+		node_reply_error(s, i->call, COMMAND_INVOICE, REPLY_FAILED, a->reason);
+	} else {
+		invoice_finish(&i->draft, a->recoverable, &text);
+		buf_add_u8(&text, 0);
+		stored(n, s, i, arena_string(&s->out->arena, (const char *)text.data));
+	}
+	buf_release(&text);
+	invoice_free(i);
+}
+
+/* --- pay --- */
+
+static void fill_hints(struct step *s, struct send_request *q, const struct invoice *v)
+{
+	struct path_hint *hints = ARENA_ARRAY(&s->out->arena, struct path_hint, v->route_count);
+
+	for (uint32_t i = 0; i < v->route_count; i++) {
+		const struct invoice_route *route = &v->routes[i];
+
+		hints[i].count = route->hop_count;
+		hints[i].hops = ARENA_ARRAY(&s->out->arena, struct path_hint_hop, route->hop_count);
+		for (uint32_t j = 0; j < route->hop_count; j++) {
+			const struct invoice_hop *h = &route->hops[j];
+
+			hints[i].hops[j] = (struct path_hint_hop){ h->node, h->scid, h->fee_base_msat,
+								   h->fee_proportional_millionths, h->cltv_expiry_delta };
+		}
+	}
+	q->hints = hints;
+	q->hint_count = v->route_count;
+}
+
+static void fill_from_invoice(const struct node *n, struct send_request *q, const struct invoice *v)
+{
+	q->payee = v->payee;
+	q->payment_hash = v->payment_hash;
+	q->any_amount = !v->has_amount;
+	q->invoice_amount = v->amount;
+	q->has_secret = true;
+	q->secret = v->payment_secret;
+	q->has_metadata = v->has_metadata;
+	q->metadata = v->metadata;
+	q->basic_mpp = invoice_allows_parts(v) && features_offered(buf_view(&n->features_invoice), FEATURE_BASIC_MPP);
+	q->has_min_final_cltv = true;
+	q->min_final_cltv = v->min_final_cltv;
+	q->expires_at_s = invoice_expires_at_s(v);
+}
+
+/* The amount that the user and the invoice agree on.  False: they do not, and why says so. */
+static bool agree_amount(const struct command *cmd, const struct invoice *v, struct amount_msat *out, const char **why)
+{
+	if (v->has_amount && cmd->u.pay.has_amount && msat_cmp(v->amount, cmd->u.pay.amount) != 0) {
+		*why = "the invoice names an amount: leave amount_msat out";
+		return false;
+	}
+	if (!v->has_amount && !cmd->u.pay.has_amount) {
+		*why = "the invoice names no amount: give amount_msat";
+		return false;
+	}
+	*out = v->has_amount ? v->amount : cmd->u.pay.amount;
+	if (out->v == 0 || out->v > SUPPLY_SAT * 1000) {
+		*why = "that amount cannot be paid";
+		return false;
+	}
+	return true;
+}
+
+static void command_pay(struct node *n, struct step *s, uint64_t call, const struct command *cmd)
+{
+	struct send_request q = { .call = call, .kind = PAYMENT_BOLT11, .bolt11 = cmd->u.pay.bolt11, .label = cmd->u.pay.label,
+				  .has_fee_limit = cmd->u.pay.has_fee_limit, .fee_limit = cmd->u.pay.fee_limit,
+				  .max_delay = cmd->u.pay.max_delay, .retry_for_s = cmd->u.pay.retry_for_s };
+	struct invoice v;
+	const char *why = NULL;
+
+	if (!invoice_decode(&s->out->arena, &v, &why, n->config->network, bytes_from_string(cmd->u.pay.bolt11)) ||
+	    !agree_amount(cmd, &v, &q.amount, &why)) {
+		node_reply_error(s, call, cmd->kind, REPLY_INVALID, why);
+		return;
+	}
+	if (cmd->u.pay.description && !invoice_describes(&v, bytes_from_string(cmd->u.pay.description))) {
+		node_reply_error(s, call, cmd->kind, REPLY_INVALID, "the invoice is for another description");
+		return;
+	}
+	if (!invoice_payable(&s->out->arena, &v, &n->known, s->now_ms / 1000, &why)) {
+		bool expired = invoice_expires_at_s(&v) < s->now_ms / 1000;
+		const struct payment *before = send_by_hash(n->send, &v.payment_hash);
+
+		/* What was paid in time may be asked about later. */
+		if (!expired || !before || before->r.state == PAYMENT_FAILED) {
+			node_reply_error(s, call, cmd->kind, expired ? REPLY_PAY_EXPIRED : REPLY_INVALID, why);
+			return;
+		}
+	}
+	fill_from_invoice(n, &q, &v);
+	fill_hints(s, &q, &v);
+	send_pay(n->send, s, &q);
+}
+
+static void command_keysend(struct node *n, struct step *s, uint64_t call, const struct command *cmd)
+{
+	struct send_request q = { .call = call, .kind = PAYMENT_KEYSEND, .payee = cmd->u.keysend.destination,
+				  .amount = cmd->u.keysend.amount, .label = cmd->u.keysend.label,
+				  .has_fee_limit = cmd->u.keysend.has_fee_limit, .fee_limit = cmd->u.keysend.fee_limit,
+				  .retry_for_s = cmd->u.keysend.retry_for_s, .records = cmd->u.keysend.records,
+				  .record_count = cmd->u.keysend.record_count };
+
+	if (q.amount.v == 0 || q.amount.v > SUPPLY_SAT * 1000) {
+		node_reply_error(s, call, cmd->kind, REPLY_INVALID, "that amount cannot be paid");
+		return;
+	}
+	send_pay(n->send, s, &q);
+}
+
+void node_payment_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd)
+{
+	switch (cmd->kind) {
+	case COMMAND_INVOICE:
+		command_invoice(n, s, call, cmd);
+		return;
+	case COMMAND_WAIT_INVOICE:
+		receive_wait(n->receive, s, call, cmd->u.wait_invoice.label);
+		return;
+	case COMMAND_PAY:
+		command_pay(n, s, call, cmd);
+		return;
+	case COMMAND_KEYSEND:
+		command_keysend(n, s, call, cmd);
+		return;
+	case COMMAND_CONNECT:
+	case COMMAND_DISCONNECT:
+	case COMMAND_NEW_ADDRESS:
+	case COMMAND_WITHDRAW:
+	case COMMAND_FUND_CHANNEL:
+	case COMMAND_CLOSE:
+	case COMMAND_STOP:
+		break;
+	}
+	UNREACHABLE();
+}

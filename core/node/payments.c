@@ -1,0 +1,358 @@
+/* HTLCs between the channels and the payments: what comes in is opened and
+ * decided, what goes out is offered and its end told to its payment. */
+#include "node/state.h"
+
+#include <string.h>
+
+static struct bytes onion_htlc_key(const void *p)
+{
+	return BYTES_OF(((const struct node_onion *)p)->key);
+}
+
+static struct bytes serial_key(const void *p)
+{
+	return BYTES_OF(((const struct node_onion *)p)->serial_key);
+}
+
+void node_payments_init(struct node *n, const uint8_t seed16[16])
+{
+	table_init(&n->onions, onion_htlc_key, seed16);
+	table_init(&n->onions_by_serial, serial_key, seed16);
+	node_invoices_init(n, seed16);
+}
+
+static void onion_free(struct node_onion *o)
+{
+	opening_wipe(&o->opening);
+	mem_free(o);
+}
+
+void node_payments_free(struct node *n)
+{
+	uint32_t at = 0;
+	struct node_onion *o;
+
+	while ((o = table_next(&n->onions, &at)))
+		onion_free(o);
+	table_release(&n->onions);
+	table_release(&n->onions_by_serial);
+	node_invoices_free(n);
+}
+
+/* --- incoming --- */
+
+static struct node_onion *onion_get(const struct node *n, uint64_t channel_key, uint64_t htlc_id)
+{
+	uint8_t key[16];
+
+	store_be64(key, channel_key);
+	store_be64(key + 8, htlc_id);
+	return table_get(&n->onions, BYTES_OF(key));
+}
+
+static void onion_end(struct node *n, struct node_onion *o)
+{
+	ASSERT(table_remove(&n->onions, BYTES_OF(o->key)) == o);
+	ASSERT(table_remove(&n->onions_by_serial, BYTES_OF(o->serial_key)) == o);
+	onion_free(o);
+}
+
+/* The HTLC may have gone on chain meanwhile: then there is nothing to fail any more. */
+static void fail_sealed(struct node *n, struct step *s, struct node_onion *o, const struct failure *why)
+{
+	struct node_channel *c = node_channel_by_key(n, o->channel_key);
+	struct buf reason = BUF_EMPTY;
+
+	failure_seal(&reason, &o->opening.shared_secret, why);
+	if (c && !c->dead) {
+		if (!channel_fail_htlc(c->channel, s, o->htlc_id, buf_view(&reason)))
+			log_write(s->log, LOG_DEBUG, "payment", "an HTLC to be failed is gone already");
+		node_touch(n, c);
+	}
+	buf_release(&reason);
+}
+
+static void fail_malformed(struct node *n, struct step *s, struct node_onion *o)
+{
+	struct node_channel *c = node_channel_by_key(n, o->channel_key);
+	const struct failure *why = &o->opening.why;
+
+	if (!c || c->dead)
+		return;
+	if (!channel_fail_malformed(c->channel, s, o->htlc_id, why->code, &why->u.onion.sha256_of_onion))
+		log_write(s->log, LOG_DEBUG, "payment", "an HTLC to be failed is gone already");
+	node_touch(n, c);
+}
+
+static void fulfil(struct node *n, struct step *s, struct node_onion *o, const struct preimage *preimage)
+{
+	struct node_channel *c = node_channel_by_key(n, o->channel_key);
+
+	/* Its set was judged in this very step, from HTLCs that the channels hold: it must be there. */
+	if (!c || c->dead || !channel_fulfill(c->channel, s, o->htlc_id, preimage))
+		log_write(s->log, LOG_WARN, "payment", "an HTLC to be fulfilled is gone already");
+	if (c)
+		node_touch(n, c);
+}
+
+static void act(struct node *n, struct step *s, const struct receive_verdicts *verdicts)
+{
+	for (const struct receive_verdict *v = verdicts->head; v; v = v->next) {
+		struct node_onion *o = onion_get(n, v->channel_key, v->htlc_id);
+
+		ASSERT(o);
+		if (v->fulfil)
+			fulfil(n, s, o, &v->preimage);
+		else
+			fail_sealed(n, s, o, &v->why);
+		onion_end(n, o);
+	}
+}
+
+static void opened(struct node *n, struct step *s, struct node_onion *o)
+{
+	struct receive_verdicts verdicts = { 0 };
+	struct failure why;
+	struct receive_htlc h = {
+		.channel_key = o->channel_key,
+		.htlc_id = o->htlc_id,
+		.amount = o->amount,
+		.cltv_expiry = o->cltv_expiry,
+		.payment_hash = o->opening.payment_hash,
+	};
+
+	if (o->refuse || !o->opening.payload.is_final) {
+		/* B2.max_dust_htlc_exposure_msat: no preimage for it.  Forwarding: we know no other node yet. */
+		why = failure_plain(o->refuse ? FAIL_TEMPORARY_NODE_FAILURE : FAIL_UNKNOWN_NEXT_PEER);
+		fail_sealed(n, s, o, &why);
+		onion_end(n, o);
+		return;
+	}
+	receive_htlc(n->receive, s, &h, &o->opening.payload, &verdicts);
+	act(n, s, &verdicts);
+}
+
+static void refused(struct node *n, struct step *s, struct node_onion *o)
+{
+	if (o->opening.malformed)
+		fail_malformed(n, s, o);
+	else
+		fail_sealed(n, s, o, &o->opening.why);
+	onion_end(n, o);
+}
+
+static void advance(struct node *n, struct step *s, struct node_onion *o)
+{
+	struct sign_request *r;
+
+	switch (o->opening.state) {
+	case OPENING_ASK:
+		/* An expiry is judged by the height: not before we know it. */
+		o->asked = n->synced;
+		if (!o->asked)
+			return;
+		r = step_sign_request(s, SIGN_ECDH, 0, NULL);
+		r->u.point = o->opening.ask;
+		effect_sign(s->out, step_ask(s, OWNER_HTLC_ONION, load_be64(o->serial_key)), r);
+		return;
+	case OPENING_DONE:
+		opened(n, s, o);
+		return;
+	case OPENING_REFUSED:
+		refused(n, s, o);
+		return;
+	}
+	UNREACHABLE();
+}
+
+void node_htlc_in(struct node *n, struct step *s, struct node_channel *c, const struct channel_note *note)
+{
+	struct node_onion *o;
+
+	if (onion_get(n, channel_key(c->channel), note->htlc_id))
+		return;
+	o = NEW(struct node_onion);
+	o->channel_key = channel_key(c->channel);
+	o->htlc_id = note->htlc_id;
+	store_be64(o->key, o->channel_key);
+	store_be64(o->key + 8, o->htlc_id);
+	store_be64(o->serial_key, ++n->next_serial);
+	o->amount = note->htlc_amount;
+	o->cltv_expiry = note->cltv_expiry;
+	o->refuse = note->dust_exposed;
+	table_add(&n->onions, o);
+	table_add(&n->onions_by_serial, o);
+	ASSERT(note->onion.size == ONION_PACKET_SIZE);
+	(void)opening_start(&o->opening, note->onion.data, &note->payment_hash, note->has_path_key ? &note->path_key : NULL);
+	advance(n, s, o);
+}
+
+void node_onion_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a)
+{
+	uint8_t key[8];
+	struct node_onion *o;
+
+	store_be64(key, serial);
+	o = table_get(&n->onions_by_serial, BYTES_OF(key));
+	if (!o)
+		return;
+	if (a->refused) {
+		log_write(s->log, LOG_WARN, "payment", "the signer opens no onion: %s", a->reason);
+		return;
+	}
+	(void)opening_answer(&o->opening, &s->out->arena, &a->secret);
+	advance(n, s, o);
+}
+
+void node_payments_synced(struct node *n, struct step *s)
+{
+	uint32_t at = 0;
+	struct node_onion *o;
+
+	if (!n->synced)
+		return;
+	while ((o = table_next(&n->onions, &at)))
+		if (o->opening.state == OPENING_ASK && !o->asked)
+			advance(n, s, o);
+}
+
+/* --- outgoing --- */
+
+static void failed(struct node *n, struct step *s, const struct channel_note *note)
+{
+	uint64_t key = channel_key(note->channel);
+	struct send_failure f = { 0 };
+
+	if (note->kind == CHANNEL_NOTE_HTLC_DROPPED) {
+		f.kind = SEND_FAILURE_LOCAL;
+		f.text = "the peer left before the HTLC was committed";
+	} else if (note->failure_code) {
+		f.kind = SEND_FAILURE_MALFORMED;
+		f.code = note->failure_code;
+		f.onion_hash = note->sha256_of_onion;
+	} else {
+		f.kind = SEND_FAILURE_REPORT;
+		f.reason = note->reason;
+	}
+	send_failed(n->send, s, key, note->htlc_id, &f);
+}
+
+void node_htlc_out_done(struct node *n, struct step *s, const struct channel_note *note)
+{
+	uint64_t key = channel_key(note->channel);
+
+	/* A payment that was settled before a restart forgot its part: the channel says it again. */
+	if (!send_owns(n->send, key, note->htlc_id))
+		return;
+	if (note->kind != CHANNEL_NOTE_HTLC_FULFILLED)
+		failed(n, s, note);
+	else if (!send_fulfilled(n->send, s, key, note->htlc_id, &note->preimage))
+		log_write(s->log, LOG_ERROR, "payment", "a channel took a preimage that is none");
+}
+
+void node_htlc_onchain(struct node *n, struct step *s, struct node_channel *c, const struct onchain_note *note)
+{
+	const struct send_failure gone = { .kind = SEND_FAILURE_LOCAL, .text = "the channel was closed and the HTLC is not in its transaction" };
+	uint64_t key = channel_key(c->channel);
+
+	if (!send_owns(n->send, key, note->htlc_id))
+		return;
+	if (note->kind == ONCHAIN_NOTE_PREIMAGE) {
+		if (!send_fulfilled(n->send, s, key, note->htlc_id, &note->preimage))
+			log_write(s->log, LOG_ERROR, "payment", "the chain shows a preimage that is none");
+	} else {
+		send_failed(n->send, s, key, note->htlc_id, &gone);
+	}
+}
+
+static uint32_t usable_channels(const struct node *n, const struct step *s, struct path_channel *out)
+{
+	uint32_t at = 0, count = 0;
+	const struct node_channel *c;
+
+	while ((c = table_next(&n->channels, &at))) {
+		const struct channel_record *r = channel_record_of(c->channel);
+
+		if (c->dead || !channel_is_usable(c->channel))
+			continue;
+		out[count++] = (struct path_channel){
+			.key = r->key,
+			.peer = r->peer,
+			.spendable = channel_spendable(c->channel, s),
+			.htlc_min = r->side[SIDE_REMOTE].htlc_minimum,
+		};
+	}
+	return count;
+}
+
+static void offer_htlc(struct node *n, struct step *s, const struct send_offer *o)
+{
+	struct node_channel *c = node_channel_by_key(n, o->channel_key);
+	struct htlc_offer offer = {
+		.amount = o->amount,
+		.payment_hash = o->payment_hash,
+		.cltv_expiry = o->cltv_expiry,
+		.onion = o->onion,
+	};
+	enum offer_result result = OFFER_NOT_READY;
+	uint64_t id;
+
+	if (c && !c->dead)
+		result = channel_offer_htlc(c->channel, s, &offer, &id);
+	if (result != OFFER_OK) {
+		send_refused(n->send, s, o, offer_result_words(result));
+		return;
+	}
+	send_offered(n->send, s, o, id);
+	node_touch(n, c);
+}
+
+static void pay_self(struct node *n, struct step *s, const struct send_offer *o)
+{
+	struct preimage preimage;
+	enum reply_code code = receive_from_self(n->receive, s, &preimage, &o->payment_hash, &o->secret, o->amount);
+
+	if (code == REPLY_OK)
+		send_self_paid(n->send, s, o, &preimage);
+	else
+		send_refused(n->send, s, o, "our own invoice cannot be paid: unknown, paid, expired or another amount");
+}
+
+void node_payments_flush(struct node *n, struct step *s)
+{
+	while (n->synced && send_wants_flush(n->send)) {
+		struct path_channel *channels = ARENA_ARRAY(&s->out->arena, struct path_channel, table_count(&n->channels) + 1);
+		uint32_t count = usable_channels(n, s, channels);
+		struct send_offers offers = { 0 };
+
+		send_flush(n->send, s, channels, count, &offers);
+		for (const struct send_offer *o = offers.head; o; o = o->next) {
+			if (o->kind == SEND_OFFER_SELF)
+				pay_self(n, s, o);
+			else
+				offer_htlc(n, s, o);
+		}
+	}
+}
+
+/* --- time --- */
+
+void node_payments_tick(struct node *n, struct step *s)
+{
+	struct receive_verdicts verdicts = { 0 };
+
+	receive_tick(n->receive, s, &verdicts);
+	act(n, s, &verdicts);
+}
+
+uint64_t node_payments_deadline(const struct node *n)
+{
+	return receive_deadline(n->receive);
+}
+
+void node_payment_call_gone(struct node *n, struct step *s, uint64_t call)
+{
+	(void)s;
+	receive_call_gone(n->receive, call);
+	send_call_gone(n->send, call);
+}

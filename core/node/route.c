@@ -1,0 +1,287 @@
+/* What one machine says and another must hear: channel notes, claims on chain,
+ * messages to their channel. */
+#include "node/state.h"
+
+#include <string.h>
+
+#include "wire/message.h"
+
+static void notify_state(struct step *s, const struct node_channel *c)
+{
+	struct effect *f = effect_add(s->out, EFFECT_NOTIFY);
+
+	f->u.notify.kind = NOTIFY_CHANNEL_STATE;
+	f->u.notify.peer = *channel_peer(c->channel);
+	f->u.notify.channel_id = *channel_id_of(c->channel);
+	f->u.notify.text = channel_state_name(channel_state_of(c->channel));
+}
+
+static void take_id(struct node *n, struct step *s, struct node_channel *c)
+{
+	struct channel_notes notes;
+
+	/* A colliding channel_id could only be chosen by someone who lies about a funding outpoint. */
+	for (struct node_channel *other = c->peer->channels; other; other = other->next) {
+		if (other == c || other->dead || !SAME(*channel_id_of(other->channel), *channel_id_of(c->channel)))
+			continue;
+		channel_notes_init(&notes);
+		channel_abandon(c->channel, s, &notes, "a channel with that channel_id exists");
+		node_route(n, s, &notes);
+		return;
+	}
+}
+
+/* The end of the machine; its owner's memory of it goes at the end of the step. */
+static void take_forgotten(struct node *n, struct step *s, struct node_channel *c, const char *why)
+{
+	if (c->dead)
+		return;
+	c->dead = true;
+	n->some_dead = true;
+	if (c->reservation)
+		node_funds_tell(s, FUNDS_RELEASE, c->reservation);
+	node_call_fail_id(n, s, c->fund_call, REPLY_FUNDING_REFUSED, why ? why : "the channel was forgotten");
+	c->fund_call = 0;
+	node_call_fail_id(n, s, c->close_call, REPLY_FAILED, why ? why : "the channel was forgotten");
+	c->close_call = 0;
+}
+
+/* The close script of a channel without an upfront one: a fresh address of the wallet. */
+static void ask_script(struct step *s, const struct node_channel *c)
+{
+	struct funds_request *r = step_funds_request(s, FUNDS_ADDRESS);
+
+	r->address = ADDRESS_P2WPKH;
+	effect_funds(s->out, step_ask(s, OWNER_CHANNEL_ADDRESS, channel_key(c->channel)), r);
+}
+
+static void take_note(struct node *n, struct step *s, struct node_channel *c, const struct channel_note *note)
+{
+	switch (note->kind) {
+	case CHANNEL_NOTE_ID:
+		take_id(n, s, c);
+		return;
+	case CHANNEL_NOTE_FUND:
+		node_note_fund(n, s, c, note);
+		return;
+	case CHANNEL_NOTE_BROADCAST_FUNDING:
+		node_ask_funding_signature(s, c);
+		return;
+	case CHANNEL_NOTE_WATCH_FUNDING:
+		node_channel_watch(n, s, c);
+		return;
+	case CHANNEL_NOTE_READY:
+		log_write(s->log, LOG_INFO, "channel", "a channel is ready");
+		return;
+	case CHANNEL_NOTE_HTLC_IN:
+		node_htlc_in(n, s, c, note);
+		return;
+	case CHANNEL_NOTE_HTLC_FULFILLED:
+	case CHANNEL_NOTE_HTLC_FAILED:
+	case CHANNEL_NOTE_HTLC_DROPPED:
+		node_htlc_out_done(n, s, note);
+		return;
+	case CHANNEL_NOTE_HTLC_IN_DONE:
+		return;
+	case CHANNEL_NOTE_STATE:
+		log_write(s->log, LOG_INFO, "channel", "%s -> %s", channel_state_name(note->old_state),
+			  channel_state_name(channel_state_of(c->channel)));
+		notify_state(s, c);
+		return;
+	case CHANNEL_NOTE_SCRIPT_WANTED:
+		ask_script(s, c);
+		return;
+	case CHANNEL_NOTE_FORGOTTEN:
+		take_forgotten(n, s, c, note->text);
+		return;
+	case CHANNEL_NOTE_FAILED:
+		log_write(s->log, LOG_WARN, "channel", "closing unilaterally: %s", note->text ? note->text : "");
+		return;
+	case CHANNEL_NOTE_BROADCAST:
+		node_closing_broadcast(n, s, c, note->tx, note->mutual);
+		return;
+	case CHANNEL_NOTE_HANG_UP:
+		node_hang_up(n, s, c->peer, note->text);
+		return;
+	case CHANNEL_NOTE_WARN:
+		peer_send_warning(c->peer->peer, s, channel_id_of(c->channel), note->text);
+		return;
+	}
+	UNREACHABLE();
+}
+
+void node_route(struct node *n, struct step *s, struct channel_notes *notes)
+{
+	for (const struct channel_note *note = notes->head; note; note = note->next) {
+		struct node_channel *c = NULL;
+		uint32_t at = 0;
+
+		/* A channel that could not be made speaks before it is ours. */
+		if (note->channel)
+			c = node_channel_by_key(n, channel_key(note->channel));
+		(void)at;
+		if (!c || c->dead)
+			continue;
+		node_touch(n, c);
+		take_note(n, s, c, note);
+	}
+}
+
+/* --- on chain --- */
+
+static void remember_closed(struct node *n, const struct channel_record *r)
+{
+	if (n->closed_count == n->closed_capacity) {
+		n->closed_capacity = n->closed_capacity ? 2 * n->closed_capacity : 16;
+		n->closed = mem_realloc(n->closed, n->closed_capacity, sizeof(*n->closed));
+	}
+	n->closed[n->closed_count++] = *r;
+}
+
+bool node_closed_load(struct node *n, struct bytes value)
+{
+	struct channel_record r;
+
+	if (!channel_record_decode(value, &r))
+		return false;
+	remember_closed(n, &r);
+	return true;
+}
+
+/* Everything is settled: a compact record stays, all others go. */
+static void resolved(struct node *n, struct step *s, struct node_channel *c)
+{
+	struct channel_notes notes;
+	struct buf b = BUF_EMPTY;
+
+	channel_notes_init(&notes);
+	channel_set_onchain(c->channel, s, &notes, CLOSED);
+	node_route(n, s, &notes);
+	channel_record_encode(channel_record_of(c->channel), &b);
+	effect_persist(s->out, RECORD_CLOSED, BYTES_OF(c->key), buf_view(&b));
+	buf_release(&b);
+	remember_closed(n, channel_record_of(c->channel));
+	channel_forget(c->channel, s);
+	effect_remove(s->out, RECORD_ONCHAIN, BYTES_OF(c->key));
+	c->dead = true;
+	n->some_dead = true;
+}
+
+void node_route_onchain(struct node *n, struct step *s, struct node_channel *c, struct onchain_notes *notes)
+{
+	for (const struct onchain_note *note = notes->head; note && !c->dead; note = note->next) {
+		struct txid id;
+
+		switch (note->kind) {
+		case ONCHAIN_NOTE_BROADCAST:
+			id = tx_id(tx_parse(&s->out->arena, note->tx));
+			node_outbox_add(n, s, &id, note->tx, 0);
+			break;
+		case ONCHAIN_NOTE_PREIMAGE:
+		case ONCHAIN_NOTE_HTLC_GONE:
+			node_htlc_onchain(n, s, c, note);
+			break;
+		case ONCHAIN_NOTE_RESOLVED:
+			resolved(n, s, c);
+			break;
+		}
+	}
+}
+
+/* --- messages --- */
+
+/* Where every message of BOLT 2 that belongs to one channel has its id. */
+static bool message_channel(uint16_t type, struct bytes message, struct channel_id *out)
+{
+	if (type < 32 || type > 255 || message.size < 34)
+		return false;
+	memcpy(out->v, message.data + 2, sizeof(out->v));
+	return true;
+}
+
+static struct node_channel *channel_of_peer(const struct node_peer *p, const struct channel_id *id)
+{
+	for (struct node_channel *c = p->channels; c; c = c->next)
+		if (!c->dead && SAME(*channel_id_of(c->channel), *id))
+			return c;
+	return NULL;
+}
+
+void node_channel_message(struct node *n, struct step *s, struct node_peer *p, uint16_t type, struct bytes message)
+{
+	struct channel_notes notes;
+	struct node_channel *c;
+	struct channel_id id;
+
+	if (type == MSG_OPEN_CHANNEL) {
+		node_open_received(n, s, p, message);
+		return;
+	}
+	if (type >= 256) /* Gossip: not kept yet, and never asked for. */
+		return;
+	if (!message_channel(type, message, &id)) {
+		if (type >= 32) /* B1.lightning_message_format.10 */
+			node_hang_up(n, s, p, "a channel message that is cut short");
+		return;
+	}
+	c = channel_of_peer(p, &id);
+	if (!c) {
+		/* A late answer for an opening that we gave up is no crime. */
+		peer_send_error(p->peer, s, &id, "unknown channel"); /* B1.error_warning.6 */
+		return;
+	}
+	channel_notes_init(&notes);
+	channel_message(c->channel, s, &notes, message);
+	node_touch(n, c);
+	node_route(n, s, &notes);
+}
+
+/* --- burial: at the end of a step nobody holds a dead channel any more --- */
+
+static void unlink_from_peer(struct node_channel *c)
+{
+	struct node_channel **at = &c->peer->channels;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	c->peer->channel_count--;
+}
+
+static void bury_one(struct node *n, struct node_channel *c)
+{
+	ASSERT(table_remove(&n->channels, BYTES_OF(c->key)) == c);
+	if (c->in_by_funding)
+		ASSERT(table_remove(&n->by_funding, BYTES_OF(c->funding_key)) == c);
+	unlink_from_peer(c);
+	onchain_free(c->onchain);
+	channel_free(c->channel);
+	mem_free(c);
+}
+
+static void drop_from_touched(struct node *n)
+{
+	struct node_channel **at = &n->touched, *c;
+
+	while ((c = *at)) {
+		if (c->dead)
+			*at = c->touched_next;
+		else
+			at = &c->touched_next;
+	}
+}
+
+void node_bury(struct node *n, struct step *s)
+{
+	uint32_t at = 0;
+	struct node_channel *c;
+
+	(void)s;
+	if (!n->some_dead)
+		return;
+	n->some_dead = false;
+	drop_from_touched(n);
+	while ((c = table_next(&n->channels, &at)))
+		if (c->dead)
+			bury_one(n, c);
+}

@@ -1,0 +1,247 @@
+/* What the node holds; seen by the files of this room only.
+ *
+ * INV-N1  Every channel is in `channels` and in its peer's list, and from
+ *         CHANNEL_NOTE_WATCH_FUNDING on in `by_funding`.
+ * INV-N2  Every connection is that of exactly one peer.
+ * INV-N3  A call is answered exactly once: it leaves `calls` with its reply.
+ * INV-N4  A transaction in the outbox is offered to the network at every block until
+ *         it, or what replaced it, is OUTBOX_DEPTH_BLOCKS deep.
+ * INV-N5  A channel key id is never used twice: the counter is stored in the batch
+ *         that first shows the id to anybody. */
+#ifndef NODE_STATE_H
+#define NODE_STATE_H
+
+#include "channel/channel.h"
+#include "channel/view.h"
+#include "node/node.h"
+#include "onchain/onchain.h"
+#include "onion/opening.h"
+#include "payment/receive.h"
+#include "payment/send.h"
+#include "peer/peer.h"
+
+#define OUTBOX_DEPTH_BLOCKS 100u
+#define CALL_CONNECT_TIMEOUT_MS 30000u
+/* Reservations of coins: a channel's key id for its funding, this bit and a count for withdrawals. */
+#define RESERVATION_WITHDRAW (1ull << 63)
+
+struct node_channel {
+	uint8_t key[8];            /* channel key id, be64: the key in `channels` */
+	struct channel *channel;
+	struct node_peer *peer;
+	struct node_channel *next; /* of the same peer */
+	struct onchain *onchain;   /* once the funding output is spent */
+	uint64_t fund_call;        /* the fundchannel that waits, 0 = none */
+	uint64_t reservation;      /* of the wallet's coins for it, 0 = none */
+	bool signing_funding;
+	uint64_t close_call;
+	uint64_t close_deadline_ms; /* unilateral after it; 0 = never */
+	uint8_t funding_key[36];   /* the key in by_funding */
+	bool in_by_funding;
+	bool touched;              /* is in the node's list of channels to flush */
+	struct node_channel *touched_next;
+	bool dead;                 /* forgotten: freed at the end of the step */
+};
+
+struct node_peer {
+	struct peer *peer;
+	struct node_channel *channels;
+	uint32_t channel_count;
+	uint8_t connection_key[8];
+	bool connected;            /* is in `connections` */
+};
+
+enum call_kind { CALL_CONNECT, CALL_FUND, CALL_WITHDRAW, CALL_ADDRESS, CALL_CLOSE };
+
+/* A command that is not answered yet (payments keep their own). */
+struct node_call {
+	uint8_t key[8];
+	uint64_t id;
+	enum call_kind kind;
+	struct pubkey peer;
+	bool waits_for_peer;
+	uint64_t deadline_ms;      /* CONNECT, and FUND while it waits for the peer */
+	struct command command;    /* FUND: deep copy in `memory` */
+	enum address_kind address; /* ADDRESS */
+	struct arena memory;
+	uint64_t reservation, channel_key;
+	bool built;                /* WITHDRAW: the wallet built it, signing is next */
+	struct bytes tx, psbt;     /* in `memory` */
+	struct txid txid;
+	uint32_t output;
+};
+
+/* A channel that has no struct channel yet: it waits for a script of the wallet. */
+struct node_opening {
+	uint8_t key[8];
+	uint64_t channel_key;
+	struct pubkey peer;
+	uint64_t call;             /* 0: the peer opens */
+	struct bytes message;      /* its open_channel: owned */
+};
+
+struct outbox_entry {
+	uint64_t id;
+	struct outbox_entry *next;
+	struct txid txid;
+	struct bytes tx;           /* owned */
+	uint32_t confirmed_height; /* of it or what replaced it; 0: not yet */
+};
+
+/* An incoming HTLC that is not decided yet: its onion is being opened, or its set is not whole. */
+struct node_onion {
+	uint8_t key[16];           /* channel key id, HTLC id */
+	uint8_t serial_key[8];
+	uint64_t channel_key, htlc_id;
+	struct amount_msat amount;
+	uint32_t cltv_expiry;
+	bool refuse;               /* dust exposure: only to be failed */
+	bool asked;                /* the signer, for a shared secret */
+	struct opening opening;
+};
+
+
+struct node {
+	const struct node_config *config;
+	const struct log_sink *log;
+	struct drbg entropy;
+	struct table asked;
+	uint64_t next_ask;
+	uint64_t now_ms;
+	struct feerate fees[FEE_TARGETS];
+
+	uint32_t height, best_height;
+	struct block_hash tip;
+	bool have_tip, synced;
+
+	struct feature_policy known;
+	struct buf features_init, features_node, features_channel, features_invoice;
+	struct peer_policy peer_policy;
+	struct channel_policy channel_policy;
+	struct table peers;        /* by node id */
+	struct table connections;  /* by connection */
+	struct table channels;     /* by channel key id */
+	struct table by_funding;   /* by funding outpoint */
+	struct table calls;
+	struct table openings;     /* by channel key id */
+	struct table onions;       /* by channel and HTLC */
+	struct table onions_by_serial;
+	struct table invoices;     /* being signed */
+	struct node_channel *touched;
+	struct outbox_entry *outbox;
+	uint64_t next_channel_key, next_reservation, next_outbox, next_serial;
+	bool counters_changed;
+	bool some_dead;
+
+	struct receive *receive;
+	struct send *send;
+
+	/* Records of channels that came before their channel. */
+	struct arena load_memory;
+	struct load_part *load_parts;
+	/* Channels that are history, oldest first. */
+	struct channel_record *closed;
+	uint32_t closed_count, closed_capacity;
+};
+
+/* node.c */
+struct node_channel *node_channel_by_key(const struct node *n, uint64_t channel_key);
+struct node_channel *node_channel_by_funding(const struct node *n, const struct outpoint *o);
+void node_channel_watch(struct node *n, struct step *s, struct node_channel *c);
+void node_touch(struct node *n, struct node_channel *c);
+
+/* peers.c */
+struct node_peer *node_peer_get(const struct node *n, const struct pubkey *id);
+struct node_peer *node_peer_make(struct node *n, const struct pubkey *id);
+void node_peer_persist(struct step *s, const struct node_peer *p);
+void node_hang_up(struct node *n, struct step *s, struct node_peer *p, const char *why);
+void node_on_connected(struct node *n, struct step *s, const struct event *e);
+void node_on_connect_failed(struct node *n, struct step *s, const struct event *e);
+void node_on_disconnected(struct node *n, struct step *s, const struct event *e);
+void node_on_message(struct node *n, struct step *s, const struct event *e);
+void node_peers_tick(struct node *n, struct step *s);
+uint64_t node_peers_deadline(const struct node *n);
+
+/* calls.c */
+struct bytes node_call_key(const void *p);
+struct node_call *node_call_get(const struct node *n, uint64_t id);
+struct node_call *node_call_make(struct node *n, uint64_t id, enum call_kind kind);
+void node_call_end(struct node *n, struct node_call *c);
+void node_call_fail(struct node *n, struct step *s, struct node_call *c, enum reply_code code, const char *message);
+void node_call_fail_id(struct node *n, struct step *s, uint64_t id, enum reply_code code, const char *message);
+void node_call_free(struct node_call *c);
+struct reply *node_reply(struct step *s, uint64_t call, enum command_kind kind);
+void node_reply_error(struct step *s, uint64_t call, enum command_kind kind, enum reply_code code, const char *message);
+void node_calls_peer_ready(struct node *n, struct step *s, struct node_peer *p);
+void node_calls_peer_gone(struct node *n, struct step *s, const struct pubkey *peer, enum reply_code code, const char *why);
+void node_call_broadcast(struct node *n, struct step *s, uint64_t call, bool accepted, const char *reason);
+void node_on_command(struct node *n, struct step *s, const struct event *e);
+void node_on_call_gone(struct node *n, struct step *s, const struct event *e);
+void node_calls_tick(struct node *n, struct step *s);
+uint64_t node_calls_deadline(const struct node *n);
+struct amount_sat node_anchor_reserve(const struct node *n, uint32_t more);
+struct feerate node_feerate_or(const struct node *n, struct feerate asked);
+void node_funds_tell(struct step *s, enum funds_kind kind, uint64_t reservation);
+void node_address_answered(struct node *n, struct step *s, uint64_t call, const struct funds_answer *a);
+void node_withdraw_answered(struct node *n, struct step *s, uint64_t call, const struct funds_answer *a);
+
+/* open.c */
+struct bytes node_opening_key(const void *p);
+void node_fund_copy(struct node_call *c, const struct command *cmd);
+void node_fund_begin(struct node *n, struct step *s, struct node_call *c, struct node_peer *p);
+void node_fund_done(struct node *n, struct step *s, struct node_call *call);
+void node_open_received(struct node *n, struct step *s, struct node_peer *p, struct bytes message);
+void node_opening_free(struct node_opening *o);
+struct node_channel *node_channel_adopt(struct node *n, struct node_peer *p, struct channel *channel);
+void node_channel_address_answered(struct node *n, struct step *s, uint64_t channel_key, const struct funds_answer *a);
+void node_note_fund(struct node *n, struct step *s, struct node_channel *c, const struct channel_note *note);
+void node_funding_answered(struct node *n, struct step *s, uint64_t channel_key, const struct funds_answer *a);
+void node_ask_funding_signature(struct step *s, struct node_channel *c);
+
+/* close.c */
+void node_close_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
+void node_closing_broadcast(struct node *n, struct step *s, struct node_channel *c, struct bytes tx, bool mutual);
+void node_closing_seen(struct node *n, struct step *s, struct node_channel *c, const struct tx *t);
+void node_close_tick(struct node *n, struct step *s);
+uint64_t node_close_deadline(const struct node *n);
+struct node_channel *node_channel_named(const struct node *n, const struct channel_name *name);
+
+/* route.c */
+void node_route(struct node *n, struct step *s, struct channel_notes *notes);
+void node_route_onchain(struct node *n, struct step *s, struct node_channel *c, struct onchain_notes *notes);
+void node_channel_message(struct node *n, struct step *s, struct node_peer *p, uint16_t type, struct bytes message);
+void node_bury(struct node *n, struct step *s);
+MUST_USE bool node_closed_load(struct node *n, struct bytes value);
+
+/* payments.c */
+void node_payments_init(struct node *n, const uint8_t seed16[16]);
+void node_payments_free(struct node *n);
+void node_payments_synced(struct node *n, struct step *s);
+void node_payments_flush(struct node *n, struct step *s);
+void node_htlc_in(struct node *n, struct step *s, struct node_channel *c, const struct channel_note *note);
+void node_htlc_onchain(struct node *n, struct step *s, struct node_channel *c, const struct onchain_note *note);
+void node_htlc_out_done(struct node *n, struct step *s, const struct channel_note *note);
+void node_onion_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a);
+void node_payment_call_gone(struct node *n, struct step *s, uint64_t call);
+void node_payments_tick(struct node *n, struct step *s);
+uint64_t node_payments_deadline(const struct node *n);
+
+/* orders.c */
+void node_invoices_init(struct node *n, const uint8_t seed16[16]);
+void node_invoices_free(struct node *n);
+void node_invoice_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a);
+void node_payment_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
+
+/* chain.c */
+void node_outbox_add(struct node *n, struct step *s, const struct txid *txid, struct bytes tx, uint64_t call);
+MUST_USE bool node_outbox_load(struct node *n, struct bytes key, struct bytes value);
+void node_outbox_start(struct node *n, struct step *s);
+void node_outbox_release(struct node *n);
+MUST_USE bool node_tip_load(struct node *n, struct bytes key, struct bytes value);
+void node_on_broadcast(struct node *n, struct step *s, const struct event *e);
+void node_on_block(struct node *n, struct step *s, const struct event *e);
+void node_on_undone(struct node *n, struct step *s, const struct event *e);
+void node_on_synced(struct node *n, struct step *s, const struct event *e);
+void node_on_fees(struct node *n, struct step *s, const struct event *e);
+
+#endif
