@@ -141,11 +141,11 @@ static void refused(struct node *n, struct step *s, struct node_onion *o)
 	onion_end(n, o);
 }
 
-static void advance(struct node *n, struct step *s, struct node_onion *o)
+static void advance(struct node *n, struct step *s, struct node_onion *o, enum opening_state state)
 {
 	struct sign_request *r;
 
-	switch (o->opening.state) {
+	switch (state) {
 	case OPENING_ASK:
 		/* An expiry is judged by the height: not before we know it. */
 		o->asked = n->synced;
@@ -183,8 +183,8 @@ void node_htlc_in(struct node *n, struct step *s, struct node_channel *c, const 
 	table_add(&n->onions, o);
 	table_add(&n->onions_by_serial, o);
 	ASSERT(note->onion.size == ONION_PACKET_SIZE);
-	(void)opening_start(&o->opening, note->onion.data, &note->payment_hash, note->has_path_key ? &note->path_key : NULL);
-	advance(n, s, o);
+	advance(n, s, o, opening_start(&o->opening, note->onion.data, &note->payment_hash,
+				       note->has_path_key ? &note->path_key : NULL));
 }
 
 void node_onion_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a)
@@ -200,8 +200,7 @@ void node_onion_answered(struct node *n, struct step *s, uint64_t serial, const 
 		log_write(s->log, LOG_WARN, "payment", "the signer opens no onion: %s", a->reason);
 		return;
 	}
-	(void)opening_answer(&o->opening, &s->out->arena, &a->secret);
-	advance(n, s, o);
+	advance(n, s, o, opening_answer(&o->opening, &s->out->arena, &a->secret));
 }
 
 void node_payments_synced(struct node *n, struct step *s)
@@ -213,7 +212,7 @@ void node_payments_synced(struct node *n, struct step *s)
 		return;
 	while ((o = table_next(&n->onions, &at)))
 		if (o->opening.state == OPENING_ASK && !o->asked)
-			advance(n, s, o);
+			advance(n, s, o, OPENING_ASK);
 }
 
 /* --- outgoing --- */
