@@ -1,6 +1,7 @@
 #include "wire/decode.h"
 
 #include "crypto/keys.h"
+#include "wire/utf8.h"
 
 const char *decode_result_name(enum decode_result r)
 {
@@ -191,6 +192,24 @@ struct bytes cursor_bytes_of(struct cursor *c, uint64_t size)
 		return BYTES_NONE;
 	}
 	return cursor_bytes(c, (size_t)size);
+}
+
+struct bytes cursor_utf8(struct cursor *c, uint64_t size)
+{
+	struct bytes text = cursor_bytes_of(c, size);
+
+	if (!utf8_valid(text)) {
+		cursor_fail(c);
+		return BYTES_NONE;
+	}
+	return text;
+}
+
+/* B1.fundamental_types.6 */
+void buf_add_utf8(struct buf *b, struct bytes text)
+{
+	ASSERT(utf8_valid(text));
+	buf_add_bytes(b, text);
 }
 
 uint32_t cursor_count(struct cursor *c, uint64_t count, size_t item_size)

@@ -62,6 +62,7 @@ bool cursor_bool(struct cursor *c); /* 0 or 1 */
 struct pubkey cursor_point(struct cursor *c); /* on the curve or fails */
 struct sciddir_or_pubkey cursor_sciddir_or_pubkey(struct cursor *c);
 struct bytes cursor_bytes_of(struct cursor *c, uint64_t size);
+struct bytes cursor_utf8(struct cursor *c, uint64_t size); /* fails unless it is UTF-8 */
 /* A count of items of at least item_size bytes: fails, as 0, unless that many can still follow, so that
  * no array is larger than what its sender paid for. */
 uint32_t cursor_count(struct cursor *c, uint64_t count, size_t item_size);
@@ -71,6 +72,7 @@ uint32_t cursor_count_rest(struct cursor *c, size_t item_size);
 void buf_add_bigsize(struct buf *b, uint64_t v);
 size_t bigsize_size(uint64_t v);
 void buf_add_tu64(struct buf *b, uint64_t v); /* also tu16, tu32 */
+void buf_add_utf8(struct buf *b, struct bytes text); /* must be UTF-8 (asserted) */
 void buf_add_sciddir_or_pubkey(struct buf *b, const struct sciddir_or_pubkey *s);
 
 /* A stored record inside another: its length as u32, written afterwards. */

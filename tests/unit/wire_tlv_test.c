@@ -524,6 +524,27 @@ TEST(utf8_is_strict)
 		CHECK_EQ(utf8_valid(test_unhex(cases[i].hex)), cases[i].good);
 }
 
+TEST(text_in_records_is_utf8)
+{
+	struct tlvs_text t;
+	struct buf b = BUF_EMPTY;
+
+	start();
+	CHECK_EQ(tlvs_text_decode(test_unhex("0103e282ac" "030502c3a4ff00"), &arena, &t, NULL), DECODE_OK);
+	CHECK_HEX(*t.whole, "e282ac");
+	CHECK_HEX(t.counted->text, "c3a4");
+	CHECK_HEX(t.counted->rest, "ff00");
+	/* B1.type_length_value_format.6: text that fills a record carries no length of its own */
+	tlvs_text_encode(&t, &b);
+	CHECK_HEX(buf_view(&b), "0103e282ac" "030502c3a4ff00");
+	/* B1.fundamental_types.6: neither text is taken unless it is UTF-8; what follows it may be anything */
+	CHECK_EQ(tlvs_text_decode(test_unhex("0103e282ff"), &arena, &t, NULL), DECODE_BAD_TLV);
+	CHECK_EQ(tlvs_text_decode(test_unhex("030501c3a4ff00"), &arena, &t, NULL), DECODE_BAD_TLV);
+	CHECK_EQ(tlvs_text_decode(test_unhex("030509c3a4ff00"), &arena, &t, NULL), DECODE_BAD_TLV);
+	buf_release(&b);
+	finish();
+}
+
 /* Stored records: an older program's bytes decode with zeros for what came later. */
 TEST(records_grow_at_the_end)
 {
