@@ -104,8 +104,9 @@ $(OUT)/tests/unit/api_%_test: $(OUT)/tests/unit/api_%_test.o $(OUT)/tests/test.o
 	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBLAMPO) -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/tests/unit/runtime_%_test: $(OUT)/tests/unit/runtime_%_test.o $(OUT)/tests/test.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBLAMPO) -o $@ $(CORE_LIBS) $(EDGE_LIBS)
-$(OUT)/tests/unit/cmd_%_test: $(OUT)/tests/unit/cmd_%_test.o $(OUT)/tests/test.o $(LIBLAMPO)
-	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBLAMPO) -o $@ $(CORE_LIBS) $(EDGE_LIBS)
+CMD_O := $(patsubst %.c,$(OUT)/%.o,$(filter-out %/main.c,$(wildcard cmd/*/*.c)))
+$(OUT)/tests/unit/cmd_%_test: $(OUT)/tests/unit/cmd_%_test.o $(OUT)/tests/test.o $(CMD_O) $(LIBLAMPO)
+	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 
 sim: $(OUT)/sim
 $(OUT)/sim: $(SIM_C:%.c=$(OUT)/%.o) $(LIBLAMPO)

@@ -1,0 +1,375 @@
+#include "cmd/lampod-cli/option.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/rpc/value_read.h"
+
+void option_set_text(char **text, const char *value)
+{
+	char *copy = mem_alloc(strlen(value) + 1);
+
+	memcpy(copy, value, strlen(value));
+	mem_free(*text);
+	*text = copy;
+}
+
+char *option_path(const char *value)
+{
+	const char *home = getenv("HOME");
+	struct buf path = BUF_EMPTY;
+
+	if (home && strncmp(value, "~/", 2) == 0)
+		buf_printf(&path, "%s%s", home, value + 1);
+	else
+		buf_add_string(&path, value);
+	buf_add_u8(&path, 0);
+	return (char *)path.data;
+}
+
+static bool set_path(char **path, const char *value)
+{
+	mem_free(*path);
+	*path = *value ? option_path(value) : NULL;
+	return *path != NULL;
+}
+
+static bool set_u32(uint32_t *out, const char *value, uint32_t min, uint32_t max)
+{
+	uint64_t v;
+
+	if (!read_number(&v, value, max) || v < min)
+		return false;
+	*out = (uint32_t)v;
+	return true;
+}
+
+static bool set_bool(bool *out, const char *value)
+{
+	*out = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
+	return *out || strcmp(value, "false") == 0 || strcmp(value, "0") == 0;
+}
+
+static bool set_config(struct config *c, const char *value)
+{
+	(void)c; /* found before the others: config.c */
+	return *value != 0;
+}
+
+static bool set_network(struct config *c, const char *value)
+{
+	const struct network *n = network_by_name(value);
+
+	if (n)
+		c->network = n;
+	return n != NULL;
+}
+
+static bool set_backend(struct config *c, const char *value)
+{
+	option_set_text(&c->backend, value);
+	return strcmp(value, "core") == 0;
+}
+
+static bool set_core_url(struct config *c, const char *value)
+{
+	const char *host = strstr(value, "://");
+	struct buf url = BUF_EMPTY;
+
+	/* People write what bitcoind's own tools take: host:port. */
+	if (!host)
+		buf_add_string(&url, "http://");
+	buf_add_string(&url, value);
+	buf_add_u8(&url, 0);
+	mem_free(c->core_url);
+	c->core_url = (char *)url.data;
+	host = strstr(c->core_url, "://") + 3;
+	return (strncmp(c->core_url, "http://", 7) == 0 || strncmp(c->core_url, "https://", 8) == 0) && *host &&
+	       !strpbrk(c->core_url, " \t\"<>");
+}
+
+static bool set_core_user(struct config *c, const char *value)
+{
+	option_set_text(&c->core_user, value);
+	return *value && !strchr(value, ':');
+}
+
+static bool set_core_pass(struct config *c, const char *value)
+{
+	option_set_text(&c->core_pass, value);
+	return true;
+}
+
+static bool set_core_cookie(struct config *c, const char *value)
+{
+	return set_path(&c->core_cookie, value);
+}
+
+static bool set_port(struct config *c, const char *value)
+{
+	uint32_t v;
+
+	if (!set_u32(&v, value, 1, UINT16_MAX))
+		return false;
+	c->port = (uint16_t)v;
+	return true;
+}
+
+static bool read_address(struct config_address *out, const char *value)
+{
+	struct arena arena;
+	const char *host;
+	bool ok;
+
+	arena_init(&arena);
+	ok = value_read_host(&host, &out->port, value, &arena);
+	if (ok)
+		option_set_text(&out->host, host);
+	arena_release(&arena);
+	return ok;
+}
+
+static bool set_bind(struct config *c, const char *value)
+{
+	struct config_address a = { .host = NULL };
+
+	if (!read_address(&a, value))
+		return false;
+	mem_free(c->bind_address);
+	c->bind_address = a.host;
+	return a.port == 0;
+}
+
+static bool set_alias(struct config *c, const char *value)
+{
+	size_t i;
+
+	option_set_text(&c->alias, value);
+	/* B7.node_announcement: 32 bytes; and it is shown on terminals. */
+	for (i = 0; value[i]; i++)
+		if ((unsigned char)value[i] < ' ' || value[i] == 0x7f)
+			return false;
+	return i <= 32;
+}
+
+static bool set_announce(struct config *c, const char *value)
+{
+	if (c->announce_count == CONFIG_ANNOUNCE_MAX || !read_address(&c->announce[c->announce_count], value))
+		return false;
+	c->announce_count++;
+	return true;
+}
+
+static bool set_log_level(struct config *c, const char *value)
+{
+	static const char *const names[] = {
+		[LOG_TRACE] = "trace", [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_COUNT(names); i++)
+		if (strcmp(value, names[i]) == 0) {
+			c->log_level = (enum log_level)i;
+			return true;
+		}
+	return false;
+}
+
+static bool set_log_file(struct config *c, const char *value)
+{
+	return set_path(&c->log_file, value);
+}
+
+static bool set_reindex(struct config *c, const char *value)
+{
+	c->has_reindex = true;
+	return set_u32(&c->reindex, value, 0, 0x7fffffff);
+}
+
+static bool set_fast_sync(struct config *c, const char *value)
+{
+	return set_bool(&c->fast_sync, value);
+}
+
+static bool set_dev_sync(struct config *c, const char *value)
+{
+	return set_bool(&c->dev_sync, value);
+}
+
+static bool set_accept_channels(struct config *c, const char *value)
+{
+	c->has_accept_channels = true;
+	return set_bool(&c->accept_channels, value);
+}
+
+static bool set_accept_keysend(struct config *c, const char *value)
+{
+	c->has_accept_keysend = true;
+	return set_bool(&c->accept_keysend, value);
+}
+
+static bool set_channels_max(struct config *c, const char *value)
+{
+	c->has_channels_max = true;
+	return set_u32(&c->channels_max, value, 1, 1000000);
+}
+
+static bool set_channels_per_peer_max(struct config *c, const char *value)
+{
+	c->has_channels_per_peer_max = true;
+	return set_u32(&c->channels_per_peer_max, value, 1, 1000);
+}
+
+static bool set_peers_max(struct config *c, const char *value)
+{
+	c->has_peers_max = true;
+	return set_u32(&c->peers_max, value, 1, 100000);
+}
+
+static bool set_funding_min(struct config *c, const char *value)
+{
+	struct amount_msat v;
+
+	c->has_funding_min = true;
+	if (!read_amount(&v, value, 1000))
+		return false;
+	c->funding_min = msat_to_sat_up(v);
+	return true;
+}
+
+static bool set_minimum_depth(struct config *c, const char *value)
+{
+	c->has_minimum_depth = true;
+	return set_u32(&c->minimum_depth, value, 1, 2016);
+}
+
+static bool set_restore(struct config *c, const char *value)
+{
+	option_set_text(&c->restore_words, value);
+	return *value != 0;
+}
+
+static bool set_help(struct config *c, const char *value)
+{
+	(void)value;
+	c->action = CONFIG_SHOW_HELP;
+	return true;
+}
+
+static bool set_version(struct config *c, const char *value)
+{
+	(void)value;
+	c->action = CONFIG_SHOW_VERSION;
+	return true;
+}
+
+static bool set_dump_manual(struct config *c, const char *value)
+{
+	option_set_text(&c->manual, value);
+	c->action = CONFIG_DUMP_MANUAL;
+	return true;
+}
+
+#define NETWORKS "bitcoin, testnet, testnet4, signet or regtest"
+#define TRUTH "true or false"
+
+const struct option options[] = {
+	{ "config", NULL, 0, OPTION_FLAG, false, false, "DIR", "a directory or a file",
+	  "The directory with lampo.conf (or lampod.conf), or that file itself.  It must be there.", set_config },
+	{ "data-dir", NULL, 'd', OPTION_FLAG, false, false, "DIR", "a directory",
+	  "The node's directory.  Made if it is not there; a lampo.conf in it is read if there is one.", set_config },
+	{ "network", NULL, 'n', OPTION_BOTH, false, false, "NETWORK", NETWORKS,
+	  "The Bitcoin network: " NETWORKS ".  Default: testnet.", set_network },
+	{ "backend", "client", 0, OPTION_BOTH, false, false, "NAME", "core",
+	  "Where the chain comes from: core, a bitcoind asked over its RPC.", set_backend },
+	{ "core-url", NULL, 0, OPTION_BOTH, false, false, "URL", "a URL such as http://127.0.0.1:8332",
+	  "bitcoind's RPC.  Default: this machine, at the network's usual port.", set_core_url },
+	{ "core-user", NULL, 0, OPTION_BOTH, false, false, "NAME", "a name without a colon",
+	  "bitcoind's rpcuser.  Without it the cookie file is used.", set_core_user },
+	{ "core-pass", NULL, 0, OPTION_BOTH, false, false, "PASSWORD", "a password",
+	  "bitcoind's rpcpassword.", set_core_pass },
+	{ "core-cookie", NULL, 0, OPTION_BOTH, false, false, "FILE", "the path of a file",
+	  "bitcoind's cookie file.  Default: where bitcoind puts it, in ~/.bitcoin.", set_core_cookie },
+	{ "port", NULL, 0, OPTION_BOTH, false, false, "PORT", "a port from 1 to 65535",
+	  "Where peers connect.  Default: 9735, and another for each test network.", set_port },
+	{ "bind-addr", NULL, 0, OPTION_BOTH, false, false, "HOST", "an address without a port, such as 127.0.0.1 or ::1",
+	  "Listen on this address alone.  Default: on all.", set_bind },
+	{ "alias", NULL, 0, OPTION_BOTH, false, false, "NAME", "text of at most 32 bytes",
+	  "The node's name, as others show it.", set_alias },
+	{ "announce-addr", NULL, 0, OPTION_BOTH, true, false, "HOST[:PORT]",
+	  "an address such as 203.0.113.7, node.example:9735 or [2001:db8::1]:9735, at most 16 of them",
+	  "An address under which peers reach this node.  May come more than once.", set_announce },
+	{ "log-level", NULL, 0, OPTION_BOTH, false, false, "LEVEL", "trace, debug, info, warn or error",
+	  "How much is logged: trace, debug, info, warn or error.  Default: info.", set_log_level },
+	{ "log-file", NULL, 0, OPTION_BOTH, false, false, "FILE", "the path of a file",
+	  "Where the log goes.  Default: standard error.", set_log_file },
+	{ "reindex", NULL, 0, OPTION_BOTH, false, false, "HEIGHT", "a block height",
+	  "Read the chain again from this height, for coins that the wallet does not know.", set_reindex },
+	{ "fast-sync", NULL, 0, OPTION_BOTH, false, false, "BOOL", TRUTH,
+	  "Let a wallet that is made today begin at the chain's tip.  Default: true.", set_fast_sync },
+	{ "dev-sync", NULL, 0, OPTION_BOTH, false, false, "BOOL", TRUTH,
+	  "Ask the backend for blocks every second: for tests.  Default: false.", set_dev_sync },
+	{ "accept-channels", NULL, 0, OPTION_BOTH, false, false, "BOOL", TRUTH,
+	  "Whether peers may open channels to this node.  Default: true.", set_accept_channels },
+	{ "accept-keysend", NULL, 0, OPTION_BOTH, false, false, "BOOL", TRUTH,
+	  "Whether payments without an invoice are taken.  Default: true.", set_accept_keysend },
+	{ "channels-max", NULL, 0, OPTION_BOTH, false, false, "NUMBER", "a number from 1 to 1000000",
+	  "Most channels in total.", set_channels_max },
+	{ "channels-per-peer-max", NULL, 0, OPTION_BOTH, false, false, "NUMBER", "a number from 1 to 1000",
+	  "Most channels with one peer.", set_channels_per_peer_max },
+	{ "peers-max", NULL, 0, OPTION_BOTH, false, false, "NUMBER", "a number from 1 to 100000",
+	  "Most connected peers that have no channel.", set_peers_max },
+	{ "funding-min", NULL, 0, OPTION_BOTH, false, false, "AMOUNT", "an amount in satoshi, or text such as 0.001btc",
+	  "The smallest channel that a peer may open.", set_funding_min },
+	{ "minimum-depth", NULL, 0, OPTION_BOTH, false, false, "BLOCKS", "a number from 1 to 2016",
+	  "Fewest confirmations of a channel that a peer opens; large ones need more.", set_minimum_depth },
+	{ "restore-wallet", NULL, 0, OPTION_FLAG, false, false, "WORDS", "12 or 24 words in quotes, or - to read them from standard input",
+	  "Make the wallet from these BIP 39 words.  With - they are read from standard input, where no other user sees them.",
+	  set_restore },
+	{ "help", NULL, 'h', OPTION_FLAG, false, true, NULL, NULL, "Show this text.", set_help },
+	{ "version", NULL, 'V', OPTION_FLAG, false, true, NULL, NULL, "Show the version.", set_version },
+	{ "dump-man", NULL, 0, OPTION_HIDDEN, false, false, "PAGE", "lampod-cli, lampo-cli or lampo-methods",
+	  "Write a manual page.", set_dump_manual },
+};
+const size_t option_count = ARRAY_COUNT(options);
+
+const struct option *option_by_key(struct bytes key)
+{
+	size_t i;
+
+	for (i = 0; i < option_count; i++)
+		if (options[i].scope == OPTION_BOTH && bytes_equal(key, bytes_from_string(options[i].key)))
+			return &options[i];
+	return NULL;
+}
+
+const struct option *option_by_flag(struct bytes name)
+{
+	size_t i;
+
+	for (i = 0; i < option_count; i++)
+		if (bytes_equal(name, bytes_from_string(options[i].key)) ||
+		    (options[i].flag_alias && bytes_equal(name, bytes_from_string(options[i].flag_alias))))
+			return &options[i];
+	return NULL;
+}
+
+const struct option *option_by_letter(char letter)
+{
+	size_t i;
+
+	for (i = 0; i < option_count; i++)
+		if (letter && options[i].letter == letter)
+			return &options[i];
+	return NULL;
+}
+
+void option_list_keys(struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < option_count; i++)
+		if (options[i].scope == OPTION_BOTH)
+			buf_printf(out, "%s%s", i == 2 ? "" : ", ", options[i].key);
+}
