@@ -221,6 +221,7 @@ static void channel_spent(struct node *n, struct step *s, struct node_channel *c
 {
 	struct channel_notes notes;
 	struct onchain_notes claims;
+	struct onchain_commitments known;
 
 	if (c->onchain || c->dead)
 		return;
@@ -228,7 +229,12 @@ static void channel_spent(struct node *n, struct step *s, struct node_channel *c
 	channel_funding_spent(c->channel, s, &notes, true);
 	node_route(n, s, &notes);
 	onchain_notes_init(&claims);
-	c->onchain = onchain_new(s, channel_record_of(c->channel), channel_key(c->channel), &claims, t, height,
+	known = (struct onchain_commitments){
+		.local = channel_commitment_spec(c->channel, COMMITMENT_LOCAL, &s->out->arena),
+		.remote = channel_commitment_spec(c->channel, COMMITMENT_REMOTE, &s->out->arena),
+		.remote_previous = channel_commitment_spec(c->channel, COMMITMENT_REMOTE_PREVIOUS, &s->out->arena),
+	};
+	c->onchain = onchain_new(s, channel_record_of(c->channel), &claims, &known, t, height,
 				 close_script(channel_record_of(c->channel)));
 	node_closing_seen(n, s, c, t);
 	channel_notes_init(&notes);

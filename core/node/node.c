@@ -355,7 +355,7 @@ static bool load_parts(struct node *n)
 		if (!c)
 			return false;
 		if (p->kind == RECORD_ONCHAIN) {
-			c->onchain = onchain_load(channel_record_of(c->channel), load_be64(p->key.data), p->value);
+			c->onchain = onchain_load(channel_record_of(c->channel), p->value);
 			if (!c->onchain)
 				return false;
 		} else if (!channel_load_part(c->channel, p->kind, p->key, p->value)) {

@@ -7,6 +7,7 @@
 #ifndef NODE_NODE_H
 #define NODE_NODE_H
 
+#include "base/log.h"
 #include "bitcoin/network.h"
 #include "step/effect.h"
 #include "step/event.h"

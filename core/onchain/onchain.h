@@ -51,22 +51,38 @@ struct onchain_notes {
 
 void onchain_notes_init(struct onchain_notes *notes);
 
-/* One output of the spending transaction (or one of ours), for listings. */
+/* What an output is.  Stored. */
+enum onchain_what {
+	ONCHAIN_OTHER = 0,
+	ONCHAIN_TO_US = 1,
+	ONCHAIN_TO_THEM = 2,
+	ONCHAIN_ANCHOR = 3,
+	ONCHAIN_HTLC = 4,
+};
+
+/* One output of the spending transaction, for listings. */
 struct onchain_output {
 	struct outpoint outpoint;
 	struct amount_sat amount;
-	const char *what;         /* "to_local", "to_remote", "anchor", "htlc" ... */
+	enum onchain_what what;
 	bool ours;
-	uint32_t spendable_height;/* 0: at once */
+	uint32_t spendable_height;/* first block that may spend it */
 	uint32_t spent_height;    /* 0: not yet */
-	struct txid sweep;        /* zero: none yet */
+	bool claiming;            /* a claim was signed and offered in this run */
+	struct txid claim;        /* of it; zero: none yet */
 };
 
-/* `destination`: the wallet script that claims pay to.  Returns owned. */
-MUST_USE struct onchain *onchain_new(struct step *s, const struct channel_record *r, uint64_t channel_key,
-				     struct onchain_notes *notes, const struct tx *spend, uint32_t height,
-				     struct bytes destination);
-MUST_USE struct onchain *onchain_load(const struct channel_record *r, uint64_t channel_key, struct bytes value);
+/* The commitments that may be published without punishment, as the channel would build them; NULL: none such. */
+struct onchain_commitments {
+	struct commitment_spec *local, *remote, *remote_previous;
+};
+
+/* `destination`: the wallet script that claims pay to; empty: nothing is claimed yet.  The record is borrowed for
+ * the object's life.  Returns owned. */
+MUST_USE struct onchain *onchain_new(struct step *s, const struct channel_record *r, struct onchain_notes *notes,
+				     const struct onchain_commitments *commitments, const struct tx *spend,
+				     uint32_t height, struct bytes destination);
+MUST_USE struct onchain *onchain_load(const struct channel_record *r, struct bytes value);
 /* After a load: watches and questions again. */
 void onchain_start(struct onchain *o, struct step *s, struct onchain_notes *notes);
 void onchain_free(struct onchain *o);
