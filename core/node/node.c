@@ -1,10 +1,10 @@
 /* The composition: which machine an event is for, and what a run begins with. */
-#include "node/state.h"
+#include "node/node.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/cursor.h"
+#include "node/state.h"
 
 #define COUNTERS_VERSION 1
 
