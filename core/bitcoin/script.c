@@ -54,6 +54,26 @@ void script_number(struct buf *b, int64_t n)
 	script_push(b, BYTES(raw, size));
 }
 
+bool script_read(struct cursor *c, uint8_t *op, struct bytes *push)
+{
+	size_t size = 0;
+
+	*push = BYTES_NONE;
+	if (!cursor_ok(c) || c->left == 0)
+		return false;
+	*op = cursor_u8(c);
+	if (*op < OP_PUSHDATA1)
+		size = *op;
+	else if (*op == OP_PUSHDATA1)
+		size = cursor_u8(c);
+	else if (*op == OP_PUSHDATA2)
+		size = cursor_le16(c);
+	else if (*op == OP_PUSHDATA4)
+		size = cursor_le32(c);
+	*push = cursor_bytes(c, size);
+	return cursor_ok(c);
+}
+
 static struct bytes witness_program(struct arena *a, uint8_t version_op, const void *program, uint8_t size)
 {
 	uint8_t *s = arena_alloc(a, (size_t)size + 2);

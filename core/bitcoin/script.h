@@ -23,6 +23,10 @@ void script_op(struct buf *b, uint8_t op);
 void script_push(struct buf *b, struct bytes data); /* minimal push opcode; no OP_n for small numbers */
 void script_number(struct buf *b, int64_t n);       /* minimal: OP_0, OP_1..OP_16 or a push */
 
+/* Reads one opcode and what it pushes (empty for one that pushes nothing).  False at the end, and, with the cursor
+ * failed, where a push is cut off. */
+MUST_USE bool script_read(struct cursor *c, uint8_t *op, struct bytes *push);
+
 /* scriptPubKeys, in the arena. */
 struct bytes script_p2wpkh(struct arena *a, const struct pubkey *p);
 struct bytes script_p2wsh(struct arena *a, struct bytes witness_script);

@@ -147,35 +147,22 @@ struct sha256 sighash_segwit(const struct tx *t, uint32_t input, struct bytes sc
 	return sighash_segwit_cached(t, input, script_code, amount, hash_type, &cache);
 }
 
-/* The size of the opcode at the front of s with the data it pushes; what does not fit is taken to the end. */
-static size_t op_size(struct bytes s)
-{
-	uint8_t op = s.data[0];
-	size_t size = 1;
-
-	if (op < OP_PUSHDATA1)
-		size += op;
-	else if (op == OP_PUSHDATA1)
-		size += s.size < 2 ? s.size : 1 + (size_t)s.data[1];
-	else if (op == OP_PUSHDATA1 + 1)
-		size += s.size < 3 ? s.size : 2 + (size_t)load_le16(s.data + 1);
-	else if (op == OP_PUSHDATA1 + 2)
-		size += s.size < 5 ? s.size : 4 + (size_t)load_le32(s.data + 1);
-	return size < s.size ? size : s.size;
-}
-
-/* The script code without its OP_CODESEPARATORs. */
+/* The script code without its OP_CODESEPARATORs.  What follows a push that is cut off can never be run. */
 static void add_legacy_code(struct sha256_state *state, struct bytes code)
 {
 	struct buf kept = BUF_EMPTY;
+	struct cursor c = cursor_of(code);
+	const uint8_t *from = code.data;
+	struct bytes push;
+	uint8_t op;
 
-	while (code.size) {
-		size_t size = op_size(code);
-
-		if (code.data[0] != OP_CODESEPARATOR)
-			buf_add(&kept, code.data, size);
-		code = BYTES(code.data + size, code.size - size);
+	while (script_read(&c, &op, &push)) {
+		if (op != OP_CODESEPARATOR)
+			buf_add(&kept, from, (size_t)(c.data - from));
+		from = c.data;
 	}
+	if (!cursor_ok(&c))
+		buf_add(&kept, from, (size_t)(code.data + code.size - from));
 	add_var_bytes(state, buf_view(&kept));
 	buf_release(&kept);
 }
