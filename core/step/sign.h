@@ -38,6 +38,9 @@ enum sign_kind {
 	SIGN_GOSSIP = 9,
 	/* announcement_signatures: by the node key and by the funding key. */
 	SIGN_ANNOUNCEMENT = 10,
+	/* The per-commitment point of our commitment `number`, however late: public, and never a secret.  It checks
+	 * the proof of a peer that says our state is old (BOLT 2 "Message Retransmission"). */
+	SIGN_POINT = 11,
 };
 
 /* How an input is spent: which key, and what it signs. */
@@ -83,6 +86,7 @@ struct sign_request {
 	union {
 		struct commitment_spec *commitment; /* REMOTE_COMMITMENT, LOCAL_COMMITMENT */
 		struct sign_revoke revoke;
+		uint64_t number;          /* POINT */
 		struct {
 			struct tx *tx;
 			struct amount_sat funding_amount;
@@ -112,7 +116,7 @@ struct sign_answer {
 	struct sig64 *signatures;       /* REMOTE_COMMITMENT: HTLCs in output order; SPEND: one an input */
 	uint32_t signature_count;
 	struct secret32 secret;         /* REVOKE: the released secret; ECDH: the shared one */
-	struct pubkey next_point;       /* REVOKE */
+	struct pubkey next_point;       /* REVOKE; POINT: the one asked for */
 	uint8_t recoverable[65];        /* INVOICE */
 };
 
