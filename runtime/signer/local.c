@@ -283,6 +283,16 @@ static const char *answer_announcement(struct local_signer *l, const struct sign
 	return NULL;
 }
 
+static const char *answer_point(struct local_signer *l, const struct sign_request *r, struct sign_answer *out)
+{
+	struct channel_keys *keys = keyring_channel(l->keys, r->channel_key);
+
+	if (r->u.number > COMMITMENT_NUMBER_MAX)
+		return "there is no commitment of that number";
+	channel_keys_point(keyring_secp(l->keys), keys, &out->next_point, r->u.number);
+	return NULL;
+}
+
 static const char *answer_to(struct local_signer *l, const struct sign_request *r, struct sign_answer *out)
 {
 	switch (r->kind) {
@@ -306,6 +316,8 @@ static const char *answer_to(struct local_signer *l, const struct sign_request *
 		return answer_gossip(l, r, out);
 	case SIGN_ANNOUNCEMENT:
 		return answer_announcement(l, r, out);
+	case SIGN_POINT:
+		return answer_point(l, r, out);
 	}
 	return "the signer does not know this kind of request";
 }

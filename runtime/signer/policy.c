@@ -163,6 +163,7 @@ static const char *judge_channel(struct policy_signer *p, const struct sign_requ
 	case SIGN_INVOICE:
 	case SIGN_GOSSIP:
 	case SIGN_ANNOUNCEMENT:
+	case SIGN_POINT:
 		break;
 	}
 	UNREACHABLE();
@@ -184,6 +185,7 @@ static const char *judge(struct policy_signer *p, const struct sign_request *r, 
 	case SIGN_INVOICE:
 	case SIGN_GOSSIP:
 	case SIGN_ANNOUNCEMENT:
+	case SIGN_POINT:
 		return NULL;
 	}
 	return "the signer does not know this kind of request";
