@@ -80,6 +80,25 @@ struct amount_sat fee_of_weight(struct feerate rate, uint64_t weight)
 
 struct amount_msat msat_ppm(struct amount_msat a, uint32_t ppm)
 {
+	unsigned __int128 v = (unsigned __int128)a.v * ppm / 1000000;
+
 	ASSERT(a.v <= SUPPLY_SAT * 1000);
-	return MSAT((uint64_t)((unsigned __int128)a.v * ppm / 1000000));
+	return MSAT(v > UINT64_MAX ? UINT64_MAX : (uint64_t)v);
+}
+
+struct amount_msat msat_before_ppm(struct amount_msat a, uint32_t ppm)
+{
+	struct amount_msat b;
+
+	ASSERT(a.v <= SUPPLY_SAT * 1000);
+	b.v = (uint64_t)((unsigned __int128)a.v * 1000000 / (1000000 + (uint64_t)ppm));
+	/* The fee is rounded down, so one more may still fit. */
+	while (b.v < a.v && b.v + 1 + msat_ppm(MSAT(b.v + 1), ppm).v <= a.v)
+		b.v++;
+	return b;
+}
+
+struct amount_msat msat_half(struct amount_msat a)
+{
+	return MSAT(a.v / 2);
 }

@@ -66,7 +66,11 @@ static inline struct amount_msat msat_min(struct amount_msat a, struct amount_ms
 
 /* Fee of weight units at a rate, rounded down (BOLT 3 "Fee Calculation"). */
 struct amount_sat fee_of_weight(struct feerate rate, uint64_t weight);
-/* a * parts / 1,000,000, rounded down, without overflow for any a below the supply. */
+/* a * ppm / 1,000,000, rounded down, for any a up to the supply (asserted); the largest amount there is where the
+ * product does not fit, which no addition accepts. */
 struct amount_msat msat_ppm(struct amount_msat a, uint32_t ppm);
+/* The largest b with b + msat_ppm(b, ppm) <= a: what is left once a fee in proportion to the rest is paid. */
+struct amount_msat msat_before_ppm(struct amount_msat a, uint32_t ppm);
+struct amount_msat msat_half(struct amount_msat a); /* rounds down */
 
 #endif

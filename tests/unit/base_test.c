@@ -33,6 +33,8 @@ TEST(amounts_are_checked)
 	CHECK_EQ(m.v, 9);
 	CHECK_EQ(msat_to_sat_up(MSAT(1001)).v, 2);
 	CHECK_EQ(msat_ppm(MSAT(SUPPLY_SAT * 1000), 1000000).v, SUPPLY_SAT * 1000);
+	CHECK(msat_ppm(MSAT(SUPPLY_SAT * 1000), UINT32_MAX).v == UINT64_MAX);
+	CHECK_EQ(msat_half(MSAT(7)).v, 3);
 }
 
 struct item {
@@ -122,4 +124,19 @@ TEST(hex_refuses_what_is_not_hex)
 	CHECK(!hex_decode(two, 2, "abc", 3));
 	CHECK(!hex_decode(two, 2, "abcg", 4));
 	CHECK(!hex_decode(two, 2, "abcdef", 6));
+}
+
+TEST(what_is_left_before_a_fee_in_proportion)
+{
+	static const uint32_t ppms[] = { 0, 1, 100, 999999, 1000000, 5000000, UINT32_MAX };
+	static const uint64_t amounts[] = { 0, 1, 2, 3, 999, 1000, 1001, 123456789, SUPPLY_SAT * 1000 };
+
+	for (size_t i = 0; i < ARRAY_COUNT(ppms); i++) {
+		for (size_t j = 0; j < ARRAY_COUNT(amounts); j++) {
+			struct amount_msat a = MSAT(amounts[j]), b = msat_before_ppm(a, ppms[i]);
+
+			CHECK(b.v + msat_ppm(b, ppms[i]).v <= a.v);
+			CHECK(b.v == a.v || b.v + 1 + msat_ppm(MSAT(b.v + 1), ppms[i]).v > a.v);
+		}
+	}
 }
