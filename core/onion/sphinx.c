@@ -108,6 +108,13 @@ static bool derive_secrets(struct secret32 *secrets, struct pubkey *first, const
 	return good;
 }
 
+bool onion_secrets(struct secret32 *secrets, const struct secp *s, const struct onion_request *r)
+{
+	struct pubkey first;
+
+	return seckey_valid(&r->session_key) && derive_secrets(secrets, &first, s, r);
+}
+
 /* What the hops before the last will have shifted in at the end, so that the
  * HMACs can commit to it.  Returns its size, written to the end of scratch,
  * which has 2 * room bytes, room being the size of all the hop payloads. */

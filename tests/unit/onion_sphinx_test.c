@@ -124,9 +124,15 @@ TEST(vector_packet_is_built)
 
 	CHECK(build(r));
 	CHECK_HEX(buf_view(&r->packet), onion_vector_packet);
-	/* The secrets with which the origin will open failures. */
+	/* The secrets with which the origin will open failures, then and later. */
 	for (int i = 0; i < 5; i++)
 		CHECK_HEX(BYTES_OF(r->secrets[i].v), onion_vector_secrets[i]);
+	memset(r->secrets, 0, sizeof(r->secrets));
+	CHECK(onion_secrets(r->secrets, secp(), &r->request));
+	for (int i = 0; i < 5; i++)
+		CHECK_HEX(BYTES_OF(r->secrets[i].v), onion_vector_secrets[i]);
+	memset(r->request.session_key.v, 0, 32);
+	CHECK(!onion_secrets(r->secrets, secp(), &r->request));
 	release(r);
 }
 
