@@ -151,12 +151,18 @@ static uint32_t count_effects(const struct scene *s, enum effect_kind kind)
 	return n;
 }
 
-static const struct reply *reply_to(const struct scene *s, uint64_t call)
+static const struct reply *find_reply(const struct scene *s, uint64_t call)
 {
 	for (struct effect *e = s->effects.head; e; e = e->next)
 		if (e->kind == EFFECT_REPLY && e->u.reply.call == call)
 			return e->u.reply.reply;
 	return NULL;
+}
+
+static const struct reply *reply_to(const struct scene *s, uint64_t call)
+{
+	CHECK(find_reply(s, call));
+	return find_reply(s, call);
 }
 
 static void check_fulfilled(const struct scene *s, uint8_t v, uint32_t count)

@@ -1,0 +1,176 @@
+#include "payment/ledger.h"
+
+#include "crypto/hash.h"
+
+static bool payment_is_sound(const struct payment *p)
+{
+	struct sha256 h = sha256(p->r.preimage.v, sizeof(p->r.preimage.v));
+
+	if (p->group == 0 || (p->r.kind != PAYMENT_BOLT11 && p->r.kind != PAYMENT_KEYSEND))
+		return false;
+	switch ((enum payment_state)p->r.state) {
+	case PAYMENT_PENDING:
+		return true;
+	case PAYMENT_COMPLETE:
+		return SAME(h, p->payment_hash);
+	case PAYMENT_FAILED:
+		return p->r.fail_code != REPLY_OK;
+	}
+	return false;
+}
+
+static bool load_payment(struct send *s, struct bytes key, struct bytes value)
+{
+	struct payment *p = NEW(struct payment);
+
+	buf_add_bytes(&p->stored, value);
+	if (key.size == sizeof(p->key)) {
+		memcpy(p->key, key.data, key.size);
+		memcpy(p->payment_hash.v, key.data, 32);
+		p->group = load_be64(key.data + 32);
+		if (ledger_read_stored(p) && payment_is_sound(p) && !table_get(&s->payments, key)) {
+			ledger_index(s, p);
+			return true;
+		}
+	}
+	ledger_payment_free(p);
+	return false;
+}
+
+static bool load_part(struct send *s, struct bytes key, struct bytes value)
+{
+	struct record_part r;
+	struct loaded_part *l;
+	struct arena a;
+	bool good;
+
+	arena_init(&a);
+	good = key.size == 48 && record_part_decode(value, &a, &r) && r.nodes_count &&
+	       r.nodes_count <= ONION_HOPS_MAX && !MSAT_LESS(r.sent, r.amount);
+	if (good) {
+		l = NEW(struct loaded_part);
+		memcpy(l->payment_key, key.data, sizeof(l->payment_key));
+		l->part = NEW(struct payment_part);
+		l->part->id = load_be64(key.data + 40);
+		l->part->r = r;
+		l->part->r.nodes = NEW_ARRAY(struct pubkey, r.nodes_count);
+		memcpy(l->part->r.nodes, r.nodes, r.nodes_count * sizeof(*r.nodes));
+		l->next = s->loaded;
+		s->loaded = l;
+	}
+	mem_wipe(&r, sizeof(r));
+	arena_release(&a);
+	return good;
+}
+
+bool send_load(struct send *s, enum record_kind kind, struct bytes key, struct bytes value)
+{
+	if (kind == RECORD_PAYMENT)
+		return load_payment(s, key, value);
+	ASSERT(kind == RECORD_PART);
+	return load_part(s, key, value);
+}
+
+/* What is in flight of a payment, with one more part; false if it is more than the payment (INV-S1). */
+static bool fits(const struct payment *p, const struct payment_part *more)
+{
+	struct amount_msat sum = more->r.amount;
+
+	for (const struct payment_part *part = p->parts; part; part = part->next)
+		if (part->id == more->id || !msat_add(&sum, sum, part->r.amount))
+			return false;
+	return !MSAT_LESS(p->r.amount, sum);
+}
+
+static bool place_part(struct send *s, const struct loaded_part *l)
+{
+	struct payment *p = table_get(&s->payments, BYTES_OF(l->payment_key));
+
+	/* INV-S3, INV-S5 */
+	if (!p || p->r.state == PAYMENT_FAILED || !fits(p, l->part) ||
+	    ledger_part(s, l->part->r.channel_key, l->part->r.htlc_id))
+		return false;
+	ledger_add_part(p, l->part);
+	ledger_index_part(s, l->part);
+	return true;
+}
+
+/* INV-S2 */
+static bool one_alive(const struct send *s)
+{
+	const struct payment *p;
+	uint32_t at = 0;
+
+	while ((p = table_next(&s->payments, &at)))
+		if (p->r.state != PAYMENT_FAILED && ledger_latest(s, &p->payment_hash) != p)
+			return false;
+	return true;
+}
+
+bool ledger_sound(struct send *s)
+{
+	while (s->loaded) {
+		struct loaded_part *l = s->loaded;
+
+		if (!place_part(s, l))
+			return false;
+		s->loaded = l->next;
+		mem_free(l);
+	}
+	return one_alive(s);
+}
+
+const struct payment *send_by_hash(const struct send *s, const struct sha256 *payment_hash)
+{
+	return ledger_latest(s, payment_hash);
+}
+
+const struct payment *send_next(const struct send *s, uint32_t *at)
+{
+	return table_next(&s->payments, at);
+}
+
+uint32_t send_pending_count(const struct send *s)
+{
+	return ledger_pending(s);
+}
+
+bool send_wants_flush(const struct send *s)
+{
+	return s->want_count;
+}
+
+static void check_payment(const struct send *s, const struct payment *p)
+{
+	struct amount_msat sum = MSAT(0);
+	uint32_t count = 0;
+
+	for (const struct payment_part *part = p->parts; part; part = part->next) {
+		ASSERT(part->payment == p && part->id < p->next_part);
+		/* INV-S5 */
+		ASSERT(!part->offered || ledger_part(s, part->r.channel_key, part->r.htlc_id) == part);
+		ASSERT(msat_add(&sum, sum, part->r.amount));
+		count++;
+	}
+	ASSERT(count == p->part_count);
+	/* INV-S1 */
+	ASSERT(!MSAT_LESS(p->r.amount, sum));
+	/* INV-S3, INV-S4 */
+	ASSERT(payment_is_sound(p));
+	ASSERT(p->r.state != PAYMENT_FAILED || !p->parts);
+	ASSERT(p->r.state == PAYMENT_PENDING || !p->plan);
+	ASSERT((table_get(&s->pending, BYTES_OF(p->key)) == p) == (p->r.state == PAYMENT_PENDING));
+}
+
+void send_check_invariants(const struct send *s)
+{
+	const struct payment *p;
+	uint32_t at = 0, wants = 0;
+
+	ASSERT(one_alive(s));
+	while ((p = table_next(&s->payments, &at))) {
+		check_payment(s, p);
+		wants += p->plan && p->plan->wants_flush;
+	}
+	ASSERT(wants == s->want_count);
+}
