@@ -320,6 +320,15 @@ TEST(commitment_number_is_found_again)
 	c->tx->locktime = 0x20000000;
 	c->tx->inputs[0].sequence = 0xffffffff;
 	CHECK(!commitment_number_of(c->tx, factor, &number));
+	c->tx->inputs[0].sequence = 0x80000000;
+	CHECK(commitment_number_of(c->tx, factor, &number));
+	c->tx->version = 1;
+	CHECK(!commitment_number_of(c->tx, factor, &number));
+	c->tx->version = 2;
+	c->tx->input_count = 2;
+	CHECK(!commitment_number_of(c->tx, factor, &number));
+	c->tx->input_count = 0;
+	CHECK(!commitment_number_of(c->tx, factor, &number));
 	arena_release(&arena);
 }
 
@@ -470,7 +479,10 @@ TEST(closing_weight_bounds_the_transaction)
 	weight = tx_weight(c->tx);
 	CHECK(weight <= closing_weight(sizeof(PAYER_SCRIPT), sizeof(OTHER_SCRIPT)));
 	CHECK(weight + 6 > closing_weight(sizeof(PAYER_SCRIPT), sizeof(OTHER_SCRIPT)));
-	CHECK_EQ(closing_weight(22, 34) - closing_weight(22, 0), 4 * 43);
+	/* The same inputs and outputs as a commitment without HTLCs. */
+	CHECK_EQ(closing_weight(22, 34), 724);
+	CHECK_EQ(closing_weight(22, 0), 724 - 4 * 43);
+	CHECK_EQ(closing_weight(0, 34), 724 - 4 * 31);
 	arena_release(&arena);
 }
 

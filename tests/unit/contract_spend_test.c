@@ -394,5 +394,11 @@ TEST(sweep_that_is_not_worth_it_is_not_made)
 	CHECK(sweep_build(&arena, &in, 1, script, SAT(36), SAT(294), 0));
 	CHECK(!sweep_build(&arena, &in, 1, script, SAT(37), SAT(294), 0));
 	CHECK(!sweep_build(&arena, &in, 1, script, SAT(331), SAT(0), 0));
+	{
+		struct sweep_input two[2] = { in, in };
+
+		two[0].amount = SAT(UINT64_MAX);
+		CHECK(!sweep_build(&arena, two, 2, script, SAT(0), SAT(0), 0));
+	}
 	scene_release(&s);
 }

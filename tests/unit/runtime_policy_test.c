@@ -321,6 +321,97 @@ TEST(no_secret_after_a_signature_for_broadcast)
 	guarded_release(&g);
 }
 
+/* The countersigned successor may go out first: what it replaces is then revoked as ever, but not it. */
+TEST(broadcast_of_the_successor)
+{
+	struct sign_request r = request_of(SIGN_LOCAL_COMMITMENT);
+	struct guarded g;
+
+	guarded_init(&g);
+	advance(&g, 0, 0);
+	r.u.commitment = pair_number(&g.pair, true, 2);
+	CHECK(allowed(&g, &r));
+	r = pair_revoke(&g.pair, 1);
+	CHECK(allowed(&g, &r));
+	r = pair_revoke(&g.pair, 2);
+	CHECK(refused(&g, &r, "for broadcast"));
+	guarded_release(&g);
+}
+
+/* Each answer tells the policy one point more. */
+TEST(points_are_learnt_from_answers)
+{
+	struct guarded g;
+	struct sign_request r;
+
+	guarded_init(&g);
+	for (uint64_t n = 0; n + 2 < PAIR_NUMBERS; n++) {
+		r = pair_revoke(&g.pair, n);
+		r.u.revoke.next->per_commitment_point = g.pair.our_points[n];
+		CHECK(refused(&g, &r, "not at our point"));
+		r = pair_revoke(&g.pair, n);
+		CHECK(allowed(&g, &r));
+	}
+	guarded_release(&g);
+}
+
+/* An inner signer that is away: its refusals teach nothing. */
+static void refuse_all(void *context, const struct sign_request *request, signer_done *done, void *owner, uint64_t id)
+{
+	struct sign_answer answer = { .refused = true, .reason = "away" };
+	bool *away = context;
+
+	(void)request;
+	if (!*away)
+		answer.refused = false;
+	done(owner, id, &answer);
+}
+
+TEST(refusals_of_the_inner_signer_teach_nothing)
+{
+	static const uint8_t blinding[32] = { 5 };
+	struct sign_request r = request_of(SIGN_CHANNEL_NEW);
+	struct policy_limits limits;
+	struct policy_signer *policy;
+	bool away = true;
+	struct guarded g;
+
+	guarded_init(&g);
+	policy_limits_default(&limits);
+	policy = policy_signer_new((struct signer_port){ &away, refuse_all }, &limits, blinding);
+	ask(&g.a, policy_signer_port(policy), &r);
+	CHECK(g.a.answer.refused && strcmp(g.a.reason, "away") == 0);
+	away = false;
+	r = pair_remote(&g.pair, 0);
+	ask(&g.a, policy_signer_port(policy), &r);
+	CHECK(!g.a.answer.refused);
+	CHECK_EQ(policy_signer_refusals(policy), 0);
+	policy_signer_free(policy);
+	guarded_release(&g);
+}
+
+/* Openings that came to nothing do not fill the book. */
+TEST(forgotten_openings_make_room)
+{
+	static const uint8_t blinding[32] = { 5 };
+	struct sign_request r = request_of(SIGN_CHANNEL_NEW);
+	struct policy_limits limits;
+	struct policy_signer *policy;
+	struct guarded g;
+	bool away = true;
+
+	guarded_init(&g);
+	policy_limits_default(&limits);
+	policy = policy_signer_new((struct signer_port){ &away, refuse_all }, &limits, blinding);
+	for (uint64_t i = 0; i < 65536 + 100; i++) {
+		r.channel_key = i;
+		ask(&g.a, policy_signer_port(policy), &r);
+	}
+	CHECK_EQ(policy_signer_refusals(policy), 0);
+	policy_signer_free(policy);
+	guarded_release(&g);
+}
+
 /* P-4, on all three ways in which a commitment reaches the signer. */
 static void check_spec_refused(struct guarded *g, const char *part, void (*spoil)(struct commitment_spec *, bool ours))
 {
@@ -470,6 +561,9 @@ TEST(terms_have_bounds)
 	r = pair_revoke(&g.pair, 0);
 	r.u.revoke.next->to_self_delay = 2017;
 	CHECK(refused(&g, &r, "delayed for too long"));
+	r = pair_revoke(&g.pair, 0);
+	r.u.revoke.next->to_self_delay = 2016;
+	CHECK(refused(&g, &r, "not countersigned"));
 	r = pair_remote(&g.pair, 0);
 	memset(r.u.commitment->per_commitment_point.v, 7, 33);
 	CHECK(refused(&g, &r, "cannot be built"));
@@ -664,6 +758,9 @@ TEST(close_must_be_what_it_says)
 	CHECK(refused(&g, &r, "other outputs"));
 	r = close_request(&g, 500);
 	r.u.mutual_close.to_local.v++;
+	CHECK(refused(&g, &r, "other outputs"));
+	r = close_request(&g, 500);
+	r.u.mutual_close.to_remote.v--;
 	CHECK(refused(&g, &r, "other outputs"));
 	r = close_request(&g, 500);
 	r.u.mutual_close.to_remote = SAT(0);

@@ -498,6 +498,48 @@ TEST(announcements_are_checked)
 	pair_release(&p);
 }
 
+/* --- Questions within answers --- */
+
+struct nested {
+	struct pair *p;
+	struct sign_request *inner;
+	uint32_t depth;
+};
+
+static void ask_within(void *owner, uint64_t id, const struct sign_answer *answer)
+{
+	struct nested *n = owner;
+	struct sig64 copy[2];
+
+	(void)id;
+	CHECK(!answer->refused);
+	CHECK_EQ(answer->signature_count, 2);
+	memcpy(copy, answer->signatures, sizeof(copy));
+	for (uint32_t i = 0; n->depth < 3 && i < 3; i++) {
+		struct nested next = { n->p, n->inner, n->depth + 1 };
+
+		n->p->us.request(n->p->us.context, n->inner, ask_within, &next, 1);
+		/* The answer still stands. */
+		CHECK(memcmp(copy, answer->signatures, sizeof(copy)) == 0);
+	}
+}
+
+TEST(signer_may_be_asked_from_within_an_answer)
+{
+	struct sign_request outer = request_of(SIGN_REMOTE_COMMITMENT), inner = request_of(SIGN_REMOTE_COMMITMENT);
+	struct nested n;
+	struct pair p;
+
+	pair_init(&p);
+	outer.u.commitment = pair_number(&p, false, 1);
+	inner.u.commitment = pair_number(&p, false, 2);
+	pair_add_htlcs(&p, outer.u.commitment);
+	pair_add_htlcs(&p, inner.u.commitment);
+	n = (struct nested){ &p, &inner, 0 };
+	p.us.request(p.us.context, &outer, ask_within, &n, 1);
+	pair_release(&p);
+}
+
 /* --- Late answers --- */
 
 TEST(late_answers_come_once_and_in_any_order)
