@@ -231,7 +231,11 @@ TEST(impossible_commitments_are_refused)
 	spec.countersignatory_balance = MSAT(0);
 	for (uint32_t i = 0; i < ARRAY_COUNT(many); i++)
 		many[i] = htlc(i, i % 2, 1000000, 500 + i);
+	many[0] = htlc(0, true, UINT64_MAX, 500);
 	spec.htlcs = many;
+	spec.htlc_count = 1;
+	CHECK(!commitment_build(&arena, &spec));
+	many[0] = htlc(0, false, 1000000, 500);
 	spec.htlc_count = COMMITMENT_HTLCS_MAX;
 	CHECK_EQ(commitment_build(&arena, &spec)->tx->output_count, COMMITMENT_HTLCS_MAX + 3);
 	spec.htlc_count++;

@@ -567,6 +567,16 @@ TEST(terms_have_bounds)
 	r = pair_remote(&g.pair, 0);
 	memset(r.u.commitment->per_commitment_point.v, 7, 33);
 	CHECK(refused(&g, &r, "cannot be built"));
+	/* The bounds themselves are within. */
+	r = pair_remote(&g.pair, 0);
+	r.u.commitment->dust_limit = SAT(10000);
+	r.u.commitment->to_self_delay = 3;
+	r.u.commitment->feerate = FEERATE(253);
+	CHECK(allowed(&g, &r));
+	g.pair.their_spec = *r.u.commitment;
+	r = pair_remote(&g.pair, 1);
+	r.u.commitment->feerate = FEERATE(250000);
+	CHECK(allowed(&g, &r));
 	guarded_release(&g);
 }
 
@@ -600,7 +610,11 @@ TEST(keys_in_use_are_not_given_out_again)
 
 	guarded_init(&g);
 	CHECK(allowed(&g, &r));
-	advance(&g, 0, 0);
+	{
+		struct sign_request first = pair_remote(&g.pair, 0);
+
+		CHECK(allowed(&g, &first));
+	}
 	CHECK(refused(&g, &r, "in use"));
 	guarded_release(&g);
 }
@@ -796,6 +810,47 @@ TEST(close_waits_for_htlcs)
 	r = pair_revoke_with(&g.pair, next);
 	CHECK(allowed(&g, &r));
 	CHECK(refused(&g, &close, "HTLCs"));
+	guarded_release(&g);
+}
+
+/* Between two commitments the lesser balance is ours for sure. */
+TEST(close_counts_the_lesser_balance)
+{
+	struct commitment_spec *next;
+	struct sign_request r, close;
+	struct guarded g;
+
+	guarded_init(&g);
+	r = pair_remote(&g.pair, 0);
+	CHECK(allowed(&g, &r));
+	next = pair_number(&g.pair, true, 1);
+	next->broadcaster_balance = MSAT(590000000);
+	next->countersignatory_balance = MSAT(410000000);
+	r = pair_revoke_with(&g.pair, next);
+	CHECK(allowed(&g, &r));
+	r = close_request(&g, 0);
+	move_to_peer(&r, &close, 10000);
+	CHECK(allowed(&g, &close));
+	r = close;
+	move_to_peer(&r, &close, 1);
+	CHECK(refused(&g, &close, "more than its balance"));
+	guarded_release(&g);
+}
+
+/* Just after a restart there is the core's word, and it is held to it. */
+TEST(close_after_a_restart)
+{
+	struct sign_request r, close;
+	struct guarded g;
+
+	guarded_init(&g);
+	guard(&g, NULL);
+	r = close_request(&g, 500);
+	CHECK(allowed(&g, &r));
+	move_to_peer(&r, &close, 1);
+	CHECK(refused(&g, &close, "more than its balance"));
+	close.u.mutual_close.local_balance = MSAT(PAIR_FUNDING_SAT * 1000 + 1);
+	CHECK(refused(&g, &close, "exceeds the channel"));
 	guarded_release(&g);
 }
 

@@ -495,6 +495,16 @@ TEST(announcements_are_checked)
 	r.u.message = good;
 	ask(&a, p.us, &r);
 	CHECK(is_refused(&a, "announcement"));
+	memcpy((uint8_t *)(uintptr_t)good.data + 76, id.v, 33);
+	ask(&a, p.us, &r);
+	CHECK(is_refused(&a, "announcement"));
+	/* Second of the two, with our key in second place. */
+	memcpy((uint8_t *)(uintptr_t)good.data + 142, p.our.funding.v, 33);
+	ask(&a, p.us, &r);
+	CHECK(!a.answer.refused);
+	memcpy((uint8_t *)(uintptr_t)good.data + 76, p.their.payment.v, 33);
+	ask(&a, p.us, &r);
+	CHECK(is_refused(&a, "announcement"));
 	pair_release(&p);
 }
 
