@@ -73,8 +73,7 @@ static bool crosses(const struct limit *l, uint64_t channel_key, const struct pa
 	if (l->kind == LIMIT_CHANNEL)
 		return channel_key == l->id;
 	for (uint32_t i = 0; i < count; i++) {
-		/* The payee is not asked to forward, so a limit on a node does not concern it. */
-		if (l->kind == LIMIT_NODE && i + 1 < count && SAME(hops[i].node_id, l->node))
+		if (l->kind == LIMIT_NODE && SAME(hops[i].node_id, l->node))
 			return true;
 		if (l->kind == LIMIT_SCID && i > 0 && hops[i].scid.v == l->id)
 			return true;
@@ -215,7 +214,7 @@ static enum plan_result plan_many(const struct plan_task *t, struct plan_part *p
 			return PLAN_NO_ROUTE;
 		amount = msat_min(left, most);
 		left = msat_sub_or_zero(left, amount);
-		if (!borrow(*count ? &parts[*count - 1] : NULL, path, &amount) || MSAT_LESS(most, amount) ||
+		if (!borrow(*count ? &parts[*count - 1] : NULL, path, &amount) ||
 		    !set_part(&parts[*count], path, amount))
 			return PLAN_NO_ROUTE;
 		++*count;

@@ -436,7 +436,7 @@ void send_failed(struct send *s, struct step *step, uint64_t channel_key, uint64
 
 	ASSERT(part);
 	p = part->payment;
-	if (p->r.state == PAYMENT_PENDING && p->plan) {
+	if (p->plan) {
 		learn(s, &step->out->arena, part, f);
 		/* B4.receiving_failure_codes.6, B4.basic_multi_part_payments.4 */
 		if (!p->plan->given_up)

@@ -188,6 +188,15 @@ TEST(a_channel_that_is_too_full_takes_less)
 	CHECK_EQ(count_offers(s), 2);
 	CHECK_EQ(s->offers.head->amount.v, 50000);
 	CHECK_EQ(s->offers.last->amount.v, 50001);
+	/* Now a quarter over the second, and the first has in flight what it can carry: there is no third way. */
+	o = *s->offers.last;
+	o.onion = arena_bytes(&s->arena, o.onion);
+	send_offered(s->send, &s->step, s->offers.head, 21);
+	send_offered(s->send, &s->step, &o, 22);
+	fail_offer(s, &o, 22, way_a, 1, failure_plain(FAIL_TEMPORARY_CHANNEL_FAILURE));
+	flush(s);
+	CHECK_EQ(count_offers(s), 0);
+	CHECK_EQ(state_of(s, 1), PAYMENT_PENDING);
 	scene_release(s);
 }
 
@@ -631,6 +640,9 @@ TEST(records_that_contradict_one_another)
 	struct store *t = test_alloc(sizeof(*t)), *u = test_alloc(sizeof(*u));
 	struct send_offers offers;
 	struct scene *before, *s;
+	struct record_payment book;
+	struct record_part part;
+	struct buf b = BUF_EMPTY;
 	uint32_t payment = 0;
 
 	arena_init(&t->arena);
@@ -655,6 +667,41 @@ TEST(records_that_contradict_one_another)
 	CHECK(!send_resume(s->send, &s->step, every_htlc, NULL));
 	send_free(s->send);
 	effects_release(&s->effects);
+
+	/* More in flight than the payment is. */
+	*u = *t;
+	CHECK(record_part_decode(t->records[1].value, &t->arena, &part));
+	part.amount = part.sent = MSAT(80000);
+	record_part_encode(&part, &b);
+	u->records[1].value = buf_view(&b);
+	s = scene();
+	CHECK(load_all(u, s));
+	CHECK(!send_resume(s->send, &s->step, every_htlc, NULL));
+	send_free(s->send);
+	effects_release(&s->effects);
+
+	/* A failed payment with parts in flight. */
+	*u = *t;
+	CHECK(record_payment_decode(t->records[payment].value, &t->arena, &book));
+	book.state = PAYMENT_FAILED;
+	book.fail_code = REPLY_PAY_STOPPED;
+	buf_clear(&b);
+	record_payment_encode(&book, &b);
+	u->records[payment].value = buf_view(&b);
+	s = scene();
+	CHECK(load_all(u, s));
+	CHECK(!send_resume(s->send, &s->step, every_htlc, NULL));
+	send_free(s->send);
+	effects_release(&s->effects);
+
+	/* A complete one whose preimage is another's. */
+	book.state = PAYMENT_COMPLETE;
+	buf_clear(&b);
+	record_payment_encode(&book, &b);
+	s = scene();
+	CHECK(!send_load(s->send, RECORD_PAYMENT, t->records[payment].key, buf_view(&b)));
+	scene_release(s);
+	buf_release(&b);
 
 	/* Cut short, each in turn. */
 	for (uint32_t i = 0; i < t->count; i++) {

@@ -19,7 +19,7 @@ struct scene {
 	struct effects effects;
 	struct drbg entropy;
 	struct step step;
-	struct path_channel channels[4];
+	struct path_channel channels[64];
 	uint32_t channel_count;
 	struct send_offers offers;
 	struct arena arena;

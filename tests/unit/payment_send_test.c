@@ -441,6 +441,31 @@ TEST(small_htlcs_need_a_channel_that_takes_them)
 	pay(s, &q);
 	CHECK_EQ(only_offer(s)->channel_key, 8);
 	scene_release(s);
+
+	/* Nor can it be divided. */
+	s = scene();
+	q.basic_mpp = true;
+	add_channel(s, 7, PAYEE, 100000);
+	s->channels[0].htlc_min = MSAT(501);
+	pay(s, &q);
+	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_NO_ROUTE);
+	scene_release(s);
+}
+
+TEST(parts_are_limited_in_number)
+{
+	struct scene *s = scene();
+	struct send_request q = request(1, SEND_PARTS_MAX * 1000 + 1);
+
+	q.basic_mpp = true;
+	for (uint64_t key = 0; key < 60; key++)
+		add_channel(s, key, PAYEE, 1000);
+	pay(s, &q);
+	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_NO_ROUTE);
+	q.amount = q.invoice_amount = MSAT(SEND_PARTS_MAX * 1000);
+	pay(s, &q);
+	CHECK_EQ(count_offers(s), SEND_PARTS_MAX);
+	scene_release(s);
 }
 
 TEST(fees_and_delay_are_considered_first)
