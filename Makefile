@@ -100,6 +100,8 @@ $(OUT)/lampo-cli: $(patsubst %.c,$(OUT)/%.o,$(wildcard cmd/lampo-cli/*.c)) $(LIB
 # A unit test of the core links the core alone; api_*, runtime_* and cmd_* tests link everything.
 $(OUT)/tests/unit/%_test: $(OUT)/tests/unit/%_test.o $(OUT)/tests/test.o $(LIBCORE)
 	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBCORE) -o $@ $(CORE_LIBS) -ljansson
+$(OUT)/tests/unit/channel_%_test: $(OUT)/tests/unit/channel_%_test.o $(OUT)/tests/channel_pair.o $(OUT)/tests/test.o $(LIBCORE)
+	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) -ljansson
 $(OUT)/tests/unit/api_%_test: $(OUT)/tests/unit/api_%_test.o $(OUT)/tests/test.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBLAMPO) -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/tests/unit/runtime_%_test: $(OUT)/tests/unit/runtime_%_test.o $(OUT)/tests/test.o $(LIBLAMPO)
@@ -112,6 +114,8 @@ sim: $(OUT)/sim
 $(OUT)/sim: $(SIM_C:%.c=$(OUT)/%.o) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 
+$(OUT)/tests/fuzz/channel_%_fuzz: $(OUT)/tests/fuzz/channel_%_fuzz.o $(OUT)/tests/channel_pair.o $(OUT)/tests/test.o $(LIBLAMPO)
+	$(CC) $(CFLAGS) $(FUZZ_LINK) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/tests/fuzz/%_fuzz: $(OUT)/tests/fuzz/%_fuzz.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $(FUZZ_LINK) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/bench/%: $(OUT)/bench/%.o $(LIBLAMPO)

@@ -57,8 +57,8 @@ enum htlc_view {
 	VIEW_REMOTE = 1,      /* theirs, the latest that we signed */
 	VIEW_LOCAL_NEXT = 2,  /* ours, if they signed now */
 	VIEW_REMOTE_NEXT = 3, /* theirs, if we signed now */
-	VIEW_LOCAL_FULL = 4,  /* ours, with everything that either side has proposed to add */
-	VIEW_REMOTE_FULL = 5,
+	VIEW_LOCAL_FULL = 4,  /* ours, once everything that either side has proposed is applied */
+	VIEW_REMOTE_FULL = 5, /* the same HTLCs; they differ in what is trimmed */
 };
 #define HTLC_VIEWS 6
 

@@ -150,7 +150,7 @@ struct channel_htlc {
 	/* The channel's own. */
 	uint8_t table_key[9];
 	bool dirty, stored, onion_stored;
-	bool signing;                    /* covered by the commitment that is being signed */
+	bool dust_exposed;               /* theirs: went over the limit when it was added */
 	uint32_t trimmed;                /* one bit a view */
 	struct channel_htlc *next, *previous; /* in its state's list */
 	struct channel_htlc *dirty_next;
@@ -202,7 +202,8 @@ enum commitment_choice {
 	COMMITMENT_REMOTE,          /* their latest that we signed */
 	COMMITMENT_REMOTE_PREVIOUS, /* the one before, while it is not revoked */
 };
-/* Its specification, from the record and the HTLCs that are not gone (any order).  Everything in the arena. */
+/* Its specification, from the record and the HTLCs that are not gone (any order).  Everything in the arena.  NULL
+ * for a previous one that does not exist. */
 struct commitment_spec *channel_record_spec(const struct channel_record *r, const struct channel_htlc *const *htlcs,
 					    uint32_t htlc_count, enum commitment_choice which, struct arena *a);
 

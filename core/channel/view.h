@@ -49,7 +49,7 @@ const struct channel_htlc *channel_htlc_get(const struct channel *ch, enum side 
 /* For onchain/: the peer's signatures of our latest commitment, and the secrets it revealed. */
 const struct commit_sigs *channel_commit_sigs(const struct channel *ch);
 const struct shachain *channel_secrets(const struct channel *ch);
-/* The specification of a commitment; in the arena. */
+/* The specification of a commitment; in the arena.  NULL for a previous one that does not exist. */
 struct commitment_spec *channel_commitment_spec(const struct channel *ch, enum commitment_choice which, struct arena *a);
 
 #endif

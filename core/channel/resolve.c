@@ -1,0 +1,211 @@
+/* Removing HTLCs: update_fulfill_htlc, update_fail_htlc and
+ * update_fail_malformed_htlc both ways. */
+#include <string.h>
+
+#include "channel/machine.h"
+#include "crypto/hash.h"
+
+/* Ours to resolve: irrevocably committed (B2.update_fulfill_htlc_update_fail_htlc.3) and not decided. */
+static struct channel_htlc *undecided(struct channel *ch, uint64_t id)
+{
+	struct channel_htlc *h = htlc_find(ch, SIDE_REMOTE, id);
+
+	if (ch->dead || !h || h->state != RCVD_ADD_ACK_REVOCATION || h->resolution != HTLC_UNRESOLVED)
+		return NULL;
+	return h;
+}
+
+/* The decision is stored now; the proposal leaves with the next commitment (B2.update_fulfill_htlc_update_fail_htlc.1). */
+static void decide(struct channel *ch, struct step *s, struct channel_htlc *h, enum htlc_resolution resolution)
+{
+	bool propose = ch->link == LINK_UP && channel_operating(ch);
+
+	htlc_resolve(ch, h, propose ? SENT_REMOVE_HTLC : RCVD_ADD_ACK_REVOCATION, resolution);
+	channel_finish(ch, s);
+}
+
+bool channel_fulfill(struct channel *ch, struct step *s, uint64_t id, const struct preimage *preimage)
+{
+	struct channel_htlc *h = undecided(ch, id);
+	struct sha256 hash = sha256(preimage->v, sizeof(preimage->v));
+
+	if (!h) {
+		h = htlc_find(ch, SIDE_REMOTE, id);
+		return h && h->resolution == HTLC_FULFILLED && SAME(h->preimage, *preimage);
+	}
+	if (!SAME(hash, h->payment_hash))
+		return false;
+	h->preimage = *preimage;
+	h->has_preimage = true;
+	decide(ch, s, h, HTLC_FULFILLED);
+	return true;
+}
+
+bool channel_fail_htlc(struct channel *ch, struct step *s, uint64_t id, struct bytes reason)
+{
+	struct channel_htlc *h = undecided(ch, id);
+
+	if (!h)
+		return false;
+	htlc_set_bytes(&h->reason, reason);
+	decide(ch, s, h, HTLC_FAILED);
+	return true;
+}
+
+bool channel_fail_malformed(struct channel *ch, struct step *s, uint64_t id, uint16_t failure_code,
+			    const struct sha256 *sha256_of_onion)
+{
+	struct channel_htlc *h = undecided(ch, id);
+
+	if (!h || !(failure_code & FAIL_BADONION))
+		return false;
+	h->failure_code = failure_code;
+	h->sha256_of_onion = *sha256_of_onion;
+	decide(ch, s, h, HTLC_MALFORMED);
+	return true;
+}
+
+/* After a reconnection, or when the channel operates again. */
+void update_propose_resolved(struct channel *ch)
+{
+	struct channel_htlc *h = ch->lists[RCVD_ADD_ACK_REVOCATION].head;
+
+	while (h) {
+		struct channel_htlc *next = h->next;
+
+		if (h->resolution != HTLC_UNRESOLVED)
+			htlc_move(ch, h, SENT_REMOVE_HTLC);
+		h = next;
+	}
+}
+
+static void send_fulfill(struct channel *ch, const struct channel_htlc *h, struct buf *b)
+{
+	struct msg_update_fulfill_htlc m = { .channel_id = ch->r.id, .id = h->id, .payment_preimage = h->preimage };
+
+	msg_update_fulfill_htlc_encode(&m, b);
+}
+
+static void send_fail(struct channel *ch, const struct channel_htlc *h, struct buf *b)
+{
+	struct msg_update_fail_htlc m = { .channel_id = ch->r.id, .id = h->id, .reason = h->reason };
+
+	msg_update_fail_htlc_encode(&m, b);
+}
+
+static void send_malformed(struct channel *ch, const struct channel_htlc *h, struct buf *b)
+{
+	struct msg_update_fail_malformed_htlc m = { .channel_id = ch->r.id, .id = h->id,
+						    .sha256_of_onion = h->sha256_of_onion, .failure_code = h->failure_code };
+
+	msg_update_fail_malformed_htlc_encode(&m, b);
+}
+
+void update_send_removal(struct channel *ch, struct step *s, const struct channel_htlc *h)
+{
+	struct buf b = BUF_EMPTY;
+
+	switch (h->resolution) {
+	case HTLC_UNRESOLVED:
+		UNREACHABLE();
+	case HTLC_FULFILLED:
+		send_fulfill(ch, h, &b);
+		break;
+	case HTLC_FAILED:
+		send_fail(ch, h, &b);
+		break;
+	case HTLC_MALFORMED:
+		send_malformed(ch, h, &b);
+		break;
+	}
+	channel_send(ch, s, &b);
+}
+
+/* The peer's: an HTLC of ours that is irrevocably committed (B2.update_fulfill_htlc_update_fail_htlc.10). */
+static struct channel_htlc *ours_to_remove(struct channel *ch, struct step *s, struct channel_notes *notes, uint64_t id)
+{
+	struct channel_htlc *h = htlc_find(ch, SIDE_LOCAL, id);
+
+	if (h && h->state == SENT_ADD_ACK_REVOCATION)
+		return h;
+	channel_broken(ch, s, notes, "HTLC %llu is not there to be removed", (unsigned long long)id);
+	return NULL;
+}
+
+void update_note_fulfilled(struct channel *ch, struct step *s, struct channel_notes *notes, const struct channel_htlc *h)
+{
+	struct channel_note *n = channel_note(ch, s, notes, CHANNEL_NOTE_HTLC_FULFILLED);
+
+	n->htlc_id = h->id;
+	memcpy(n->cookie, h->cookie, sizeof(n->cookie));
+	n->payment_hash = h->payment_hash;
+	n->preimage = h->preimage;
+	n->htlc_amount = h->amount;
+	n->cltv_expiry = h->cltv_expiry;
+}
+
+void update_on_fulfill(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message)
+{
+	struct msg_update_fulfill_htlc m;
+	struct channel_htlc *h;
+	struct sha256 hash;
+
+	if (msg_update_fulfill_htlc_decode(message, &s->out->arena, &m) != DECODE_OK) {
+		channel_broken(ch, s, notes, "malformed update_fulfill_htlc");
+		return;
+	}
+	h = ours_to_remove(ch, s, notes, m.id);
+	if (!h)
+		return;
+	hash = sha256(m.payment_preimage.v, sizeof(m.payment_preimage.v));
+	/* B2.update_fulfill_htlc_update_fail_htlc.11 */
+	if (!SAME(hash, h->payment_hash)) {
+		channel_broken(ch, s, notes, "wrong preimage for HTLC %llu", (unsigned long long)m.id);
+		return;
+	}
+	h->preimage = m.payment_preimage;
+	htlc_resolve(ch, h, RCVD_REMOVE_HTLC, HTLC_FULFILLED);
+	/* B2.forwarding_htlcs.5: at once; no disconnection takes knowledge back */
+	if (!h->has_preimage) {
+		h->has_preimage = true;
+		update_note_fulfilled(ch, s, notes, h);
+	}
+}
+
+void update_on_fail(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message)
+{
+	struct msg_update_fail_htlc m;
+	struct channel_htlc *h;
+
+	if (msg_update_fail_htlc_decode(message, &s->out->arena, &m) != DECODE_OK) {
+		channel_broken(ch, s, notes, "malformed update_fail_htlc");
+		return;
+	}
+	h = ours_to_remove(ch, s, notes, m.id);
+	if (!h)
+		return;
+	htlc_set_bytes(&h->reason, m.reason);
+	htlc_resolve(ch, h, RCVD_REMOVE_HTLC, HTLC_FAILED);
+}
+
+void update_on_fail_malformed(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message)
+{
+	struct msg_update_fail_malformed_htlc m;
+	struct channel_htlc *h;
+
+	if (msg_update_fail_malformed_htlc_decode(message, &s->out->arena, &m) != DECODE_OK) {
+		channel_broken(ch, s, notes, "malformed update_fail_malformed_htlc");
+		return;
+	}
+	h = ours_to_remove(ch, s, notes, m.id);
+	if (!h)
+		return;
+	/* B2.update_fulfill_htlc_update_fail_htlc.12 */
+	if (!(m.failure_code & FAIL_BADONION)) {
+		channel_broken(ch, s, notes, "update_fail_malformed_htlc without BADONION");
+		return;
+	}
+	h->failure_code = m.failure_code;
+	h->sha256_of_onion = m.sha256_of_onion;
+	htlc_resolve(ch, h, RCVD_REMOVE_HTLC, HTLC_MALFORMED);
+}
