@@ -84,7 +84,7 @@ class Lampo(Process):
         self.port = free_port()
         self.config = {"backend": "core", "core-url": bitcoind.url, "core-user": bitcoind.USER,
                        "core-pass": bitcoind.PASSWORD, "network": "regtest", "port": self.port,
-                       "alias": name, "log-level": "debug"}
+                       "alias": name, "log-level": "debug", "bind-addr": "127.0.0.1", "dev-sync": "true"}
         self.config.update(config)
         watch.add(self)
 
