@@ -1,0 +1,259 @@
+/* Any order of orders, refusals, failures, preimages, time and restarts: the
+ * payer's invariants hold (INV-S1 to INV-S5), every call is answered in the end,
+ * and no hash is paid twice. */
+#include "crypto/hash.h"
+#include "payment/send.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { HASHES = 3, RECORDS = 4096 };
+
+struct flying {
+	uint64_t channel_key, htlc_id;
+	struct amount_msat amount;
+	uint8_t hash;
+	struct sha256 payment_hash;
+};
+
+struct world {
+	struct send *send;
+	struct effects effects;
+	struct drbg entropy;
+	struct step step;
+	struct path_channel channels[4];
+	struct path_hint_hop hint_hops[2];
+	struct path_hint hints[2];
+	struct pubkey payee;
+	struct { enum record_kind kind; struct buf key, value; } *records;
+	uint32_t record_count;
+	struct flying flying[512];
+	uint32_t flying_count;
+	uint64_t next_htlc, next_call, calls_open;
+	uint32_t completed[HASHES];
+};
+
+static const uint8_t seed[32] = { 1 };
+
+static struct preimage preimage_of(uint8_t v)
+{
+	struct preimage p;
+
+	memset(p.v, v + 1, sizeof(p.v));
+	return p;
+}
+
+static struct pubkey node(struct secp *secp, uint8_t v)
+{
+	struct secret32 k;
+	struct pubkey p;
+
+	memset(k.v, v, sizeof(k.v));
+	pubkey_of(secp, &p, &k);
+	return p;
+}
+
+static void keep_record(struct world *w, const struct effect *e)
+{
+	uint32_t i = 0;
+
+	while (i < w->record_count && (w->records[i].kind != e->u.persist.kind ||
+				       !bytes_equal(buf_view(&w->records[i].key), e->u.persist.key)))
+		i++;
+	ASSERT(i < RECORDS);
+	if (i == w->record_count)
+		w->record_count++;
+	w->records[i].kind = e->u.persist.kind;
+	buf_clear(&w->records[i].key);
+	buf_clear(&w->records[i].value);
+	buf_add_bytes(&w->records[i].key, e->u.persist.key);
+	if (!e->u.persist.remove)
+		buf_add_bytes(&w->records[i].value, e->u.persist.value);
+}
+
+static void take_effects(struct world *w)
+{
+	for (struct effect *e = w->effects.head; e; e = e->next) {
+		if (e->kind == EFFECT_PERSIST)
+			keep_record(w, e);
+		if (e->kind == EFFECT_REPLY) {
+			ASSERT(w->calls_open);
+			w->calls_open--;
+		}
+		if (e->kind == EFFECT_NOTIFY && e->u.notify.kind == NOTIFY_PAYMENT_SENT)
+			for (uint8_t v = 0; v < HASHES; v++) {
+				struct preimage p = preimage_of(v);
+				struct sha256 h = sha256(p.v, sizeof(p.v));
+
+				/* INV-S2 */
+				if (SAME(h, e->u.notify.payment_hash))
+					ASSERT(++w->completed[v] == 1);
+			}
+	}
+	effects_reset(&w->effects);
+	send_check_invariants(w->send);
+}
+
+static void flush(struct world *w, uint8_t choice)
+{
+	struct send_offers offers = { 0 };
+
+	send_flush(w->send, &w->step, w->channels, ARRAY_COUNT(w->channels), &offers);
+	for (struct send_offer *o = offers.head; o; o = o->next, choice = (uint8_t)(choice * 5 + 1)) {
+		ASSERT(o->kind == SEND_OFFER_HTLC && o->onion.size == ONION_PACKET_SIZE);
+		if (choice & 1 || w->flying_count == ARRAY_COUNT(w->flying)) {
+			send_refused(w->send, &w->step, o, "full");
+			continue;
+		}
+		w->flying[w->flying_count++] = (struct flying){ o->channel_key, w->next_htlc, o->amount, 0, o->payment_hash };
+		send_offered(w->send, &w->step, o, w->next_htlc++);
+	}
+}
+
+static void pay(struct world *w, uint8_t v, uint8_t amount, uint8_t flags)
+{
+	struct preimage p = preimage_of(v);
+	struct send_request q = {
+		.call = w->next_call++, .kind = flags & 1 ? PAYMENT_KEYSEND : PAYMENT_BOLT11, .payee = w->payee,
+		.amount = MSAT(1000ull * amount), .any_amount = true, .payment_hash = sha256(p.v, sizeof(p.v)),
+		.has_secret = true, .basic_mpp = flags & 2, .expires_at_s = w->step.now_ms / 1000 + (flags >> 4),
+		.hints = w->hints, .hint_count = flags & 4 ? 2 : 0, .retry_for_s = flags >> 5,
+	};
+
+	w->calls_open++;
+	send_pay(w->send, &w->step, &q);
+}
+
+/* A hop's own words, or rubbish. */
+static void fail(struct world *w, uint32_t i, const uint8_t *b)
+{
+	struct send_failure f = { .kind = (enum send_failure_kind)(b[2] % 3), .code = FAIL_INVALID_ONION_HMAC, .text = "gone" };
+	uint8_t reason[292] = { 0 };
+
+	memcpy(reason, b, 4);
+	f.reason = BYTES(reason, b[3] & 1 ? sizeof(reason) : b[3]);
+	send_failed(w->send, &w->step, w->flying[i].channel_key, w->flying[i].htlc_id, &f);
+	w->flying[i] = w->flying[--w->flying_count];
+}
+
+static void fulfil(struct world *w, uint32_t i, uint8_t v)
+{
+	struct preimage p = preimage_of(v);
+	struct sha256 h = sha256(p.v, sizeof(p.v));
+	bool good = send_fulfilled(w->send, &w->step, w->flying[i].channel_key, w->flying[i].htlc_id, &p);
+
+	ASSERT(good == SAME(h, w->flying[i].payment_hash));
+	if (good)
+		w->flying[i] = w->flying[--w->flying_count];
+}
+
+static bool has_htlc(const void *context, uint64_t channel_key, uint64_t htlc_id)
+{
+	const struct world *w = context;
+
+	for (uint32_t i = 0; i < w->flying_count; i++)
+		if (w->flying[i].channel_key == channel_key && w->flying[i].htlc_id == htlc_id)
+			return true;
+	return false;
+}
+
+/* The newest HTLC may not have been committed when the process ended. */
+static void restart(struct world *w, bool lose_one)
+{
+	struct send_config c = { .pending_max = 3 };
+
+	if (lose_one && w->flying_count)
+		w->flying_count--;
+	send_free(w->send);
+	w->send = send_new(&c, seed);
+	w->calls_open = 0;
+	for (uint32_t i = w->record_count; i-- > 0;)
+		if (w->records[i].value.size)
+			ASSERT(send_load(w->send, w->records[i].kind, buf_view(&w->records[i].key),
+					 buf_view(&w->records[i].value)));
+	ASSERT(send_resume(w->send, &w->step, has_htlc, w));
+}
+
+static void act(struct world *w, const uint8_t *b)
+{
+	uint32_t i = w->flying_count ? b[1] % w->flying_count : 0;
+
+	switch (b[0] & 7) {
+	case 0:
+	case 1:
+		if (w->record_count < RECORDS - 300)
+			pay(w, (uint8_t)(b[1] % HASHES), b[2], b[3]);
+		break;
+	case 2:
+	case 3:
+		flush(w, b[1]);
+		break;
+	case 4:
+		if (w->flying_count)
+			fail(w, i, b);
+		break;
+	case 5:
+		if (w->flying_count)
+			fulfil(w, i, (uint8_t)(b[2] % HASHES));
+		break;
+	case 6:
+		w->step.now_ms += 100u * b[1];
+		w->channels[b[2] & 3].spendable = MSAT(1000ull * b[3]);
+		break;
+	default:
+		restart(w, b[1] & 1);
+		break;
+	}
+	take_effects(w);
+}
+
+static void init(struct world *w)
+{
+	struct secp *secp = secp_new(seed);
+	struct send_config c = { .pending_max = 3 };
+
+	w->send = send_new(&c, seed);
+	effects_init(&w->effects);
+	drbg_init(&w->entropy, seed);
+	w->step.out = &w->effects;
+	w->step.entropy = &w->entropy;
+	w->step.now_ms = 1000000;
+	w->step.height = 100;
+	w->payee = node(secp, 9);
+	for (uint8_t i = 0; i < 4; i++)
+		w->channels[i] = (struct path_channel){ i, i < 2 ? w->payee : node(secp, i), MSAT(100000), MSAT(1000) };
+	for (uint8_t i = 0; i < 2; i++) {
+		w->hint_hops[i] = (struct path_hint_hop){ node(secp, (uint8_t)(i + 2)), { i + 50u }, 10, 100, 6 };
+		w->hints[i] = (struct path_hint){ &w->hint_hops[i], 1 };
+	}
+	w->records = mem_alloc_array(RECORDS, sizeof(*w->records));
+	secp_free(secp);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct world w;
+
+	memset(&w, 0, sizeof(w));
+	init(&w);
+	for (; size >= 4; data += 4, size -= 4)
+		act(&w, data);
+	/* In the end everything comes back, and nobody waits. */
+	while (w.flying_count || send_wants_flush(w.send)) {
+		static const uint8_t local[4] = { 0, 0, SEND_FAILURE_LOCAL, 0 };
+
+		if (w.flying_count)
+			fail(&w, 0, local);
+		w.step.now_ms += 1000;
+		flush(&w, 0);
+		take_effects(&w);
+	}
+	ASSERT(send_pending_count(w.send) == 0 && w.calls_open == 0);
+	send_free(w.send);
+	effects_release(&w.effects);
+	for (uint32_t i = 0; i < RECORDS; i++) {
+		buf_release(&w.records[i].key);
+		buf_release(&w.records[i].value);
+	}
+	mem_free(w.records);
+	return 0;
+}
