@@ -499,7 +499,7 @@ static bool shutdown_hex(const char *hex, bool anysegwit, bool simple_close)
 #define ZEROS32 ZEROS20 "000000000000000000000000"
 #define ZEROS40 ZEROS20 ZEROS20
 
-/* B2.shutdown.9, B2.shutdown.11: the forms that a shutdown may name. */
+/* B2.shutdown.9: the forms that a shutdown may name. */
 TEST(shutdown_forms)
 {
 	CHECK(shutdown_hex("0014" ZEROS20, false, false));

@@ -108,7 +108,7 @@ TEST(htlc_transactions_are_valid_in_their_time)
 			CHECK_EQ(h->success, !o->htlc.offered_by_broadcaster);
 			sign_htlc(&s, h, h->tx, 0, o->htlc.id);
 			CHECK(spend_is_valid(h->tx, 0, spent, csv, expiry + 1));
-			/* B5.generation_of_htlc_transactions.1 starts from here: no fee of its own with anchors. */
+			/* No fee of its own with anchors. */
 			if (TYPES[i] == COMMITMENT_ANCHORS) {
 				CHECK_EQ(h->tx->outputs[0].amount.v, h->input_amount.v);
 				CHECK(!spend_is_valid(h->tx, 0, spent, 0, expiry + 1));
@@ -318,7 +318,7 @@ TEST(second_stage_outputs_are_claimed)
 			/* B5.htlc_output_handling_local_commitment_lo.6, B5.htlc_output_handling_local_commitment_re.6 */
 			CHECK(sweep_htlc_tx(&in, s.c, h->tx, 0));
 			check_sweep(&local, &in, h->tx, 144, 1);
-			/* B5.revoked_transaction_close_handling.9, B5.revoked_transaction_close_handling.10 */
+			/* And a cheat loses it at once. */
 			CHECK(sweep_revoked_htlc_tx(&in, s.c, h->tx, 0, &s.ch.per_commitment_secret));
 			check_sweep(&remote, &in, h->tx, 0, 1);
 			CHECK(!sweep_htlc_tx(&in, s.c, h->tx, 1));
@@ -342,10 +342,8 @@ TEST(revoked_commitment_is_taken_whole)
 
 		scene_init(&s, TYPES[i]);
 		remote = (struct claimer){ &s, &s.ch.remote_secrets, &s.ch.remote };
-		/* B5.revoked_transaction_close_handling.2 */
 		CHECK(sweep_revoked_to_local(&in[0], s.c, &s.ch.per_commitment_secret));
 		check_sweep(&remote, &in[0], s.c->tx, 0, 1);
-		/* B5.revoked_transaction_close_handling.3, B5.revoked_transaction_close_handling.6 */
 		for (uint32_t n = 0; n < HTLC_COUNT; n++) {
 			CHECK(sweep_revoked_htlc(&in[1 + n], s.c, n, &s.ch.per_commitment_secret));
 			check_sweep(&remote, &in[1 + n], s.c->tx, 0, 1);
