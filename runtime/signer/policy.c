@@ -152,7 +152,7 @@ static const char *judge_channel(struct policy_signer *p, const struct sign_requ
 	case SIGN_REMOTE_COMMITMENT:
 		return policy_check_remote(ch, &p->limits, p->secp, &p->arena, r, keys);
 	case SIGN_LOCAL_COMMITMENT:
-		return policy_check_local(ch, &p->limits, r->u.commitment);
+		return policy_check_local(ch, r->u.commitment);
 	case SIGN_REVOKE:
 		return policy_check_revoke(ch, &p->limits, &p->arena, &r->u.revoke);
 	case SIGN_MUTUAL_CLOSE:

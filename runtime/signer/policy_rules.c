@@ -39,8 +39,6 @@ static const char *check_bounds(const struct policy_limits *limits, enum side ow
 		return "our money would be delayed for too long";
 	if (owner == SIDE_REMOTE && spec->to_self_delay < limits->their_delay_min)
 		return "the peer's delay leaves no time to punish it";
-	if (!amounts_add_up(spec))
-		return "balances and HTLCs do not add up to the channel";
 	return NULL;
 }
 
@@ -77,8 +75,9 @@ static void keep_terms(struct policy_terms *t, enum side owner, const struct com
 	t->to_self_delay[owner] = spec->to_self_delay;
 }
 
-static const char *check_commitment(const struct policy_channel *ch, const struct policy_limits *limits,
-				    enum side owner, const struct commitment_spec *spec)
+/* P-4 */
+static const char *check_identity(const struct policy_channel *ch, enum side owner,
+				  const struct commitment_spec *spec)
 {
 	const struct basepoints *local = owner == SIDE_LOCAL ? spec->broadcaster : spec->countersignatory;
 
@@ -86,7 +85,18 @@ static const char *check_commitment(const struct policy_channel *ch, const struc
 		return "the commitment is not to our keys";
 	if (!terms_match(&ch->terms, owner, spec))
 		return "the channel's terms have changed";
-	return check_bounds(limits, owner, spec);
+	if (!amounts_add_up(spec))
+		return "balances and HTLCs do not add up to the channel";
+	return NULL;
+}
+
+/* A commitment that is new. */
+static const char *check_commitment(const struct policy_channel *ch, const struct policy_limits *limits,
+				    enum side owner, const struct commitment_spec *spec)
+{
+	const char *why = check_identity(ch, owner, spec);
+
+	return why ? why : check_bounds(limits, owner, spec);
 }
 
 static void keep_view(struct policy_channel *ch, enum side owner, const struct commitment_spec *spec)
@@ -188,10 +198,10 @@ const char *policy_check_remote(struct policy_channel *ch, const struct policy_l
 
 /* --- Our own commitment --- */
 
-const char *policy_check_local(struct policy_channel *ch, const struct policy_limits *limits,
-			       const struct commitment_spec *spec)
+const char *policy_check_local(struct policy_channel *ch, const struct commitment_spec *spec)
 {
-	const char *why = check_commitment(ch, limits, SIDE_LOCAL, spec);
+	/* No bounds: it was judged when it came to be, and now it is all that we have. */
+	const char *why = check_identity(ch, SIDE_LOCAL, spec);
 
 	if (why)
 		return why;

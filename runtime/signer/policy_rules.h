@@ -77,8 +77,7 @@ struct policy_channel {
 /* The keys of a commitment, derived here and not taken from the core, are left in *keys. */
 const char *policy_check_remote(struct policy_channel *ch, const struct policy_limits *limits, const struct secp *secp,
 				struct arena *scratch, const struct sign_request *r, struct commitment_keys *keys);
-const char *policy_check_local(struct policy_channel *ch, const struct policy_limits *limits,
-			       const struct commitment_spec *spec);
+const char *policy_check_local(struct policy_channel *ch, const struct commitment_spec *spec);
 const char *policy_check_revoke(struct policy_channel *ch, const struct policy_limits *limits, struct arena *scratch,
 				const struct sign_revoke *revoke);
 const char *policy_check_close(const struct policy_channel *ch, const struct policy_limits *limits,

@@ -422,6 +422,8 @@ static void check_spec_refused(struct guarded *g, const char *part, void (*spoil
 	r = pair_revoke(&g->pair, 0);
 	spoil(r.u.revoke.next, true);
 	CHECK(refused(g, &r, part));
+	if (strcmp(part, "feerate") == 0)
+		return; /* judged when it is new, not when it is all that we have */
 	r = request_of(SIGN_LOCAL_COMMITMENT);
 	r.u.commitment = pair_number(&g->pair, true, 0);
 	spoil(r.u.commitment, true);
@@ -576,6 +578,21 @@ TEST(terms_have_bounds)
 	g.pair.their_spec = *r.u.commitment;
 	r = pair_remote(&g.pair, 1);
 	r.u.commitment->feerate = FEERATE(250000);
+	CHECK(allowed(&g, &r));
+	guarded_release(&g);
+}
+
+/* A commitment of other times, with other bounds: our money is in it, so it can be published. */
+TEST(our_commitment_is_published_whatever_its_feerate)
+{
+	struct sign_request r = request_of(SIGN_LOCAL_COMMITMENT);
+	struct guarded g;
+
+	guarded_init(&g);
+	guard(&g, NULL);
+	r.u.commitment = pair_number(&g.pair, true, 4);
+	r.u.commitment->feerate = FEERATE(250001);
+	r.u.commitment->to_self_delay = 3000;
 	CHECK(allowed(&g, &r));
 	guarded_release(&g);
 }

@@ -138,6 +138,26 @@ TEST(seed_is_never_revealed)
 	pair_release(&p);
 }
 
+TEST(points_are_shown)
+{
+	struct sign_request r = request_of(SIGN_POINT);
+	struct answered a;
+	struct pair p;
+
+	pair_init(&p);
+	for (uint64_t n = 0; n < PAIR_NUMBERS; n++) {
+		r.u.number = n;
+		ask(&a, p.us, &r);
+		CHECK(!a.answer.refused && SAME(a.answer.next_point, p.our_points[n]));
+		/* The point, and never its secret. */
+		CHECK(bytes_all_zero(BYTES_OF(a.answer.secret.v)));
+	}
+	r.u.number = COMMITMENT_NUMBER_MAX + 1;
+	ask(&a, p.us, &r);
+	CHECK(a.answer.refused);
+	pair_release(&p);
+}
+
 /* Both signers sign the same commitments, and each accepts the other's. */
 TEST(commitments_are_signed_by_both)
 {
