@@ -457,12 +457,13 @@ uint16_t daemon_port(const struct daemon *d)
 	return d->port;
 }
 
-void daemon_command(struct daemon *d, uint64_t call, struct command *command)
+void daemon_command(struct daemon *d, uint64_t call, const struct command *command)
 {
 	struct event e = { .kind = EVENT_COMMAND, .now_ms = loop_now_ms(d->loop) };
+	struct command copy = *command;
 
 	e.u.command.call = call;
-	e.u.command.command = command;
+	e.u.command.command = &copy;
 	exec_event(d->exec, &e);
 }
 

@@ -76,7 +76,7 @@ uint64_t daemon_now_ms(struct daemon *d);
 uint16_t daemon_port(const struct daemon *d); /* where we listen; 0: nowhere */
 
 /* The reply comes with the number that the caller chose.  command is borrowed. */
-void daemon_command(struct daemon *d, uint64_t call, struct command *command);
+void daemon_command(struct daemon *d, uint64_t call, const struct command *command);
 /* Nobody waits for this call any more. */
 void daemon_call_gone(struct daemon *d, uint64_t call);
 void daemon_query(struct daemon *d, const struct exec_query *query);

@@ -16,7 +16,7 @@
 #include "runtime/store/store.h"
 
 #define DATABASE_NAME "lampo.db"
-#define LOCK_NAME "lampod.lock"
+#define LOCK_NAME "lampo.db.lock"
 #define APPLICATION_ID 0x4c4d504f /* "LMPO" */
 /* Pages of 4 KiB: past the first number an idle moment is used to empty the WAL, past the second it is not waited for. */
 #define WAL_PAGES_IDLE 1000

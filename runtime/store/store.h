@@ -32,7 +32,7 @@ struct store {
 	char error[STORE_ERROR_SIZE];
 };
 
-/* SQLite in DIR/lampo.db, held exclusively together with DIR/lampod.lock.  Creates and migrates it.  NULL:
+/* SQLite in DIR/lampo.db, held exclusively together with DIR/lampo.db.lock.  Creates and migrates it.  NULL:
  * error says why (another node runs here, newer format, no permission ...). */
 MUST_USE struct store *store_open_sqlite(const char *directory, char error[STORE_ERROR_SIZE]);
 

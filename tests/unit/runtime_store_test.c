@@ -159,7 +159,7 @@ TEST(memory_keeps_what_was_committed)
 TEST(the_database_is_private)
 {
 	char *directory = temp_directory(), path[128];
-	const char *const names[] = { "lampo.db", "lampo.db-wal", "lampod.lock" };
+	const char *const names[] = { "lampo.db", "lampo.db-wal", "lampo.db.lock" };
 	struct store *s = open_or_fail(directory);
 	struct stat st;
 
