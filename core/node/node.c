@@ -377,24 +377,37 @@ static struct step begin(struct node *n, uint64_t now_ms, struct effects *out)
 	return s;
 }
 
-static bool start_channel(struct node *n, struct step *s, struct node_channel *c)
+/* What the channels say when they start is routed once the payments know which of their HTLCs exist. */
+static bool start_channels(struct node *n, struct step *s, struct channel_notes *notes)
 {
-	struct channel_notes notes;
+	uint32_t at = 0, i = 0;
+	struct node_channel *c;
 
-	channel_notes_init(&notes);
-	if (!channel_start(c->channel, s, &notes))
-		return false;
-	/* Coins of an opening are reserved under the channel's key id once it is stored. */
-	node_touch(n, c);
-	node_route(n, s, &notes);
-	if (c->onchain) {
+	while ((c = table_next(&n->channels, &at))) {
+		channel_notes_init(&notes[i]);
+		if (!channel_start(c->channel, s, &notes[i++])) {
+			log_write(n->log, LOG_ERROR, "node", "a stored channel is damaged");
+			return false;
+		}
+		node_touch(n, c);
+	}
+	return true;
+}
+
+static void start_claims(struct node *n, struct step *s)
+{
+	uint32_t at = 0;
+	struct node_channel *c;
+
+	while ((c = table_next(&n->channels, &at))) {
 		struct onchain_notes claims;
 
+		if (!c->onchain || c->dead)
+			continue;
 		onchain_notes_init(&claims);
 		onchain_start(c->onchain, s, &claims);
 		node_route_onchain(n, s, c, &claims);
 	}
-	return true;
 }
 
 static bool has_htlc(const void *context, uint64_t channel_key, uint64_t htlc_id)
@@ -431,24 +444,23 @@ static void resume_fundings(struct node *n, struct step *s)
 bool node_start(struct node *n, uint64_t now_ms, struct effects *out)
 {
 	struct step s = begin(n, now_ms, out);
-	uint32_t at = 0;
-	struct node_channel *c;
+	uint32_t at = 0, count = table_count(&n->channels);
+	struct channel_notes *notes = ARENA_ARRAY(&out->arena, struct channel_notes, count);
 	struct node_peer *p;
 
 	if (!load_parts(n)) {
 		log_write(n->log, LOG_ERROR, "node", "the stored channels contradict one another");
 		return false;
 	}
+	if (!start_channels(n, &s, notes))
+		return false;
 	if (!send_resume(n->send, &s, has_htlc, n)) {
 		log_write(n->log, LOG_ERROR, "node", "the stored payments contradict one another");
 		return false;
 	}
-	while ((c = table_next(&n->channels, &at))) {
-		if (start_channel(n, &s, c))
-			continue;
-		log_write(n->log, LOG_ERROR, "node", "a stored channel is damaged");
-		return false;
-	}
+	for (uint32_t i = 0; i < count; i++)
+		node_route(n, &s, &notes[i]);
+	start_claims(n, &s);
 	resume_fundings(n, &s);
 	node_outbox_start(n, &s);
 	for (at = 0; (p = table_next(&n->peers, &at));)

@@ -30,11 +30,22 @@ struct play {
 	bool closed;
 };
 
+/* The opener's newest channel.  The other side may also hold ones that its opener forgot: a crash between
+ * funding_created and funding_signed leaves one that waits 2016 blocks for a funding that never comes. */
 static const struct channel *channel_of(struct sim_node *n)
 {
+	struct sim_node *opener = &n->world->nodes[0];
+	const struct channel *ch, *newest = NULL;
 	uint32_t at = 0;
 
-	return n->alive ? node_view_channel(n->node, &at) : NULL;
+	if (!n->alive)
+		return NULL;
+	while ((ch = node_view_channel(n->node, &at)))
+		if (n == opener || (opener->alive && SAME(*channel_id_of(ch), opener->world->channel_id)))
+			newest = ch;
+	if (n == opener && newest)
+		n->world->channel_id = *channel_id_of(newest);
+	return newest;
 }
 
 static bool maybe_crash(struct world *w, const struct script_options *o)
@@ -235,7 +246,7 @@ static bool wishes_over(struct play *p)
 			continue;
 		follow(p, &p->wishes[i]);
 		left += !p->wishes[i].over;
-		if (!p->o->concurrent)
+		if (left && !p->o->concurrent)
 			break;
 	}
 	return left == 0;
@@ -357,7 +368,7 @@ static bool history(struct play *p)
 	for (int i = 0; i < WORLD_NODES; i++) {
 		uint32_t at = 0;
 
-		over += node_view_closed(p->w->nodes[i].node, &at) && !channel_of(&p->w->nodes[i]);
+		over += node_view_closed(p->w->nodes[i].node, &at) != NULL;
 	}
 	if (over < WORLD_NODES && world_random(p->w, 10) == 0)
 		world_mine(p->w, 5);

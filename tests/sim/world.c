@@ -31,6 +31,7 @@ void world_fail(struct world *w, const char *fmt, ...)
 {
 	va_list ap;
 
+	fflush(stdout);
 	fprintf(stderr, "sim: seed %llu, %llu ms, step %llu: ", (unsigned long long)w->seed, (unsigned long long)w->now_ms,
 		(unsigned long long)w->steps);
 	va_start(ap, fmt);

@@ -71,6 +71,7 @@ struct world {
 	struct sim_link *links; /* connections that are up */
 	uint64_t next_connection, next_call;
 	struct sim_chain *chain;
+	struct channel_id channel_id; /* that the script is about */
 	struct sim_reply replies[WORLD_REPLIES];
 	uint32_t reply_count;
 	uint64_t steps;
