@@ -25,7 +25,7 @@ struct connection {
 
 struct rpc_socket {
 	uv_pipe_t listener;
-	uv_prepare_t flush; /* runs while some connection is dirty */
+	uv_idle_t flush; /* active while some connection is dirty */
 	uv_timer_t timer;
 	struct rpc *rpc;
 	struct listen_file file;
@@ -179,7 +179,7 @@ static void connection_update(struct connection *c)
 		update_reading(c);
 }
 
-static void on_flush(uv_prepare_t *flush)
+static void on_flush(uv_idle_t *flush)
 {
 	struct rpc_socket *s = flush->data;
 
@@ -190,10 +190,11 @@ static void on_flush(uv_prepare_t *flush)
 		c->dirty = false;
 		connection_update(c);
 	}
-	uv_prepare_stop(flush);
+	uv_idle_stop(flush);
 }
 
-/* Many answers may be given in one turn of the loop: they leave in one write, before it sleeps. */
+/* Many answers may be given in one turn of the loop: they leave in one write.
+ * The loop does not sleep while an idle handle is active. */
 static void mark_dirty(void *context)
 {
 	struct connection *c = context;
@@ -203,7 +204,7 @@ static void mark_dirty(void *context)
 	c->dirty = true;
 	c->dirty_next = c->socket->dirty;
 	c->socket->dirty = c;
-	uv_prepare_start(&c->socket->flush, on_flush);
+	uv_idle_start(&c->socket->flush, on_flush);
 }
 
 /* Clients that closed after a half-close are not noticed by reading. */
@@ -274,7 +275,7 @@ struct rpc_socket *rpc_socket_open(uv_loop_t *loop, struct rpc *rpc, const char 
 	s->file = file;
 	s->read_buffer = mem_alloc(READ_SIZE);
 	ASSERT(uv_pipe_init(loop, &s->listener, 0) == 0);
-	ASSERT(uv_prepare_init(loop, &s->flush) == 0);
+	ASSERT(uv_idle_init(loop, &s->flush) == 0);
 	ASSERT(uv_timer_init(loop, &s->timer) == 0);
 	s->handles = 3;
 	s->listener.data = s->flush.data = s->timer.data = s;

@@ -1,0 +1,127 @@
+/* Schemas: paying. */
+#include "api/method/schemas.h"
+
+#include "base/mem.h"
+
+/* What both ways to pay take and answer. */
+#define MAXFEE_PERCENT { .name = "maxfeepercent", .type = LAMPO_PERCENT, \
+	.doc = "The most that may go to fees, of the amount.  Default: 0.5." }
+#define EXEMPTFEE { .name = "exemptfee", .type = LAMPO_MSAT, \
+	.doc = "Fees up to this are taken whatever their share is.  Default: 5sat." }
+#define MAXFEE { .name = "maxfee", .type = LAMPO_MSAT, .doc = "The most that may go to fees, in place of both." }
+#define RETRY_FOR { .name = "retry_for", .type = LAMPO_U32, .doc = "Seconds for which new tries are made.  Default: 60." }
+#define TIMEOUT { .name = "timeout", .type = LAMPO_STRING, .choices = "fast medium large", \
+	.doc = "The same in words: 30, 120 or 600 seconds." }
+
+static const struct lampo_result paid_results[] = {
+	{ "payment_preimage", LAMPO_HASH, 0, "The receipt." },
+	{ "payment_hash", LAMPO_HASH, 0, "What it proves to be paid." },
+	{ "destination", LAMPO_PUBKEY, 0, "Who was paid." },
+	{ "created_at", LAMPO_U64, 0, "When the payment was begun, Unix time." },
+	{ "parts", LAMPO_U32, 0, "How many parts arrived." },
+	{ "amount_msat", LAMPO_MSAT, 0, "What arrived." },
+	{ "amount_sent_msat", LAMPO_MSAT, 0, "What left, fees included." },
+	{ "status", LAMPO_STRING, 0, "\"complete\"." },
+	{ "state", LAMPO_STRING, 0, "\"Success\"." },
+};
+static const struct lampo_error pay_errors[] = {
+	{ -32602, "The invoice cannot be read or asks for what this node cannot do." },
+	{ 201, "It is paid already, with another amount or to somebody else." },
+	{ 203, "The payee refused; the message says why." },
+	{ 205, "There is no way to the payee that can carry it." },
+	{ 206, "Every way costs more than the limits allow." },
+	{ 207, "The invoice is expired." },
+	{ 210, "No way worked in the time given." },
+	{ -1, "Something else; the message says what." },
+};
+
+static const struct lampo_param pay_params[] = {
+	{ .name = "bolt11", .aliases = "invoice_str invstring", .type = LAMPO_STRING, .flags = LAMPO_REQUIRED, .doc = "The invoice." },
+	{ .name = "amount_msat", .aliases = "amount", .type = LAMPO_MSAT, .doc = "How much, if the invoice leaves it open." },
+	{ .name = "label", .type = LAMPO_STRING, .doc = "A name of your own for the payment." },
+	{ .name = "riskfactor", .type = LAMPO_PERCENT, .doc = "Taken for Core Lightning's clients; without effect." },
+	MAXFEE_PERCENT,
+	RETRY_FOR,
+	{ .name = "maxdelay", .type = LAMPO_U32, .doc = "The most blocks for which money may be held up." },
+	EXEMPTFEE,
+	{ .name = "localinvreqid", .type = LAMPO_HEX, .flags = LAMPO_UNSUPPORTED, .doc = "There are no offers." },
+	{ .name = "exclude", .type = LAMPO_ARRAY, .flags = LAMPO_UNSUPPORTED, .doc = "Channels or nodes to avoid." },
+	MAXFEE,
+	{ .name = "description", .type = LAMPO_STRING, .doc = "The description, if the invoice has its hash alone." },
+	{ .name = "partial_msat", .type = LAMPO_MSAT, .flags = LAMPO_UNSUPPORTED, .doc = "To pay a part of it." },
+	TIMEOUT,
+};
+const struct lampo_method schema_pay = {
+	.name = "pay",
+	.category = "payments",
+	.summary = "Pay an invoice",
+	.doc = "Answers when the payment has succeeded or failed for good.  To pay again what is paid costs nothing and gives "
+	       "the same answer.",
+	.params = pay_params,
+	.param_count = ARRAY_COUNT(pay_params),
+	.results = paid_results,
+	.result_count = ARRAY_COUNT(paid_results),
+	.errors = pay_errors,
+	.error_count = ARRAY_COUNT(pay_errors),
+};
+
+static const struct lampo_param keysend_params[] = {
+	{ .name = "destination", .type = LAMPO_PUBKEY, .flags = LAMPO_REQUIRED, .doc = "The node to pay." },
+	{ .name = "amount_msat", .aliases = "amount", .type = LAMPO_MSAT, .flags = LAMPO_REQUIRED, .doc = "How much." },
+	{ .name = "label", .type = LAMPO_STRING, .doc = "A name of your own for the payment." },
+	MAXFEE_PERCENT,
+	RETRY_FOR,
+	{ .name = "maxdelay", .type = LAMPO_U32, .flags = LAMPO_UNSUPPORTED, .doc = "The most blocks." },
+	EXEMPTFEE,
+	{ .name = "routehints", .type = LAMPO_ARRAY, .flags = LAMPO_UNSUPPORTED, .doc = "Ways to the node." },
+	{ .name = "extratlvs", .type = LAMPO_OBJECT, .doc = "Records for the payee: {\"number\": \"hex\"}, from 65536 on." },
+	MAXFEE,
+	TIMEOUT,
+};
+const struct lampo_method schema_keysend = {
+	.name = "keysend",
+	.category = "payments",
+	.summary = "Pay a node without an invoice",
+	.params = keysend_params,
+	.param_count = ARRAY_COUNT(keysend_params),
+	.results = paid_results,
+	.result_count = ARRAY_COUNT(paid_results),
+	.errors = pay_errors,
+	.error_count = ARRAY_COUNT(pay_errors),
+};
+
+static const struct lampo_param listpays_params[] = {
+	{ .name = "bolt11", .aliases = "invstring", .type = LAMPO_STRING, .doc = "Payments of this invoice alone." },
+	{ .name = "payment_hash", .type = LAMPO_HASH, .doc = "Payments of this hash alone." },
+	{ .name = "status", .type = LAMPO_STRING, .choices = "pending complete failed", .doc = "Payments with this status alone." },
+	{ .name = "index", .type = LAMPO_STRING, .choices = "created", .doc = "What start counts in: created_index." },
+	{ .name = "start", .type = LAMPO_U64, .fallback = "0", .doc = "From this created_index on." },
+	{ .name = "limit", .type = LAMPO_U32, .doc = "At most so many." },
+};
+#define IN(name) "pays[]." name
+static const struct lampo_result listpays_results[] = {
+	{ "pays", LAMPO_ARRAY, 0, "Payments, oldest first." },
+	{ IN("payment_hash"), LAMPO_HASH, 0, "The payment hash." },
+	{ IN("status"), LAMPO_STRING, 0, "pending, complete or failed." },
+	{ IN("destination"), LAMPO_PUBKEY, 0, "Who is paid." },
+	{ IN("created_at"), LAMPO_U64, 0, "When it was begun, Unix time." },
+	{ IN("completed_at"), LAMPO_U64, LAMPO_OPTIONAL, "When it ended, Unix time." },
+	{ IN("label"), LAMPO_STRING, LAMPO_OPTIONAL, "Its label." },
+	{ IN("bolt11"), LAMPO_STRING, LAMPO_OPTIONAL, "The invoice; a payment without one has none." },
+	{ IN("created_index"), LAMPO_U64, 0, "The how many-eth payment it is." },
+	{ IN("amount_msat"), LAMPO_MSAT, 0, "What is to arrive, or arrived." },
+	{ IN("amount_sent_msat"), LAMPO_MSAT, 0, "What left, fees included." },
+	{ IN("preimage"), LAMPO_HASH, LAMPO_OPTIONAL, "Complete: the receipt." },
+	{ IN("number_of_parts"), LAMPO_U64, LAMPO_OPTIONAL, "Complete: how many parts arrived." },
+	{ IN("error_code"), LAMPO_INTEGER, LAMPO_OPTIONAL, "Failed: the code that pay gave." },
+	{ IN("error"), LAMPO_STRING, LAMPO_OPTIONAL, "Failed: why." },
+};
+const struct lampo_method schema_listpays = {
+	.name = "listpays",
+	.category = "payments",
+	.summary = "List payments that were made",
+	.params = listpays_params,
+	.param_count = ARRAY_COUNT(listpays_params),
+	.results = listpays_results,
+	.result_count = ARRAY_COUNT(listpays_results),
+};
