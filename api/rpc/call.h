@@ -62,6 +62,8 @@ struct lampo_call {
 	json_t *id;	/* NULL: a notification */
 	json_t *filter; /* NULL: everything */
 	char *method;
+	void *attached;
+	void (*free_attached)(void *attached);
 	bool deferred;
 	uint8_t key[8]; /* big endian id while deferred */
 };

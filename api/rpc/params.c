@@ -144,6 +144,7 @@ bool params_read(struct params *p, const struct lampo_method *method, const json
 {
 	ASSERT(method->param_count <= PARAMS_MAX);
 	p->method = method;
+	p->json = json_incref((json_t *)json);
 	memset(p->values, 0, sizeof(p->values));
 	arena_init(&p->arena);
 	if (json_is_array(json) && !take_positional(p, json, why))
@@ -156,6 +157,15 @@ bool params_read(struct params *p, const struct lampo_method *method, const json
 void params_release(struct params *p)
 {
 	arena_release(&p->arena);
+	json_decref(p->json);
+	p->json = NULL;
+}
+
+void params_move(struct params *to, struct params *from)
+{
+	*to = *from;
+	from->json = NULL;
+	arena_init(&from->arena);
 }
 
 const struct value *params_get(const struct params *p, const char *name)

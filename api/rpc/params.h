@@ -10,16 +10,19 @@
 
 struct params {
 	const struct lampo_method *method;
+	json_t *json; /* what values point into */
 	struct value values[PARAMS_MAX]; /* in the schema's order */
 	struct arena arena;
 };
 
-/* json: object, array, or NULL for none; borrowed for the life of p.  False,
+/* json: object, array, or NULL for none.  False,
  * with a sentence that names the parameter, if it does not fit the schema;
  * release in either case. */
 MUST_USE bool params_read(struct params *p, const struct lampo_method *method, const json_t *json,
 			  char why[RPC_WHY_SIZE]);
 void params_release(struct params *p);
+/* to gets everything, from is as released: for a handler that answers after it has returned. */
+void params_move(struct params *to, struct params *from);
 
 /* By the schema's name, which must exist.  NULL: absent and without a default. */
 const struct value *params_get(const struct params *p, const char *name);

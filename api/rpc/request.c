@@ -113,6 +113,8 @@ void call_drop(struct lampo_call *call)
 	call_unlink(call);
 	if (call->deferred)
 		table_remove(&call->rpc->deferred, BYTES_OF(call->key));
+	if (call->free_attached)
+		call->free_attached(call->attached);
 	json_decref(call->id);
 	json_decref(call->filter);
 	mem_free(call->method);
@@ -242,6 +244,18 @@ uint64_t rpc_defer(struct lampo_call *call)
 	store_be64(call->key, call->rpc->next_id++);
 	table_add(&call->rpc->deferred, call);
 	return load_be64(call->key);
+}
+
+void rpc_attach(struct lampo_call *call, void *attached, void (*free_attached)(void *attached))
+{
+	ASSERT(!call->free_attached && free_attached);
+	call->attached = attached;
+	call->free_attached = free_attached;
+}
+
+void *rpc_attached(const struct lampo_call *call)
+{
+	return call->attached;
 }
 
 struct lampo_call *rpc_deferred(struct rpc *rpc, uint64_t id)

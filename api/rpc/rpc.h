@@ -94,6 +94,9 @@ const char *rpc_call_method(const struct lampo_call *call);
  * When the client goes away the call is freed at once, gone(id) is told, and
  * rpc_deferred finds nothing any more. */
 uint64_t rpc_defer(struct lampo_call *call);
+/* Keeps something with the call until it is answered or gone; then free_attached(attached) is called. */
+void rpc_attach(struct lampo_call *call, void *attached, void (*free_attached)(void *attached));
+void *rpc_attached(const struct lampo_call *call); /* NULL: nothing */
 struct lampo_call *rpc_deferred(struct rpc *rpc, uint64_t id);
 void rpc_on_gone(struct rpc *rpc, void (*gone)(void *context, uint64_t id), void *context);
 

@@ -1,0 +1,79 @@
+/* Inside api/method: what the files of handlers share. */
+#ifndef API_METHOD_INNER_H
+#define API_METHOD_INNER_H
+
+#include "api/method/methods.h"
+#include "api/method/schemas.h"
+
+struct query;
+
+struct methods {
+	struct rpc *rpc;
+	struct node_port port;
+	struct query *queries; /* not released yet */
+};
+
+/* Why a query or a reply has no result. */
+struct refusal {
+	int code;
+	char message[RPC_WHY_SIZE];
+	json_t *data; /* owned, or NULL */
+};
+/* Fills it; returns NULL, so that it can be returned. */
+json_t *refuse(struct refusal *r, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* A query's answer, from the views and the parameters.  NULL: refused. */
+typedef json_t *query_answer(const struct methods *m, struct params *params, struct refusal *refusal);
+/* Defers the call, moves the parameters, and asks the port. */
+void query_ask(struct methods *m, struct lampo_call *call, struct params *params, query_answer *answer);
+
+/* Defers the call and orders the command. */
+void order(struct methods *m, struct lampo_call *call, const struct command *command);
+
+/* The answers to commands, by kind (reply.code is REPLY_OK). */
+json_t *reply_connect(const struct methods *m, const struct reply *reply);
+json_t *reply_withdraw(const struct methods *m, const struct reply *reply);
+json_t *reply_fund_channel(const struct methods *m, const struct reply *reply);
+json_t *reply_invoice(const struct methods *m, const struct lampo_call *call, const struct reply *reply);
+json_t *reply_paid(const struct methods *m, const struct reply *reply);
+/* These know their call: what was asked is part of the answer, or a second command follows (NULL). */
+json_t *reply_new_address(struct methods *m, struct lampo_call *call, uint64_t id, const struct reply *reply);
+json_t *reply_close(const struct methods *m, const struct lampo_call *call, const struct reply *reply);
+json_t *reply_wait_invoice(const struct methods *m, const struct reply *reply, struct refusal *refusal);
+
+/* Handlers, each with struct methods as context. */
+rpc_handler method_getinfo, method_stop;
+rpc_handler method_connect, method_disconnect, method_listpeers;
+rpc_handler method_newaddr, method_listfunds, method_withdraw;
+rpc_handler method_fundchannel, method_listpeerchannels, method_listclosedchannels, method_close;
+rpc_handler method_invoice, method_listinvoices, method_waitinvoice, method_decode;
+rpc_handler method_pay, method_keysend, method_listpays;
+
+/* Pieces of answers. */
+const struct network *methods_network(const struct methods *m);
+/* ipv4, ipv6, torv3 or dns. */
+const char *address_type(const char *host);
+/* {"type":...,"address":...,"port":...} */
+json_t *address_json(const char *host, uint16_t port);
+/* {"bits":[...],"names":[...]} of the vector's bits. */
+json_t *channel_type_json(struct bytes vector);
+/* The vector of a channel's type. */
+void channel_type_vector(struct buf *out, const struct channel_record *r);
+const char *side_name(enum side side);
+/* One channel as listpeerchannels shows it. */
+json_t *channel_json(const struct methods *m, const struct channel *ch);
+/* One invoice as listinvoices and waitinvoice show it. */
+json_t *invoice_json(const struct received_invoice *i, uint64_t now_ms);
+
+/* Parameters that the network or the node's views are needed for.  False: the call was failed. */
+MUST_USE bool script_param(const struct methods *m, struct lampo_call *call, struct params *params, const char *name,
+			   struct bytes *script);
+/* An estimate becomes its number; 0 where there is none yet. */
+struct feerate feerate_of(const struct methods *m, const struct feerate_choice *choice);
+/* Where a peer is: from ID@HOST:PORT or parameters of their own.  False: the call was failed. */
+MUST_USE bool host_param(const struct methods *m, struct lampo_call *call, struct params *params, const char *peer_name,
+			 const char *host_name, const char *port_name, const char **host, uint16_t *port);
+/* The coins of a utxos parameter, in the parameters' arena. */
+struct outpoint *coins_param(struct params *params, const char *name, uint32_t *count);
+
+#endif

@@ -1,0 +1,196 @@
+#include "api/method/methods.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/method/inner.h"
+
+struct query {
+	struct methods *methods;
+	uint64_t call;
+	query_answer *answer;
+	struct params params;
+	json_t *result; /* NULL: refused */
+	struct refusal refusal;
+	struct query *next, **self;
+};
+
+json_t *refuse(struct refusal *r, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	r->code = code;
+	va_start(ap, fmt);
+	vsnprintf(r->message, sizeof(r->message), fmt, ap);
+	va_end(ap);
+	return NULL;
+}
+
+static void query_free(struct query *q)
+{
+	*q->self = q->next;
+	if (q->next)
+		q->next->self = q->self;
+	params_release(&q->params);
+	json_decref(q->result);
+	json_decref(q->refusal.data);
+	mem_free(q);
+}
+
+static void query_evaluate(void *context)
+{
+	struct query *q = context;
+
+	/* Nobody waits any more: spare the work. */
+	if (rpc_deferred(q->methods->rpc, q->call))
+		q->result = q->answer(q->methods, &q->params, &q->refusal);
+}
+
+static void query_release(void *context)
+{
+	struct query *q = context;
+	struct lampo_call *call = rpc_deferred(q->methods->rpc, q->call);
+
+	if (call && q->result)
+		rpc_reply(call, json_incref(q->result));
+	else if (call)
+		rpc_fail(call, q->refusal.code, json_incref(q->refusal.data), "%s", q->refusal.message);
+	query_free(q);
+}
+
+void query_ask(struct methods *m, struct lampo_call *call, struct params *params, query_answer *answer)
+{
+	struct query *q = NEW(struct query);
+	const struct exec_query asked = { .context = q, .evaluate = query_evaluate, .release = query_release };
+
+	q->methods = m;
+	q->call = rpc_defer(call);
+	q->answer = answer;
+	params_move(&q->params, params);
+	q->next = m->queries;
+	q->self = &m->queries;
+	if (q->next)
+		q->next->self = &q->next;
+	m->queries = q;
+	m->port.query(m->port.context, &asked);
+}
+
+void order(struct methods *m, struct lampo_call *call, const struct command *command)
+{
+	m->port.command(m->port.context, rpc_defer(call), command);
+}
+
+static void call_gone(void *context, uint64_t call)
+{
+	struct methods *m = context;
+
+	m->port.call_gone(m->port.context, call);
+}
+
+static json_t *reply_json(struct methods *m, struct lampo_call *call, uint64_t id, const struct reply *reply,
+			  struct refusal *refusal)
+{
+	switch (reply->kind) {
+	case COMMAND_CONNECT:
+		return reply_connect(m, reply);
+	case COMMAND_DISCONNECT:
+		return json_new_object();
+	case COMMAND_NEW_ADDRESS:
+		return reply_new_address(m, call, id, reply);
+	case COMMAND_WITHDRAW:
+		return reply_withdraw(m, reply);
+	case COMMAND_FUND_CHANNEL:
+		return reply_fund_channel(m, reply);
+	case COMMAND_CLOSE:
+		return reply_close(m, call, reply);
+	case COMMAND_INVOICE:
+		return reply_invoice(m, call, reply);
+	case COMMAND_WAIT_INVOICE:
+		return reply_wait_invoice(m, reply, refusal);
+	case COMMAND_PAY:
+	case COMMAND_KEYSEND:
+		return reply_paid(m, reply);
+	case COMMAND_STOP:
+		return json_string("Shutdown complete");
+	}
+	UNREACHABLE();
+}
+
+/* The invoice that a failed wait was about: Core Lightning gives it as data. */
+static void refuse_as_replied(const struct methods *m, const struct reply *reply, struct refusal *refusal)
+{
+	const struct received_invoice *i = NULL;
+
+	refuse(refusal, reply->code, "%s", reply->message ? reply->message : "it failed");
+	if (reply->kind == COMMAND_WAIT_INVOICE && reply->code == REPLY_INVOICE_EXPIRED)
+		i = receive_by_hash(node_view_invoices(m->port.node), &reply->u.wait_invoice.payment_hash);
+	if (i)
+		refusal->data = invoice_json(i, m->port.now_ms(m->port.context));
+}
+
+void methods_reply(struct methods *m, uint64_t id, const struct reply *reply)
+{
+	struct lampo_call *call = rpc_deferred(m->rpc, id);
+	struct refusal refusal = { .code = 0 };
+	json_t *result = NULL;
+
+	if (!call)
+		return;
+	if (reply->code == REPLY_OK)
+		result = reply_json(m, call, id, reply, &refusal);
+	else
+		refuse_as_replied(m, reply, &refusal);
+	if (result)
+		rpc_reply(call, result);
+	else if (refusal.code)
+		rpc_fail(call, refusal.code, refusal.data, "%s", refusal.message);
+	/* Neither: another command has been ordered for the same call. */
+}
+
+struct methods *methods_new(struct rpc *rpc, const struct node_port *port)
+{
+	static const struct {
+		const struct lampo_method *schema;
+		rpc_handler *handler;
+	} all[] = {
+		{ &schema_getinfo, method_getinfo },
+		{ &schema_stop, method_stop },
+		{ &schema_connect, method_connect },
+		{ &schema_disconnect, method_disconnect },
+		{ &schema_listpeers, method_listpeers },
+		{ &schema_newaddr, method_newaddr },
+		{ &schema_listfunds, method_listfunds },
+		{ &schema_withdraw, method_withdraw },
+		{ &schema_fundchannel, method_fundchannel },
+		{ &schema_listpeerchannels, method_listpeerchannels },
+		{ &schema_listclosedchannels, method_listclosedchannels },
+		{ &schema_close, method_close },
+		{ &schema_invoice, method_invoice },
+		{ &schema_listinvoices, method_listinvoices },
+		{ &schema_waitinvoice, method_waitinvoice },
+		{ &schema_decode, method_decode },
+		{ &schema_pay, method_pay },
+		{ &schema_keysend, method_keysend },
+		{ &schema_listpays, method_listpays },
+	};
+	struct methods *m = NEW(struct methods);
+	char why[RPC_WHY_SIZE];
+	size_t i;
+
+	m->rpc = rpc;
+	m->port = *port;
+	for (i = 0; i < ARRAY_COUNT(all); i++)
+		ASSERT(rpc_add(rpc, all[i].schema, all[i].handler, m, why));
+	rpc_on_gone(rpc, call_gone, m);
+	return m;
+}
+
+void methods_free(struct methods *m)
+{
+	if (!m)
+		return;
+	while (m->queries)
+		query_free(m->queries);
+	mem_free(m);
+}

@@ -1,0 +1,222 @@
+/* pay, keysend, listpays. */
+#include "api/method/inner.h"
+
+#include <string.h>
+
+#include "api/rpc/value_read.h"
+#include "invoice/invoice.h"
+#include "onion/payload.h"
+
+#define EXEMPT_DEFAULT MSAT(5000)
+#define FEE_PPM_DEFAULT 5000u
+
+/* Core Lightning's words for the limit on fees: an amount, or a share with an
+ * amount that is always allowed. */
+MUST_USE static bool fee_limit_param(struct lampo_call *call, const struct params *params, bool has_amount,
+				     struct amount_msat amount, bool *has_limit, struct amount_msat *limit)
+{
+	const struct value *maxfee = params_get(params, "maxfee"), *percent = params_get(params, "maxfeepercent"),
+			   *exempt = params_get(params, "exemptfee");
+	struct amount_msat share, always = exempt ? exempt->u.msat : EXEMPT_DEFAULT;
+
+	*has_limit = maxfee || percent || exempt;
+	if (maxfee && (percent || exempt)) {
+		rpc_fail(call, RPC_INVALID_PARAMS, NULL, "parameter 'maxfee' replaces 'maxfeepercent' and 'exemptfee': give one or the others");
+		return false;
+	}
+	if (maxfee) {
+		*limit = maxfee->u.msat;
+		return true;
+	}
+	/* Without an amount the core refuses the call anyway, and says why. */
+	share = has_amount ? msat_ppm(amount, percent ? percent->u.ppm : FEE_PPM_DEFAULT) : MSAT(0);
+	*limit = MSAT_LESS(share, always) ? always : share;
+	return true;
+}
+
+/* Seconds for tries; 0: the core's default. */
+static uint32_t retry_param(const struct params *params)
+{
+	const struct value *seconds = params_get(params, "retry_for");
+	const char *timeout = params_string_or_null(params, "timeout");
+
+	if (seconds)
+		return (uint32_t)seconds->u.number;
+	if (!timeout)
+		return 0;
+	return strcmp(timeout, "fast") == 0 ? 30 : strcmp(timeout, "large") == 0 ? 600 : 120;
+}
+
+void method_pay(void *context, struct lampo_call *call, struct params *params)
+{
+	const struct methods *m = context;
+	const struct value *amount = params_get(params, "amount_msat"), *delay = params_get(params, "maxdelay");
+	struct command command = { .kind = COMMAND_PAY };
+	struct amount_msat due = amount ? amount->u.msat : MSAT(0);
+	bool has_due = amount != NULL;
+	struct invoice v;
+	const char *why;
+
+	command.u.pay.bolt11 = params_string(params, "bolt11");
+	if (!invoice_decode(&params->arena, &v, &why, methods_network(m), bytes_from_string(command.u.pay.bolt11))) {
+		rpc_fail(call, RPC_INVALID_PARAMS, NULL, "parameter 'bolt11' is no invoice for this network: %s", why);
+		return;
+	}
+	if (v.has_amount) {
+		due = v.amount;
+		has_due = true;
+	}
+	command.u.pay.has_amount = amount != NULL;
+	if (amount)
+		command.u.pay.amount = amount->u.msat;
+	command.u.pay.label = params_string_or_null(params, "label");
+	command.u.pay.description = params_string_or_null(params, "description");
+	command.u.pay.retry_for_s = retry_param(params);
+	command.u.pay.max_delay = delay ? (uint32_t)delay->u.number : 0;
+	if (fee_limit_param(call, params, has_due, due, &command.u.pay.has_fee_limit, &command.u.pay.fee_limit))
+		order(context, call, &command);
+}
+
+/* {"133773310": "68656c6c6f"}: records for the payee. */
+MUST_USE static bool records_param(struct lampo_call *call, struct params *params, struct command *command)
+{
+	const struct value *object = params_get(params, "extratlvs");
+	const size_t count = object ? json_object_size(object->u.json) : 0;
+	struct custom_record *records = ARENA_ARRAY(&params->arena, struct custom_record, count + 1);
+	char why[RPC_WHY_SIZE];
+	const char *key;
+	json_t *json;
+	struct value hex;
+
+	command->u.keysend.records = records;
+	if (!object)
+		return true;
+	json_object_foreach((json_t *)object->u.json, key, json) {
+		struct custom_record *r = &records[command->u.keysend.record_count++];
+
+		if (!read_number(&r->type, key, UINT64_MAX) || r->type < PAYLOAD_CUSTOM_MIN ||
+		    !value_read(&hex, LAMPO_HEX, json, &params->arena, why)) {
+			rpc_fail(call, RPC_INVALID_PARAMS, NULL,
+				 "parameter 'extratlvs' should be {\"number from 65536 on\": \"hex digits\"}");
+			return false;
+		}
+		r->value = hex.u.bytes;
+	}
+	return true;
+}
+
+void method_keysend(void *context, struct lampo_call *call, struct params *params)
+{
+	struct command command = { .kind = COMMAND_KEYSEND };
+
+	command.u.keysend.destination = params_get(params, "destination")->u.pubkey;
+	command.u.keysend.amount = params_get(params, "amount_msat")->u.msat;
+	command.u.keysend.label = params_string_or_null(params, "label");
+	command.u.keysend.retry_for_s = retry_param(params);
+	if (records_param(call, params, &command) &&
+	    fee_limit_param(call, params, true, command.u.keysend.amount, &command.u.keysend.has_fee_limit,
+			    &command.u.keysend.fee_limit))
+		order(context, call, &command);
+}
+
+json_t *reply_paid(const struct methods *m, const struct reply *reply)
+{
+	json_t *o = json_new_object();
+
+	(void)m;
+	json_add_hex(o, "payment_preimage", BYTES_OF(reply->u.pay.preimage.v));
+	json_add_hex(o, "payment_hash", BYTES_OF(reply->u.pay.payment_hash.v));
+	json_add_hex(o, "destination", BYTES_OF(reply->u.pay.destination.v));
+	json_add_u64(o, "created_at", reply->u.pay.created_at_s);
+	json_add_u64(o, "parts", reply->u.pay.parts);
+	json_add_msat(o, "amount_msat", reply->u.pay.amount);
+	json_add_msat(o, "amount_sent_msat", reply->u.pay.sent);
+	json_add_string(o, "status", "complete");
+	json_add_string(o, "state", "Success");
+	return o;
+}
+
+static const char *status_of(const struct payment *p)
+{
+	switch ((enum payment_state)p->r.state) {
+	case PAYMENT_PENDING: return "pending";
+	case PAYMENT_COMPLETE: return "complete";
+	case PAYMENT_FAILED: return "failed";
+	}
+	UNREACHABLE();
+}
+
+static json_t *payment_json(const struct payment *p)
+{
+	const struct record_payment *r = &p->r;
+	json_t *o = json_new_object();
+
+	json_add_hex(o, "payment_hash", BYTES_OF(p->payment_hash.v));
+	json_add_string(o, "status", status_of(p));
+	json_add_hex(o, "destination", BYTES_OF(r->payee.v));
+	json_add_u64(o, "created_at", r->created_at_s);
+	if (r->completed_at_s)
+		json_add_u64(o, "completed_at", r->completed_at_s);
+	if (r->label.size)
+		json_add_text(o, "label", r->label);
+	if (r->bolt11.size)
+		json_add_text(o, "bolt11", r->bolt11);
+	json_add_u64(o, "created_index", r->created_index);
+	json_add_msat(o, "amount_msat", r->amount);
+	json_add_msat(o, "amount_sent_msat", r->sent);
+	if (r->state == PAYMENT_COMPLETE) {
+		json_add_hex(o, "preimage", BYTES_OF(r->preimage.v));
+		json_add_u64(o, "number_of_parts", r->parts);
+	}
+	if (r->state == PAYMENT_FAILED) {
+		json_add(o, "error_code", json_integer(r->fail_code));
+		json_add_text(o, "error", r->fail_words);
+	}
+	return o;
+}
+
+/* The hash that the call asks for; false: an invoice was given that is none. */
+MUST_USE static bool hash_wanted(struct params *params, bool *any, struct sha256 *hash)
+{
+	const struct value *value = params_get(params, "payment_hash");
+	const char *text = params_string_or_null(params, "bolt11"), *why;
+	struct invoice v;
+
+	*any = !value && !text;
+	if (value)
+		*hash = value->u.hash;
+	if (!text)
+		return true;
+	if (!invoice_decode(&params->arena, &v, &why, NULL, bytes_from_string(text)))
+		return false;
+	*hash = v.payment_hash;
+	return !value || SAME(value->u.hash, v.payment_hash);
+}
+
+static json_t *listpays(const struct methods *m, struct params *params, struct refusal *refusal)
+{
+	const char *status = params_string_or_null(params, "status");
+	const uint64_t start = params_number(params, "start");
+	const struct value *limit = params_get(params, "limit");
+	json_t *o, *list;
+	const struct payment *p;
+	struct sha256 hash = { { 0 } };
+	uint32_t at = 0;
+	bool any;
+
+	if (!hash_wanted(params, &any, &hash))
+		return refuse(refusal, RPC_INVALID_PARAMS, "parameter 'bolt11' is no BOLT 11 invoice, or not that of 'payment_hash'");
+	list = json_new_array();
+	while ((!limit || json_array_size(list) < limit->u.number) && (p = send_next(node_view_payments(m->port.node), &at)))
+		if ((any || SAME(p->payment_hash, hash)) && p->r.created_index >= start &&
+		    (!status || strcmp(status, status_of(p)) == 0))
+			json_append(list, payment_json(p));
+	o = json_new_object();
+	json_add(o, "pays", list);
+	return o;
+}
+
+void method_listpays(void *context, struct lampo_call *call, struct params *params)
+{
+	query_ask(context, call, params, listpays);
+}
