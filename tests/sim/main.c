@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tests/sim/script.h"
@@ -73,6 +72,9 @@ static struct script_options random_options(uint64_t seed, bool verbose)
 	o.concurrent = seed / 7 % 2;
 	o.crash_one_in = seed / 14 % 3 ? (uint32_t)(40 + seed % 300) : 0;
 	o.cut_one_in = seed / 42 % 2 ? (uint32_t)(10 + seed % 100) : 0;
+	o.slow_signer = seed / 5 % 3 == 0;
+	o.static_remotekey = seed / 3 % 4 == 0;
+	o.fees = seed / 11 % 2;
 	return o;
 }
 
@@ -81,7 +83,6 @@ int main(int argc, char **argv)
 	uint64_t seed = 1, runs = 300;
 	bool crashes = true, verbose = false, one = false;
 	struct script_result r;
-	clock_t begun = clock();
 	uint64_t steps = 0, virtual_ms = 0, died = 0;
 
 	for (int i = 1; i < argc; i++) {
@@ -123,7 +124,6 @@ int main(int argc, char **argv)
 	if (runs)
 		printf("random runs: %llu seeds, %llu steps, %llu crashes, %.1f virtual node-hours\n", (unsigned long long)runs,
 		       (unsigned long long)steps, (unsigned long long)died, 2 * (double)virtual_ms / 3600000);
-	(void)begun;
 	printf("%d passed, %d failed, 0 skipped\n", passed, failed);
 	return failed ? 1 : 0;
 }

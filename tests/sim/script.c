@@ -68,6 +68,8 @@ static void reach(struct play *p, const char *what, bool (*goal)(struct play *p)
 
 	while (!goal(p)) {
 		maybe_crash(p->w, p->o);
+		if (p->o->fees && world_random(p->w, 60) == 0)
+			world_fees(p->w, 253 + (uint32_t)world_random(p->w, 2000));
 		if (!world_step(p->w, end))
 			world_fail(p->w, "not reached in four hours: %s", what);
 	}
@@ -377,10 +379,12 @@ static bool history(struct play *p)
 
 static void begin(struct play *p, const struct script_options *o)
 {
+	const struct world_options like = { .seed = o->seed, .verbose = o->verbose, .cut_one_in = o->cut_one_in,
+				    .slow_signer = o->slow_signer, .static_remotekey = o->static_remotekey };
+
 	memset(p, 0, sizeof(*p));
 	p->o = o;
-	p->w = world_new(o->seed, o->verbose);
-	p->w->cut_one_in = o->cut_one_in;
+	p->w = world_new(&like);
 	if (o->crash_node >= 0)
 		p->w->nodes[o->crash_node].crash_after = o->crash_after;
 	order_connect(p->w, (int)(o->seed % 2));
@@ -396,7 +400,7 @@ struct script_result script_run(const struct script_options *o)
 	reach(&p, "a usable channel", usable);
 	make_wishes(&p);
 	reach(&p, "every payment over", wishes_over);
-	p.w->cut_one_in = 0;
+	p.w->o.cut_one_in = 0;
 	reach(&p, "a quiet channel", quiet);
 	check_payments(&p);
 	check_balances(&p);

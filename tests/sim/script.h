@@ -12,6 +12,9 @@ struct script_options {
 	uint64_t crash_after;  /* effects of that node's first life */
 	uint32_t crash_one_in; /* random: a node dies with one of so many steps; 0: never */
 	uint32_t cut_one_in;   /* a link breaks with one of so many messages; 0: never */
+	bool slow_signer;      /* it answers late and out of order */
+	bool static_remotekey; /* else anchors */
+	bool fees;             /* the network's fee rates move */
 	bool concurrent;       /* all payments at once, else one after another */
 };
 

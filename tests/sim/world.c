@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum entry_kind { ENTRY_MESSAGE, ENTRY_CONNECTED, ENTRY_CONNECT_FAILED, ENTRY_DISCONNECTED, ENTRY_TICK, ENTRY_FEED, ENTRY_BROADCAST, ENTRY_START };
+enum entry_kind { ENTRY_MESSAGE, ENTRY_CONNECTED, ENTRY_CONNECT_FAILED, ENTRY_DISCONNECTED, ENTRY_TICK, ENTRY_FEED, ENTRY_BROADCAST, ENTRY_SIGNER, ENTRY_FEES, ENTRY_START };
 
 struct sim_entry {
 	uint64_t at_ms, order;
@@ -32,7 +32,7 @@ void world_fail(struct world *w, const char *fmt, ...)
 	va_list ap;
 
 	fflush(stdout);
-	fprintf(stderr, "sim: seed %llu, %llu ms, step %llu: ", (unsigned long long)w->seed, (unsigned long long)w->now_ms,
+	fprintf(stderr, "sim: seed %llu, %llu ms, step %llu: ", (unsigned long long)w->o.seed, (unsigned long long)w->now_ms,
 		(unsigned long long)w->steps);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
@@ -153,7 +153,7 @@ static void send(struct sim_node *from, uint64_t connection, struct bytes messag
 	l->last_ms[to] = at;
 	push(w, (struct sim_entry){ .at_ms = at, .kind = ENTRY_MESSAGE, .node = to, .life = l->life[to], .id = connection,
 				    .data = memcpy(mem_alloc(message.size), message.data, message.size), .size = message.size });
-	if (w->cut_one_in && world_random(w, w->cut_one_in) == 0)
+	if (w->o.cut_one_in && world_random(w, w->o.cut_one_in) == 0)
 		link_break(w, l);
 }
 
@@ -311,7 +311,7 @@ static void log_line(void *context, enum log_level level, const char *room, cons
 	struct sim_node *n = context;
 
 	(void)level;
-	if (n->world->verbose)
+	if (n->world->o.verbose)
 		printf("%8llu %s %s: %s\n", (unsigned long long)n->world->now_ms % 100000000, n->name, room, text);
 }
 
@@ -340,6 +340,9 @@ static void end_life(struct sim_node *n)
 	exec_free(n->exec);
 	node_free(n->node);
 	n->store->close(n->store);
+	if (n->slow)
+		delayed_signer_drop(n->slow);
+	n->signer_due = false;
 	n->exec = NULL;
 	n->node = NULL;
 	n->alive = false;
@@ -358,6 +361,10 @@ static void settle(struct sim_node *n)
 	if (!n->alive) {
 		world_crash(w, n->index);
 		return;
+	}
+	if (n->slow && delayed_signer_waiting(n->slow) && !n->signer_due) {
+		n->signer_due = true;
+		push_simple(w, ENTRY_SIGNER, n->index, 1 + world_random(w, 30), 0);
 	}
 	deadline = exec_deadline(n->exec);
 	if (deadline != UINT64_MAX && deadline < n->tick_at) {
@@ -392,6 +399,8 @@ void world_start(struct world *w, int index)
 		limits.our_delay_max = 2016;
 		n->signer = local_signer_new(n->config.network, BYTES_OF(n->seed), fresh);
 		n->policy = policy_signer_new(local_signer_port(n->signer), &limits, fresh);
+		if (w->o.slow_signer)
+			n->slow = delayed_signer_new(policy_signer_port(n->policy), 3, fresh);
 		n->id = local_signer_node_id(n->signer);
 		n->config.node_id = n->id;
 	}
@@ -403,7 +412,7 @@ void world_start(struct world *w, int index)
 		world_fail(w, "%s cannot load its records", n->name);
 	ports = (struct exec_ports){
 		.core = { n, core_step, core_flush, core_deadline },
-		.signer = policy_signer_port(n->policy),
+		.signer = n->slow ? delayed_signer_port(n->slow) : policy_signer_port(n->policy),
 		.funds = sim_funds_port(n),
 		.commit = { n, commit },
 		.release = { n, release, release_end },
@@ -424,7 +433,7 @@ void world_crash(struct world *w, int index)
 	n->alive = false;
 	n->crashes++;
 	n->crash_after = 0;
-	if (w->verbose)
+	if (w->o.verbose)
 		printf("%8llu %s dies\n", (unsigned long long)w->now_ms % 100000000, n->name);
 	end_life(n);
 	world_cut_links(w);
@@ -468,6 +477,13 @@ void world_mine(struct world *w, uint32_t count)
 	for (int i = 0; i < WORLD_NODES; i++)
 		if (w->nodes[i].alive)
 			push_simple(w, ENTRY_FEED, i, 1 + world_random(w, w->delay_max_ms), 0);
+}
+
+void world_fees(struct world *w, uint32_t normal_per_kw)
+{
+	for (int i = 0; i < WORLD_NODES; i++)
+		if (w->nodes[i].alive)
+			push_simple(w, ENTRY_FEES, i, 1 + world_random(w, w->delay_max_ms), normal_per_kw);
 }
 
 static void perform(struct world *w, struct sim_entry *x)
@@ -516,6 +532,17 @@ static void perform(struct world *w, struct sim_entry *x)
 		e.u.broadcast.id = x->id;
 		e.u.broadcast.accepted = !x->refused;
 		e.u.broadcast.reason = "txn-mempool-conflict";
+		break;
+	case ENTRY_SIGNER:
+		n->signer_due = false;
+		delayed_signer_tick(n->slow);
+		settle(n);
+		return;
+	case ENTRY_FEES:
+		e.kind = EVENT_FEES;
+		for (int i = 0; i < FEE_TARGETS; i++)
+			e.u.fees.rates[i] = FEERATE((uint32_t)x->id);
+		e.u.fees.rates[FEE_MINIMUM] = FEERATE(FEERATE_FLOOR_PER_KW);
 		break;
 	case ENTRY_START:
 		world_start(w, x->node);
@@ -570,17 +597,16 @@ struct sim_reply *world_reply(struct world *w, uint64_t call)
 	return NULL;
 }
 
-struct world *world_new(uint64_t seed, bool verbose)
+struct world *world_new(const struct world_options *o)
 {
 	struct world *w = NEW(struct world);
 	uint8_t raw[32] = { 0 };
 
-	store_be64(raw, seed);
-	w->seed = seed;
+	w->o = *o;
+	store_be64(raw, w->o.seed);
 	drbg_init(&w->entropy, raw);
 	w->now_ms = 1700000000000ull;
 	w->delay_max_ms = 20;
-	w->verbose = verbose;
 	w->chain = sim_chain_new();
 	for (int i = 0; i < WORLD_NODES; i++) {
 		struct sim_node *n = &w->nodes[i];
@@ -592,6 +618,7 @@ struct world *world_new(uint64_t seed, bool verbose)
 		node_config_default(&n->config, network_by_name("regtest"));
 		n->config.accept_keysend = false;
 		n->config.port = 9735;
+		n->config.static_remotekey_only = w->o.static_remotekey;
 		n->disk = memory_disk_new();
 		world_start(w, i);
 	}
@@ -604,8 +631,10 @@ void world_free(struct world *w)
 		struct sim_node *n = &w->nodes[i];
 
 		end_life(n);
-		local_signer_free(n->signer);
+		if (n->slow)
+			delayed_signer_free(n->slow);
 		policy_signer_free(n->policy);
+		local_signer_free(n->signer);
 		memory_disk_free(n->disk);
 		for (int j = 0; j < SIM_RESERVATIONS; j++)
 			buf_release(&n->wallet[j]);

@@ -10,6 +10,7 @@
 #include "node/node.h"
 #include "node/view.h"
 #include "runtime/exec/exec.h"
+#include "runtime/signer/delayed.h"
 #include "runtime/signer/local.h"
 #include "runtime/signer/policy.h"
 #include "runtime/store/store.h"
@@ -36,6 +37,8 @@ struct sim_node {
 	struct store *store;
 	struct local_signer *signer;
 	struct policy_signer *policy;
+	struct delayed_signer *slow;  /* NULL: the signer answers at once */
+	bool signer_due;    /* a look at it is in the queue */
 	uint32_t life;
 	uint64_t tick_at;   /* of the tick in the queue; UINT64_MAX: none */
 	uint32_t fed;       /* blocks of the chain it has been given, and their hashes: */
@@ -60,8 +63,15 @@ struct sim_reply {
 	bool taken;
 };
 
-struct world {
+struct world_options {
 	uint64_t seed;
+	uint32_t cut_one_in;   /* a link breaks with one of so many messages; 0: never */
+	bool slow_signer, static_remotekey;
+	bool verbose;
+};
+
+struct world {
+	struct world_options o;
 	struct drbg entropy;
 	uint64_t now_ms;
 	uint64_t order;        /* of queue entries with one time */
@@ -76,11 +86,9 @@ struct world {
 	uint32_t reply_count;
 	uint64_t steps;
 	uint32_t delay_max_ms;  /* of a message */
-	uint32_t cut_one_in;    /* a link breaks with one of so many messages; 0: never */
-	bool verbose;
 };
 
-struct world *world_new(uint64_t seed, bool verbose);
+struct world *world_new(const struct world_options *o);
 void world_free(struct world *w);
 uint64_t world_random(struct world *w, uint64_t below);
 
@@ -96,6 +104,8 @@ void world_command(struct world *w, int node, const struct command *command, uin
 /* NULL if it has not come. */
 struct sim_reply *world_reply(struct world *w, uint64_t call);
 void world_cut_links(struct world *w);
+/* The network's fee rates change for both nodes. */
+void world_fees(struct world *w, uint32_t normal_per_kw);
 
 noreturn void world_fail(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
