@@ -98,6 +98,14 @@ struct amount_msat msat_before_ppm(struct amount_msat a, uint32_t ppm)
 	return b;
 }
 
+struct amount_msat msat_before_ppm_up(struct amount_msat a, uint32_t ppm)
+{
+	uint64_t divisor = 1000000 + (uint64_t)ppm;
+
+	ASSERT(a.v <= SUPPLY_SAT * 1000);
+	return MSAT((uint64_t)(((unsigned __int128)a.v * 1000000 + divisor - 1) / divisor));
+}
+
 struct amount_msat msat_half(struct amount_msat a)
 {
 	return MSAT(a.v / 2);

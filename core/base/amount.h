@@ -71,6 +71,8 @@ struct amount_sat fee_of_weight(struct feerate rate, uint64_t weight);
 struct amount_msat msat_ppm(struct amount_msat a, uint32_t ppm);
 /* The largest b with b + msat_ppm(b, ppm) <= a: what is left once a fee in proportion to the rest is paid. */
 struct amount_msat msat_before_ppm(struct amount_msat a, uint32_t ppm);
+/* The smallest b with b * (1,000,000 + ppm) >= a * 1,000,000: the same, rounded up. */
+struct amount_msat msat_before_ppm_up(struct amount_msat a, uint32_t ppm);
 struct amount_msat msat_half(struct amount_msat a); /* rounds down */
 
 #endif

@@ -137,6 +137,9 @@ TEST(what_is_left_before_a_fee_in_proportion)
 
 			CHECK(b.v + msat_ppm(b, ppms[i]).v <= a.v);
 			CHECK(b.v == a.v || b.v + 1 + msat_ppm(MSAT(b.v + 1), ppms[i]).v > a.v);
+			b = msat_before_ppm_up(a, ppms[i]);
+			CHECK((unsigned __int128)b.v * (1000000ull + ppms[i]) >= (unsigned __int128)a.v * 1000000);
+			CHECK(!b.v || (unsigned __int128)(b.v - 1) * (1000000ull + ppms[i]) < (unsigned __int128)a.v * 1000000);
 		}
 	}
 }
