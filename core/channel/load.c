@@ -221,7 +221,8 @@ static bool adopt_all(struct channel *ch)
 	struct loading *l = ch->loading;
 	bool ok = true;
 
-	qsort(l->htlcs, l->htlc_count, sizeof(l->htlcs[0]), order_of);
+	if (l->htlc_count)
+		qsort(l->htlcs, l->htlc_count, sizeof(l->htlcs[0]), order_of);
 	for (uint32_t i = 1; i < l->htlc_count; i++)
 		if (l->htlcs[i]->owner == l->htlcs[i - 1]->owner && l->htlcs[i]->id == l->htlcs[i - 1]->id)
 			return false;
