@@ -150,29 +150,18 @@ void methods_reply(struct methods *m, uint64_t id, const struct reply *reply)
 
 struct methods *methods_new(struct rpc *rpc, const struct node_port *port)
 {
-	static const struct {
-		const struct lampo_method *schema;
-		rpc_handler *handler;
-	} all[] = {
-		{ &schema_getinfo, method_getinfo },
-		{ &schema_stop, method_stop },
-		{ &schema_connect, method_connect },
-		{ &schema_disconnect, method_disconnect },
-		{ &schema_listpeers, method_listpeers },
-		{ &schema_newaddr, method_newaddr },
-		{ &schema_listfunds, method_listfunds },
-		{ &schema_withdraw, method_withdraw },
-		{ &schema_fundchannel, method_fundchannel },
-		{ &schema_listpeerchannels, method_listpeerchannels },
-		{ &schema_listclosedchannels, method_listclosedchannels },
-		{ &schema_close, method_close },
-		{ &schema_invoice, method_invoice },
-		{ &schema_listinvoices, method_listinvoices },
-		{ &schema_waitinvoice, method_waitinvoice },
-		{ &schema_decode, method_decode },
-		{ &schema_pay, method_pay },
-		{ &schema_keysend, method_keysend },
-		{ &schema_listpays, method_listpays },
+	/* In the order of schemas_bundled. */
+	static rpc_handler *const handlers[] = {
+		method_getinfo,		   method_stop,
+		method_connect,		   method_disconnect,
+		method_listpeers,	   method_newaddr,
+		method_listfunds,	   method_withdraw,
+		method_fundchannel,	   method_listpeerchannels,
+		method_listclosedchannels, method_close,
+		method_invoice,		   method_listinvoices,
+		method_waitinvoice,	   method_decode,
+		method_pay,		   method_keysend,
+		method_listpays,
 	};
 	struct methods *m = NEW(struct methods);
 	char why[RPC_WHY_SIZE];
@@ -180,8 +169,9 @@ struct methods *methods_new(struct rpc *rpc, const struct node_port *port)
 
 	m->rpc = rpc;
 	m->port = *port;
-	for (i = 0; i < ARRAY_COUNT(all); i++)
-		ASSERT(rpc_add(rpc, all[i].schema, all[i].handler, m, why));
+	ASSERT(schemas_bundled_count == ARRAY_COUNT(handlers));
+	for (i = 0; i < ARRAY_COUNT(handlers); i++)
+		ASSERT(rpc_add(rpc, schemas_bundled[i], handlers[i], m, why));
 	rpc_on_gone(rpc, call_gone, m);
 	return m;
 }

@@ -14,4 +14,8 @@ extern const struct lampo_method schema_fundchannel, schema_listpeerchannels, sc
 extern const struct lampo_method schema_invoice, schema_listinvoices, schema_waitinvoice, schema_decode;
 extern const struct lampo_method schema_pay, schema_keysend, schema_listpays;
 
+/* All of them, in the order of help. */
+extern const struct lampo_method *const schemas_bundled[];
+extern const size_t schemas_bundled_count;
+
 #endif

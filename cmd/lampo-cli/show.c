@@ -28,6 +28,18 @@ static bool category_shown(const json_t *list, size_t before, const char *catego
 	return false;
 }
 
+static void show_aliases(struct buf *out, const json_t *aliases)
+{
+	json_t *alias;
+	size_t i;
+
+	json_array_foreach(aliases, i, alias) {
+		buf_add_string(out, i ? ", " : " (also called ");
+		add_safe(out, json_is_string(alias) ? json_string_value(alias) : "");
+	}
+	buf_add_string(out, json_array_size(aliases) ? ")" : "");
+}
+
 static void show_category(struct buf *out, const json_t *list, const char *category)
 {
 	json_t *entry;
@@ -43,6 +55,7 @@ static void show_category(struct buf *out, const json_t *list, const char *categ
 		add_safe(out, text_of(entry, "command"));
 		buf_add_string(out, "\n      ");
 		add_safe(out, text_of(entry, "description"));
+		show_aliases(out, json_object_get(entry, "aliases"));
 		buf_add_string(out, "\n");
 	}
 }

@@ -170,9 +170,9 @@ TEST(answers_are_shown_readable)
 	CHECK_EQ(shown("{\"id\":1,\"result\":{\"b\":1}}", "{\"b\":1}\n", ""), 0);
 	CHECK(read_arguments(3, "-s", "/s", "help"));
 	CHECK_EQ(shown("{\"result\":{\"help\":[{\"command\":\"a [x]\",\"category\":\"c\",\"description\":\"d\"},"
-		       "{\"command\":\"b\",\"category\":\"e\",\"description\":\"f\"},"
+		       "{\"command\":\"b\",\"category\":\"e\",\"description\":\"f\",\"aliases\":[\"x\",\"y\"]},"
 		       "{\"command\":\"g\",\"category\":\"c\",\"description\":\"h\"}]}}",
-		       "c:\n  a [x]\n      d\n  g\n      h\n\ne:\n  b\n      f\n", ""), 0);
+		       "c:\n  a [x]\n      d\n  g\n      h\n\ne:\n  b\n      f (also called x, y)\n", ""), 0);
 	CHECK_EQ(shown("{\"result\":{\"help\":[{\"command\":\"a\",\"verbose\":\"line\\nline\\n\"}]}}", "line\nline\n", ""), 0);
 }
 

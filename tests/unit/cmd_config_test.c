@@ -10,6 +10,7 @@
 
 #include "cmd/lampod-cli/config.h"
 #include "cmd/lampod-cli/instance.h"
+#include "cmd/lampod-cli/manual.h"
 
 static char directory[64];
 static struct config config;
@@ -262,6 +263,31 @@ TEST(actions)
 	CHECK(!strstr((char *)help.data, "dump-man"));
 	buf_release(&help);
 	config_release(&config);
+}
+
+/* The page must say what the program does.  LAMPO_WRITE_MAN=1 writes it anew. */
+TEST(the_manual_is_current)
+{
+	static const char path[] = "man/lampod-cli.8";
+	struct buf page = BUF_EMPTY, there = BUF_EMPTY;
+	FILE *f;
+	int c;
+
+	manual_lampod(&page);
+	if (getenv("LAMPO_WRITE_MAN")) {
+		f = fopen(path, "w");
+		CHECK(f && fwrite(page.data, 1, page.size, f) == page.size && fclose(f) == 0);
+	}
+	f = fopen(path, "r");
+	if (!f)
+		test_skip("not run from the top of the tree");
+	while ((c = getc(f)) != EOF)
+		buf_add_u8(&there, (uint8_t)c);
+	fclose(f);
+	if (!bytes_equal(buf_view(&there), buf_view(&page)))
+		test_failed(__FILE__, __LINE__, "%s is old: run this test with LAMPO_WRITE_MAN=1", path);
+	buf_release(&page);
+	buf_release(&there);
 }
 
 /* True if another process gets the lock. */

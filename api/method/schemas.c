@@ -1,0 +1,17 @@
+#include "api/method/schemas.h"
+
+#include "base/mem.h"
+
+const struct lampo_method *const schemas_bundled[] = {
+	&schema_getinfo,	  &schema_stop,
+	&schema_connect,	  &schema_disconnect,
+	&schema_listpeers,	  &schema_newaddr,
+	&schema_listfunds,	  &schema_withdraw,
+	&schema_fundchannel,	  &schema_listpeerchannels,
+	&schema_listclosedchannels, &schema_close,
+	&schema_invoice,	  &schema_listinvoices,
+	&schema_waitinvoice,	  &schema_decode,
+	&schema_pay,		  &schema_keysend,
+	&schema_listpays,
+};
+const size_t schemas_bundled_count = ARRAY_COUNT(schemas_bundled);
