@@ -32,14 +32,30 @@ static void outbox_offer(struct step *s, const struct outbox_entry *o, uint64_t 
 	effect_broadcast(s->out, step_ask(s, OWNER_CALL, call), &o->tx, 1);
 }
 
+static const struct outpoint *outbox_input(struct step *s, const struct outbox_entry *o)
+{
+	struct tx *t = tx_parse(&s->out->arena, o->tx);
+
+	ASSERT(t && t->input_count);
+	return &t->inputs[0].prev;
+}
+
 /* The spend of its first input is how we see it confirmed, or replaced. */
 static void outbox_watch(struct step *s, const struct outbox_entry *o)
 {
-	struct cursor c = cursor_of(o->tx);
-	struct tx *t = tx_decode(&s->out->arena, &c);
+	effect_watch_outpoint(s->out, outbox_input(s, o));
+}
 
-	ASSERT(t && t->input_count);
-	effect_watch_outpoint(s->out, &t->inputs[0].prev);
+static void outbox_remove(struct step *s, struct outbox_entry **at)
+{
+	struct outbox_entry *o = *at;
+	uint8_t key[8];
+
+	store_be64(key, o->id);
+	effect_remove(s->out, RECORD_OUTBOX, BYTES_OF(key));
+	effect_unwatch_outpoint(s->out, outbox_input(s, o));
+	*at = o->next;
+	outbox_free(o);
 }
 
 static struct outbox_entry *outbox_insert(struct node *n, uint64_t id, const struct txid *txid, struct bytes tx)
@@ -69,6 +85,16 @@ void node_outbox_add(struct node *n, struct step *s, const struct txid *txid, st
 		outbox_watch(s, o);
 	}
 	outbox_offer(s, o, call);
+}
+
+void node_outbox_withdraw(struct node *n, struct step *s, const struct txid *txid)
+{
+	for (struct outbox_entry **at = &n->outbox; *at; at = &(*at)->next) {
+		if (!SAME((*at)->txid, *txid))
+			continue;
+		outbox_remove(s, at);
+		return;
+	}
 }
 
 bool node_outbox_load(struct node *n, struct bytes key, struct bytes value)
@@ -142,18 +168,12 @@ static void outbox_block(struct node *n, struct step *s, uint32_t height)
 	struct outbox_entry **at = &n->outbox, *o;
 
 	while ((o = *at)) {
-		uint8_t key[8];
-
 		if (!o->confirmed_height && n->synced)
 			outbox_offer(s, o, 0);
-		if (!o->confirmed_height || height < o->confirmed_height + OUTBOX_DEPTH_BLOCKS) {
+		if (o->confirmed_height && height >= o->confirmed_height + OUTBOX_DEPTH_BLOCKS)
+			outbox_remove(s, at);
+		else
 			at = &o->next;
-			continue;
-		}
-		store_be64(key, o->id);
-		effect_remove(s->out, RECORD_OUTBOX, BYTES_OF(key));
-		*at = o->next;
-		outbox_free(o);
 	}
 }
 
@@ -217,26 +237,51 @@ static struct bytes close_script(const struct channel_record *r)
 	return channel_script_view(local->shutdown.size ? &local->shutdown : &local->upfront_shutdown);
 }
 
+/* Outgoing HTLCs whose end the chain decides now. */
+static void fill_offered(struct step *s, const struct channel *ch, struct onchain_facts *facts)
+{
+	struct onchain_htlc *all = ARENA_ARRAY(&s->out->arena, struct onchain_htlc, channel_htlc_count(ch));
+
+	for (const struct channel_htlc *h = NULL; (h = channel_htlc_next(ch, h));)
+		if (h->owner == SIDE_LOCAL && !h->has_preimage)
+			all[facts->offered_count++] = (struct onchain_htlc){ h->id, h->amount, h->payment_hash };
+	facts->offered = all;
+}
+
+static void begin_onchain(struct step *s, struct node_channel *c, struct onchain_notes *claims, const struct tx *t,
+			  uint32_t height)
+{
+	struct arena *a = &s->out->arena;
+	struct onchain_facts facts = {
+		.spend = t,
+		.height = height,
+		.local = channel_commitment_spec(c->channel, COMMITMENT_LOCAL, a),
+		.remote = channel_commitment_spec(c->channel, COMMITMENT_REMOTE, a),
+		.remote_previous = channel_commitment_spec(c->channel, COMMITMENT_REMOTE_PREVIOUS, a),
+		.destination = close_script(channel_record_of(c->channel)),
+	};
+
+	fill_offered(s, c->channel, &facts);
+	c->onchain = onchain_new(s, channel_record_of(c->channel), claims, &facts);
+	node_onchain_destination(s, c);
+}
+
 static void channel_spent(struct node *n, struct step *s, struct node_channel *c, const struct tx *t, uint32_t height)
 {
 	struct channel_notes notes;
 	struct onchain_notes claims;
-	struct onchain_commitments known;
 
 	if (c->onchain || c->dead)
 		return;
 	channel_notes_init(&notes);
 	channel_funding_spent(c->channel, s, &notes, true);
 	node_route(n, s, &notes);
+	if (c->dead)
+		return;
 	onchain_notes_init(&claims);
-	known = (struct onchain_commitments){
-		.local = channel_commitment_spec(c->channel, COMMITMENT_LOCAL, &s->out->arena),
-		.remote = channel_commitment_spec(c->channel, COMMITMENT_REMOTE, &s->out->arena),
-		.remote_previous = channel_commitment_spec(c->channel, COMMITMENT_REMOTE_PREVIOUS, &s->out->arena),
-	};
-	c->onchain = onchain_new(s, channel_record_of(c->channel), &claims, &known, t, height,
-				 close_script(channel_record_of(c->channel)));
+	begin_onchain(s, c, &claims, t, height);
 	node_closing_seen(n, s, c, t);
+	node_htlcs_stranded(n, c);
 	channel_notes_init(&notes);
 	channel_set_onchain(c->channel, s, &notes, ONCHAIN);
 	node_route(n, s, &notes);
@@ -339,14 +384,17 @@ void node_on_block(struct node *n, struct step *s, const struct event *e)
 static void channel_undone(struct node *n, struct step *s, struct node_channel *c, uint32_t height)
 {
 	struct channel_notes notes;
+	struct onchain_notes claims;
 
 	channel_notes_init(&notes);
-	if (c->onchain && onchain_undone(c->onchain, s, height)) {
+	onchain_notes_init(&claims);
+	if (c->onchain && onchain_undone(c->onchain, s, &claims, height)) {
 		onchain_free(c->onchain);
 		c->onchain = NULL;
 		effect_remove(s->out, RECORD_ONCHAIN, BYTES_OF(c->key));
 		channel_funding_spent(c->channel, s, &notes, false);
 	}
+	node_route_onchain(n, s, c, &claims);
 	if (channel_record_of(c->channel)->funding_height == height)
 		channel_funding_unconfirmed(c->channel, s, &notes);
 	node_touch(n, c);

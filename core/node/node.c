@@ -400,13 +400,10 @@ static void start_claims(struct node *n, struct step *s)
 	struct node_channel *c;
 
 	while ((c = table_next(&n->channels, &at))) {
-		struct onchain_notes claims;
-
 		if (!c->onchain || c->dead)
 			continue;
-		onchain_notes_init(&claims);
-		onchain_start(c->onchain, s, &claims);
-		node_route_onchain(n, s, c, &claims);
+		onchain_start(c->onchain, s);
+		node_onchain_destination(s, c);
 	}
 }
 
@@ -540,10 +537,12 @@ static void on_funds(struct node *n, struct step *s, const struct event *e)
 	case OWNER_CHANNEL_ADDRESS:
 		node_channel_address_answered(n, s, owner, a);
 		return;
+	case OWNER_SWEEP:
+		node_onchain_destination_answered(n, s, owner, a);
+		return;
 	case OWNER_CHANNEL:
 	case OWNER_HTLC_ONION:
 	case OWNER_INVOICE:
-	case OWNER_SWEEP:
 	case OWNER_CALL:
 	case OWNER_GOSSIP:
 		return;

@@ -169,7 +169,7 @@ void node_htlc_in(struct node *n, struct step *s, struct node_channel *c, const 
 {
 	struct node_onion *o;
 
-	if (onion_get(n, channel_key(c->channel), note->htlc_id))
+	if (onion_get(n, channel_key(c->channel), note->htlc_id) || channel_state_of(c->channel) >= AWAITING_UNILATERAL)
 		return;
 	o = NEW(struct node_onion);
 	o->channel_key = channel_key(c->channel);
@@ -247,6 +247,21 @@ void node_htlc_out_done(struct node *n, struct step *s, const struct channel_not
 		failed(n, s, note);
 	else if (!send_fulfilled(n->send, s, key, note->htlc_id, &note->preimage))
 		log_write(s->log, LOG_ERROR, "payment", "a channel took a preimage that is none");
+}
+
+/* The channel ends without its peer, and on chain this node claims no HTLC yet: a preimage must not leave for one,
+ * so what is not decided yet is a part of no set any more.  The peer takes it back when it expires. */
+void node_htlcs_stranded(struct node *n, const struct node_channel *c)
+{
+	uint32_t at = 0;
+	struct node_onion *o;
+
+	while ((o = table_next(&n->onions, &at))) {
+		if (o->channel_key != channel_key(c->channel))
+			continue;
+		receive_htlc_gone(n->receive, o->channel_key, o->htlc_id);
+		onion_end(n, o);
+	}
 }
 
 void node_htlc_onchain(struct node *n, struct step *s, struct node_channel *c, const struct onchain_note *note)

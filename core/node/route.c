@@ -96,6 +96,7 @@ static void take_note(struct node *n, struct step *s, struct node_channel *c, co
 		return;
 	case CHANNEL_NOTE_FAILED:
 		log_write(s->log, LOG_WARN, "channel", "closing unilaterally: %s", note->text ? note->text : "");
+		node_htlcs_stranded(n, c);
 		return;
 	case CHANNEL_NOTE_BROADCAST:
 		node_closing_broadcast(n, s, c, note->tx, note->mutual);
@@ -167,6 +168,30 @@ static void resolved(struct node *n, struct step *s, struct node_channel *c)
 	n->some_dead = true;
 }
 
+/* Claims pay to the script that the channel was to close to; without one the wallet gives another. */
+void node_onchain_destination(struct step *s, const struct node_channel *c)
+{
+	struct funds_request *r;
+
+	if (!c->onchain || !onchain_wants_destination(c->onchain))
+		return;
+	r = step_funds_request(s, FUNDS_ADDRESS);
+	r->address = ADDRESS_P2WPKH;
+	effect_funds(s->out, step_ask(s, OWNER_SWEEP, channel_key(c->channel)), r);
+}
+
+void node_onchain_destination_answered(struct node *n, struct step *s, uint64_t channel_key, const struct funds_answer *a)
+{
+	struct node_channel *c = node_channel_by_key(n, channel_key);
+
+	if (!c || c->dead || !c->onchain)
+		return;
+	if (a->failed)
+		log_write(s->log, LOG_ERROR, "onchain", "the wallet gave no address to claim to: %s", a->reason);
+	else
+		onchain_set_destination(c->onchain, s, a->script);
+}
+
 void node_route_onchain(struct node *n, struct step *s, struct node_channel *c, struct onchain_notes *notes)
 {
 	for (const struct onchain_note *note = notes->head; note && !c->dead; note = note->next) {
@@ -176,6 +201,9 @@ void node_route_onchain(struct node *n, struct step *s, struct node_channel *c, 
 		case ONCHAIN_NOTE_BROADCAST:
 			id = tx_id(tx_parse(&s->out->arena, note->tx));
 			node_outbox_add(n, s, &id, note->tx, 0);
+			break;
+		case ONCHAIN_NOTE_WITHDRAW:
+			node_outbox_withdraw(n, s, &note->txid);
 			break;
 		case ONCHAIN_NOTE_PREIMAGE:
 		case ONCHAIN_NOTE_HTLC_GONE:

@@ -209,6 +209,8 @@ struct node_channel *node_channel_named(const struct node *n, const struct chann
 /* route.c */
 void node_route(struct node *n, struct step *s, struct channel_notes *notes);
 void node_route_onchain(struct node *n, struct step *s, struct node_channel *c, struct onchain_notes *notes);
+void node_onchain_destination(struct step *s, const struct node_channel *c);
+void node_onchain_destination_answered(struct node *n, struct step *s, uint64_t channel_key, const struct funds_answer *a);
 void node_channel_message(struct node *n, struct step *s, struct node_peer *p, uint16_t type, struct bytes message);
 void node_bury(struct node *n, struct step *s);
 MUST_USE bool node_closed_load(struct node *n, struct bytes value);
@@ -219,6 +221,7 @@ void node_payments_free(struct node *n);
 void node_payments_synced(struct node *n, struct step *s);
 void node_payments_flush(struct node *n, struct step *s);
 void node_htlc_in(struct node *n, struct step *s, struct node_channel *c, const struct channel_note *note);
+void node_htlcs_stranded(struct node *n, const struct node_channel *c);
 void node_htlc_onchain(struct node *n, struct step *s, struct node_channel *c, const struct onchain_note *note);
 void node_htlc_out_done(struct node *n, struct step *s, const struct channel_note *note);
 void node_onion_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a);
@@ -234,6 +237,7 @@ void node_payment_command(struct node *n, struct step *s, uint64_t call, const s
 
 /* chain.c */
 void node_outbox_add(struct node *n, struct step *s, const struct txid *txid, struct bytes tx, uint64_t call);
+void node_outbox_withdraw(struct node *n, struct step *s, const struct txid *txid);
 MUST_USE bool node_outbox_load(struct node *n, struct bytes key, struct bytes value);
 void node_outbox_start(struct node *n, struct step *s);
 void node_outbox_release(struct node *n);

@@ -1,0 +1,384 @@
+/* core/onchain over time: spends, outgoing HTLCs, reorganisations, and when all of it is history. */
+#include "tests/unit/onchain_setup.h"
+
+static struct bed b;
+
+static void begin(void)
+{
+	bed_release(&b);
+	bed_init(&b);
+}
+
+/* Output number of the HTLC with that id and side in a commitment of ours or theirs. */
+static uint32_t htlc_output(const struct commitment *c, bool offered_by_broadcaster, uint64_t id)
+{
+	for (uint32_t i = 0; i < c->htlc_count; i++)
+		if (c->htlcs[i].htlc.id == id && c->htlcs[i].htlc.offered_by_broadcaster == offered_by_broadcaster)
+			return c->htlcs[i].index;
+	CHECK(false);
+	return 0;
+}
+
+/* What a spender without the preimage shows: its signatures, an empty item and the script. */
+static struct tx *timeout_of(uint32_t output)
+{
+	struct bytes items[] = { BYTES_NONE, BYTES("signature", 9), BYTES("signature", 9), BYTES_NONE, BYTES("script", 6) };
+
+	return bed_spender(&b, output, items, 5);
+}
+
+/* HTLC-success of the peer on its own commitment. */
+static struct tx *success_of(uint32_t output, uint64_t id)
+{
+	struct preimage preimage = bed_preimage(id);
+	struct bytes items[] = { BYTES_NONE, BYTES("signature", 9), BYTES("signature", 9), BYTES_OF(preimage.v), BYTES("script", 6) };
+
+	return bed_spender(&b, output, items, 5);
+}
+
+/* The peer's direct claim on our commitment. */
+static struct tx *direct_claim_of(uint32_t output, uint64_t id)
+{
+	struct preimage preimage = bed_preimage(id);
+	struct bytes items[] = { BYTES("signature", 9), BYTES_OF(preimage.v), BYTES("script", 6) };
+
+	return bed_spender(&b, output, items, 3);
+}
+
+/* Our claim is in a block. */
+static void confirm_claim(uint32_t height)
+{
+	struct bytes item = BYTES("signature", 9);
+
+	(void)bed_claim(&b);
+	bed_tx(&b, bed_spender(&b, bed_ours(&b), &item, 1), height);
+	bed_block(&b, height);
+}
+
+/* --- resolving --- */
+
+TEST(nothing_is_resolved_before_a_hundred_blocks_lie_on_every_spend)
+{
+	begin();
+	bed_spent(&b, bed_commitment(&b, COMMITMENT_REMOTE)->tx);
+	confirm_claim(BED_HEIGHT + 50);
+	/* INV-O3: deep enough is the commitment, but not what settled it. */
+	bed_block(&b, BED_HEIGHT + 120);
+	CHECK(!b.notes.head);
+	bed_restart(&b);
+	bed_block(&b, BED_HEIGHT + 149);
+	CHECK(!b.notes.head);
+	CHECK(bed_watched(&b, bed_ours(&b)));
+	bed_block(&b, BED_HEIGHT + 150);
+	bed_note(&b, ONCHAIN_NOTE_RESOLVED);
+	CHECK(!b.notes.head);
+	CHECK(!bed_watched(&b, bed_ours(&b)));
+}
+
+TEST(a_claim_that_never_confirms_is_never_history)
+{
+	begin();
+	b.s.fees[FEE_URGENT] = b.s.fees[FEE_NORMAL];
+	bed_spent(&b, bed_commitment(&b, COMMITMENT_REMOTE)->tx);
+	(void)bed_claim(&b);
+	bed_block(&b, BED_HEIGHT + 5000);
+	CHECK(!b.notes.head);
+}
+
+TEST(a_revoked_commitment_stays_until_all_of_it_is_spent)
+{
+	struct commitment *c;
+
+	begin();
+	c = bed_their_number(&b, 2);
+	bed_spent(&b, c->tx);
+	confirm_claim(BED_HEIGHT + 1);
+	bed_block(&b, BED_HEIGHT + 3000);
+	CHECK(!b.notes.head); /* a penalty has still something to take */
+	bed_tx(&b, timeout_of(c->to_local), BED_HEIGHT + 3001);
+	bed_block(&b, BED_HEIGHT + 3100);
+	CHECK(!b.notes.head);
+	bed_block(&b, BED_HEIGHT + 3101);
+	bed_note(&b, ONCHAIN_NOTE_RESOLVED);
+}
+
+TEST(a_future_commitment_is_over_when_our_part_of_it_is)
+{
+	begin();
+	bed_spent(&b, bed_their_number(&b, 6)->tx);
+	confirm_claim(BED_HEIGHT + 1);
+	bed_block(&b, BED_HEIGHT + 101);
+	bed_note(&b, ONCHAIN_NOTE_RESOLVED);
+}
+
+/* --- reorganisations --- */
+
+TEST(a_claim_whose_block_goes_is_still_the_claim)
+{
+	struct bytes item = BYTES("signature", 9);
+	struct txid claim;
+
+	begin();
+	bed_spent(&b, bed_commitment(&b, COMMITMENT_REMOTE)->tx);
+	claim = tx_id(bed_claim(&b));
+	bed_tx(&b, bed_spender(&b, bed_ours(&b), &item, 1), BED_HEIGHT + 2);
+	CHECK_EQ(bed_output(&b, bed_ours(&b))->spent_height, BED_HEIGHT + 2);
+	bed_restart(&b);
+	CHECK_EQ(bed_output(&b, bed_ours(&b))->spent_height, BED_HEIGHT + 2);
+	CHECK(bed_watched(&b, bed_ours(&b))); /* it must be seen again after a reorganisation */
+	CHECK(!onchain_undone(b.o, &b.s, &b.notes, BED_HEIGHT + 3));
+	CHECK_EQ(bed_output(&b, bed_ours(&b))->spent_height, BED_HEIGHT + 2);
+	/* B5.general_nomenclature.3 */
+	CHECK(!onchain_undone(b.o, &b.s, &b.notes, BED_HEIGHT + 2));
+	CHECK_EQ(bed_output(&b, bed_ours(&b))->spent_height, 0);
+	CHECK(SAME(bed_output(&b, bed_ours(&b))->claim, claim));
+	CHECK(!b.notes.head);
+	bed_restart(&b);
+	CHECK_EQ(bed_output(&b, bed_ours(&b))->spent_height, 0);
+	/* In another block, and counted from there. */
+	bed_tx(&b, bed_spender(&b, bed_ours(&b), &item, 1), BED_HEIGHT + 5);
+	bed_block(&b, BED_HEIGHT + 104);
+	CHECK(!b.notes.head);
+	bed_block(&b, BED_HEIGHT + 105);
+	bed_note(&b, ONCHAIN_NOTE_RESOLVED);
+}
+
+TEST(a_spend_that_leaves_the_chain_takes_its_claims_with_it)
+{
+	struct txid claim;
+
+	begin();
+	bed_spent(&b, bed_commitment(&b, COMMITMENT_REMOTE)->tx);
+	claim = tx_id(bed_claim(&b));
+	CHECK(!onchain_undone(b.o, &b.s, &b.notes, BED_HEIGHT + 1));
+	CHECK(onchain_undone(b.o, &b.s, &b.notes, BED_HEIGHT));
+	CHECK(SAME(bed_note(&b, ONCHAIN_NOTE_WITHDRAW)->txid, claim));
+	CHECK(!b.notes.head);
+	CHECK(!bed_watched(&b, bed_ours(&b)));
+	/* The other commitment makes it instead. */
+	onchain_free(b.o);
+	b.s.height = BED_HEIGHT + 1;
+	bed_spent(&b, bed_commitment(&b, COMMITMENT_LOCAL)->tx);
+	CHECK_EQ(onchain_kind(b.o), ONCHAIN_OUR_COMMITMENT);
+	CHECK_EQ(onchain_height(b.o), BED_HEIGHT + 1);
+	CHECK_EQ(bed_output(&b, bed_ours(&b))->spendable_height, BED_HEIGHT + 1 + BED_DELAY);
+}
+
+/* --- outgoing HTLCs --- */
+
+TEST(an_htlc_that_is_dust_everywhere_is_given_up_soon)
+{
+	begin();
+	bed_htlc(&b, SIDE_LOCAL, 7, 300, SENT_ADD_ACK_REVOCATION);
+	bed_spent(&b, bed_commitment(&b, COMMITMENT_REMOTE)->tx);
+	(void)bed_claim(&b);
+	bed_block(&b, BED_HEIGHT + ONCHAIN_DUST_DEPTH_BLOCKS - 1);
+	CHECK(!b.notes.head);
+	bed_restart(&b);
+	bed_block(&b, BED_HEIGHT + ONCHAIN_DUST_DEPTH_BLOCKS);
+	while (b.notes.head->kind != ONCHAIN_NOTE_HTLC_GONE)
+		b.notes.head = b.notes.head->next;
+	/* B5.htlc_output_handling_remote_commitment_l.4 */
+	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_HTLC_GONE)->htlc_id, 7);
+	/* INV-O4: once, also after a restart. */
+	bed_restart(&b);
+	bed_block(&b, BED_HEIGHT + ONCHAIN_DUST_DEPTH_BLOCKS + 1);
+	CHECK(!b.notes.head);
+}
+
+TEST(an_htlc_that_another_commitment_holds_waits_for_certainty)
+{
+	begin();
+	/* In their newest commitment, not yet in ours. */
+	bed_htlc(&b, SIDE_LOCAL, 3, 50000, SENT_ADD_COMMIT);
+	bed_spent(&b, bed_commitment(&b, COMMITMENT_LOCAL)->tx);
+	CHECK_EQ(onchain_kind(b.o), ONCHAIN_OUR_COMMITMENT);
+	bed_block(&b, BED_HEIGHT + 99);
+	CHECK(!b.notes.head);
+	b.s.fees[FEE_NORMAL] = FEERATE(0);
+	bed_block(&b, BED_HEIGHT + 100);
+	/* B5.htlc_output_handling_local_commitment_lo.8 */
+	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_HTLC_GONE)->htlc_id, 3);
+}
+
+TEST(an_htlc_that_their_previous_commitment_lacks_is_given_up)
+{
+	begin();
+	bed_htlc(&b, SIDE_LOCAL, 3, 50000, SENT_ADD_COMMIT);
+	bed_spent(&b, bed_commitment(&b, COMMITMENT_REMOTE_PREVIOUS)->tx);
+	confirm_claim(BED_HEIGHT + 1);
+	bed_block(&b, BED_HEIGHT + 100);
+	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_HTLC_GONE)->htlc_id, 3);
+}
+
+TEST(an_htlc_with_an_output_stays_open_until_that_is_spent)
+{
+	struct commitment *c;
+	uint32_t at;
+
+	begin();
+	bed_htlc(&b, SIDE_LOCAL, 3, 50000, SENT_ADD_ACK_REVOCATION);
+	bed_htlc(&b, SIDE_REMOTE, 3, 60000, RCVD_ADD_ACK_REVOCATION); /* the same id from the other side */
+	c = bed_commitment(&b, COMMITMENT_LOCAL);
+	at = htlc_output(c, true, 3);
+	bed_spent(&b, c->tx);
+	CHECK_EQ(bed_output(&b, at)->what, ONCHAIN_HTLC_OURS);
+	CHECK_EQ(bed_output(&b, at)->cltv_expiry, 800);
+	CHECK_EQ(bed_output(&b, htlc_output(c, false, 3))->what, ONCHAIN_HTLC_THEIRS);
+	/* B5.general_nomenclature.1 */
+	CHECK(bed_watched(&b, at));
+	CHECK(bed_watched(&b, htlc_output(c, false, 3)));
+	bed_block(&b, BED_HEIGHT + BED_DELAY);
+	confirm_claim(BED_HEIGHT + BED_DELAY + 1);
+	bed_block(&b, BED_HEIGHT + 2000);
+	CHECK(!b.notes.head); /* neither gone nor resolved */
+	bed_tx(&b, timeout_of(at), BED_HEIGHT + 2001);
+	CHECK(!b.notes.head);
+	bed_block(&b, BED_HEIGHT + 2100);
+	CHECK(!b.notes.head);
+	bed_block(&b, BED_HEIGHT + 2101);
+	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_HTLC_GONE)->htlc_id, 3);
+	bed_note(&b, ONCHAIN_NOTE_RESOLVED);
+}
+
+static void check_preimage(uint64_t id)
+{
+	struct preimage preimage = bed_preimage(id);
+	struct onchain_note *n = bed_note(&b, ONCHAIN_NOTE_PREIMAGE);
+
+	CHECK_EQ(n->htlc_id, id);
+	CHECK(SAME(n->preimage, preimage));
+}
+
+TEST(a_preimage_on_chain_is_told_at_once)
+{
+	struct commitment *c;
+
+	begin();
+	bed_htlc(&b, SIDE_LOCAL, 3, 50000, SENT_ADD_ACK_REVOCATION);
+	bed_htlc(&b, SIDE_LOCAL, 4, 50000, SENT_ADD_ACK_REVOCATION);
+	c = bed_commitment(&b, COMMITMENT_LOCAL);
+	bed_spent(&b, c->tx);
+	bed_tx(&b, direct_claim_of(htlc_output(c, true, 4), 4), BED_HEIGHT);
+	check_preimage(4); /* B5.htlc_output_handling_local_commitment_lo.1 */
+	CHECK(!b.notes.head);
+	begin();
+	bed_htlc(&b, SIDE_LOCAL, 3, 50000, SENT_ADD_ACK_REVOCATION);
+	bed_htlc(&b, SIDE_LOCAL, 4, 50000, SENT_ADD_ACK_REVOCATION);
+	c = bed_commitment(&b, COMMITMENT_REMOTE);
+	bed_spent(&b, c->tx);
+	confirm_claim(BED_HEIGHT + 1);
+	bed_tx(&b, success_of(htlc_output(c, false, 3), 3), BED_HEIGHT + 1);
+	check_preimage(3); /* B5.htlc_output_handling_remote_commitment_l.1 */
+	/* INV-O4: it has its end, whatever comes: a restart, a reorganisation, the same again. */
+	bed_restart(&b);
+	CHECK(!onchain_undone(b.o, &b.s, &b.notes, BED_HEIGHT + 1));
+	bed_tx(&b, timeout_of(htlc_output(c, false, 3)), BED_HEIGHT + 2);
+	bed_tx(&b, timeout_of(htlc_output(c, false, 4)), BED_HEIGHT + 2);
+	b.s.fees[FEE_URGENT] = FEERATE(0);
+	bed_block(&b, BED_HEIGHT + 102);
+	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_HTLC_GONE)->htlc_id, 4);
+	CHECK(!b.notes.head);
+}
+
+TEST(a_wrong_preimage_is_none)
+{
+	struct commitment *c;
+
+	begin();
+	bed_htlc(&b, SIDE_LOCAL, 3, 50000, SENT_ADD_ACK_REVOCATION);
+	c = bed_commitment(&b, COMMITMENT_LOCAL);
+	bed_spent(&b, c->tx);
+	bed_tx(&b, direct_claim_of(htlc_output(c, true, 3), 99), BED_HEIGHT + 1);
+	CHECK(!b.notes.head);
+	/* Nor is the right one in the spend of something else. */
+	begin();
+	bed_htlc(&b, SIDE_LOCAL, 3, 50000, SENT_ADD_ACK_REVOCATION);
+	c = bed_commitment(&b, COMMITMENT_LOCAL);
+	bed_spent(&b, c->tx);
+	bed_tx(&b, direct_claim_of(c->to_remote, 3), BED_HEIGHT + 1);
+	CHECK(!b.notes.head);
+}
+
+TEST(in_a_commitment_that_cannot_be_built_amounts_say_what_may_be_an_htlc)
+{
+	struct commitment *c;
+	uint32_t at;
+
+	begin();
+	bed_htlc(&b, SIDE_LOCAL, 3, 50000, SENT_ADD_ACK_REVOCATION);
+	c = bed_their_number(&b, 6);
+	at = htlc_output(c, false, 3);
+	bed_htlc(&b, SIDE_LOCAL, 4, 77777, SENT_ADD_ACK_REVOCATION); /* not in it */
+	bed_spent(&b, c->tx);
+	CHECK_EQ(bed_output(&b, at)->what, ONCHAIN_HTLC_OURS);
+	confirm_claim(BED_HEIGHT + 1);
+	bed_block(&b, BED_HEIGHT + 99);
+	CHECK(!b.notes.head);
+	bed_block(&b, BED_HEIGHT + 100);
+	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_HTLC_GONE)->htlc_id, 4);
+	CHECK(!b.notes.head);
+	bed_block(&b, BED_HEIGHT + 1000);
+	CHECK(!b.notes.head);
+	bed_restart(&b);
+	bed_tx(&b, success_of(at, 3), BED_HEIGHT + 1001);
+	check_preimage(3);
+	bed_block(&b, BED_HEIGHT + 1101);
+	bed_note(&b, ONCHAIN_NOTE_RESOLVED);
+}
+
+TEST(an_htlc_of_the_peer_is_its_own_once_it_has_expired)
+{
+	begin();
+	bed_htlc(&b, SIDE_REMOTE, 9, 60000, RCVD_ADD_ACK_REVOCATION)->cltv_expiry = BED_HEIGHT + 300;
+	bed_spent(&b, bed_commitment(&b, COMMITMENT_REMOTE)->tx);
+	confirm_claim(BED_HEIGHT + 1);
+	bed_block(&b, BED_HEIGHT + 399);
+	CHECK(!b.notes.head);
+	bed_block(&b, BED_HEIGHT + 400);
+	bed_note(&b, ONCHAIN_NOTE_RESOLVED);
+}
+
+/* --- the record --- */
+
+TEST(a_damaged_record_is_refused_or_harmless)
+{
+	struct commitment *c;
+	struct bytes v;
+	uint8_t *copy;
+
+	begin();
+	bed_htlc(&b, SIDE_LOCAL, 3, 50000, SENT_ADD_ACK_REVOCATION);
+	bed_htlc(&b, SIDE_LOCAL, 4, 300, SENT_ADD_ACK_REVOCATION);
+	c = bed_commitment(&b, COMMITMENT_REMOTE);
+	bed_spent(&b, c->tx);
+	bed_tx(&b, success_of(htlc_output(c, false, 3), 3), BED_HEIGHT + 1);
+	v = bed_stored(&b);
+	copy = test_alloc(v.size + 1);
+	memcpy(copy, v.data, v.size);
+	for (size_t size = 0; size < v.size; size++)
+		CHECK(!onchain_load(&b.r, BYTES(copy, size)));
+	CHECK(!onchain_load(&b.r, BYTES(copy, v.size + 1)));
+	for (size_t i = 0; i < v.size; i++)
+		for (uint32_t bit = 0; bit < 8; bit++) {
+			struct onchain *o;
+
+			copy[i] ^= (uint8_t)(1u << bit);
+			o = onchain_load(&b.r, BYTES(copy, v.size));
+			if (o) {
+				onchain_check(o);
+				onchain_start(o, &b.s);
+				onchain_block(o, &b.s, &b.notes, BED_HEIGHT + 200);
+			}
+			onchain_free(o);
+			copy[i] ^= (uint8_t)(1u << bit);
+		}
+	/* What is of another version or kind is damage. */
+	copy[0]++;
+	CHECK(!onchain_load(&b.r, BYTES(copy, v.size)));
+	copy[0]--;
+	copy[1] = 0;
+	CHECK(!onchain_load(&b.r, BYTES(copy, v.size)));
+	copy[1] = ONCHAIN_UNKNOWN + 1;
+	CHECK(!onchain_load(&b.r, BYTES(copy, v.size)));
+}
