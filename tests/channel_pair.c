@@ -98,7 +98,8 @@ static void sign_revoke(struct pair_side *s, const struct sign_request *r, struc
 	struct sha256 *hashes;
 
 	CHECK(!s->published);
-	CHECK(v->number == s->released || v->number + 1 == s->released);
+	/* In order; one that was asked for before may be asked for again. */
+	CHECK(v->number <= s->released);
 	CHECK(c && v->next->number == v->number + 1);
 	CHECK(ecdsa_verify(&v->signature, &c->sighash, &v->next->countersignatory->funding));
 	CHECK_EQ(v->htlc_signature_count, c->htlc_count);
@@ -106,7 +107,8 @@ static void sign_revoke(struct pair_side *s, const struct sign_request *r, struc
 	htlc_tx_countersign_hashes(a, c, hashes);
 	for (uint32_t i = 0; i < c->htlc_count; i++)
 		CHECK(ecdsa_verify(&v->htlc_signatures[i], &hashes[i], &c->keys.countersignatory_htlc));
-	s->released = v->number + 1;
+	if (v->number == s->released)
+		s->released++;
 	out->secret = shachain_from_seed(&s->seed, SHACHAIN_FIRST - v->number);
 	out->next_point = point_of(s, v->number + 2);
 }
@@ -417,6 +419,8 @@ void pair_end(struct pair *p, int side, struct channel_notes *notes)
 		answer(p, side, f->u.sign.id, f->u.sign.request, notes);
 		process_notes(p, side, notes);
 	}
+	if (s->crashing)
+		return;
 	for (f = s->out.head; f; f = f->next)
 		if (f->kind == EFFECT_PERSIST)
 			commit_record(s, f);
@@ -521,6 +525,14 @@ bool pair_deliver_quiet(struct pair *p, int to)
 	return deliver(p, to);
 }
 
+void pair_deliver_crash(struct pair *p, int to)
+{
+	p->side[to].crashing = true;
+	if (deliver(p, to))
+		pair_flush(p, to);
+	p->side[to].crashing = false;
+}
+
 bool pair_deliver(struct pair *p, int to)
 {
 	if (!deliver(p, to))
@@ -568,6 +580,17 @@ void pair_drop(struct pair *p, int to)
 {
 	CHECK(p->side[to].inbox_head);
 	take(&p->side[to], p->side[to].inbox_head);
+}
+
+void pair_replace(struct pair *p, int to, struct buf *message)
+{
+	struct pair_message *m = p->side[to].inbox_head;
+
+	CHECK(m);
+	mem_free(m->data);
+	m->data = dup(buf_view(message));
+	m->size = message->size;
+	buf_release(message);
 }
 
 uint32_t pair_waiting(const struct pair *p, int to)
@@ -648,6 +671,8 @@ void pair_restart(struct pair *p, int side)
 	if (s->is_held)
 		arena_release(&s->held.memory);
 	s->is_held = false;
+	/* The signer dies with the process, and knows again what was signed from the first question on. */
+	memset(s->signed_remote, 0, sizeof(s->signed_remote));
 	step_asked_release(&s->asked);
 	step_asked_init(&s->asked, s->entropy.key);
 	for (struct pair_record *r = s->store; r; r = r->next) {

@@ -88,7 +88,7 @@ struct pair_side {
 	uint32_t note_count;
 	uint32_t errors_sent, warnings_noted, hang_ups, forgotten, failed;
 	uint32_t sends, persists;
-	bool auto_resolve;
+	bool crashing; /* the batch is lost */
 };
 
 struct pair {
@@ -104,7 +104,6 @@ struct pair {
 	bool accept_trusts;            /* zeroconf */
 	struct bytes accept_upfront;
 	const char *why;
-	bool drop_open_reply;
 };
 
 void pair_init(struct pair *p);
@@ -125,12 +124,16 @@ void pair_blocks(struct pair *p, uint32_t count);
 /* One message to a side; false if there is none.  Flushes unless told not to. */
 bool pair_deliver(struct pair *p, int to);
 bool pair_deliver_quiet(struct pair *p, int to);
+/* The same, but the process dies before the batch is committed: nothing is stored or sent.  pair_restart follows. */
+void pair_deliver_crash(struct pair *p, int to);
 /* A message as if the other had sent it. */
 void pair_inject(struct pair *p, int to, struct buf *message);
 /* The next message to a side; an empty view if there is none. */
 struct bytes pair_peek(const struct pair *p, int to);
 uint16_t pair_peek_type(const struct pair *p, int to);
 void pair_drop(struct pair *p, int to); /* takes the next one away */
+/* Puts another in its place; releases the buffer. */
+void pair_replace(struct pair *p, int to, struct buf *message);
 uint32_t pair_waiting(const struct pair *p, int to);
 /* The next message of that type, decoded views valid until it is delivered; fails the test if there is none. */
 struct bytes pair_find(const struct pair *p, int to, uint16_t type);

@@ -86,61 +86,79 @@ static void lose(struct amount_msat *a, struct amount_msat by)
 	ASSERT(msat_sub(a, *a, by));
 }
 
-/* Where an HTLC stands in a view: not yet, in, or gone with its resolution. */
-static void view_count(struct channel *ch, struct channel_htlc *h, enum htlc_view v)
+/* Where an HTLC stands in a view. */
+enum standing {
+	STANDING_OUT,  /* not yet, or taken back: its amount is its owner's */
+	STANDING_IN,
+	STANDING_PAID, /* gone, and its amount is the other side's */
+};
+
+static enum standing standing_of(enum htlc_state state, enum htlc_resolution resolution, enum htlc_view v)
+{
+	if (htlc_state_in(state, v))
+		return STANDING_IN;
+	return htlc_state_removing(state) && resolution == HTLC_FULFILLED ? STANDING_PAID : STANDING_OUT;
+}
+
+static void count_trim(struct channel *ch, struct channel_htlc *h, enum htlc_view v)
 {
 	struct balance *b = &ch->views[v];
 
-	if (htlc_state_in(h->state, v)) {
-		lose(&b->left[h->owner], h->amount);
-		gain(&b->offered[h->owner], h->amount);
-		b->count[h->owner]++;
-		if (view_trims(ch, v, b->feerate, h->owner, h->amount)) {
-			h->trimmed |= 1u << v;
-			gain(&b->dust, h->amount);
-		} else {
-			b->untrimmed++;
-			if (v == VIEW_REMOTE)
-				h->remote_untrimmed = true;
-		}
-	} else if (htlc_state_removing(h->state) && h->resolution == HTLC_FULFILLED) {
-		lose(&b->left[h->owner], h->amount);
-		gain(&b->left[side_other(h->owner)], h->amount);
+	if (view_trims(ch, v, b->feerate, h->owner, h->amount)) {
+		h->trimmed |= 1u << v;
+		gain(&b->dust, h->amount);
+		return;
 	}
+	h->trimmed &= ~(1u << v);
+	b->untrimmed++;
+	if (v == VIEW_REMOTE)
+		h->remote_untrimmed = true;
 }
 
-static void view_uncount(struct channel *ch, struct channel_htlc *h, enum htlc_view v)
+static void enter(struct channel *ch, struct channel_htlc *h, enum htlc_view v)
 {
 	struct balance *b = &ch->views[v];
 
-	if (htlc_state_in(h->state, v)) {
-		gain(&b->left[h->owner], h->amount);
-		lose(&b->offered[h->owner], h->amount);
-		ASSERT(b->count[h->owner] > 0);
-		b->count[h->owner]--;
-		if (h->trimmed >> v & 1) {
-			h->trimmed &= ~(1u << v);
-			lose(&b->dust, h->amount);
-		} else {
-			ASSERT(b->untrimmed > 0);
-			b->untrimmed--;
-		}
-	} else if (htlc_state_removing(h->state) && h->resolution == HTLC_FULFILLED) {
-		lose(&b->left[side_other(h->owner)], h->amount);
-		gain(&b->left[h->owner], h->amount);
+	gain(&b->offered[h->owner], h->amount);
+	b->count[h->owner]++;
+	count_trim(ch, h, v);
+}
+
+static void leave(struct channel *ch, struct channel_htlc *h, enum htlc_view v)
+{
+	struct balance *b = &ch->views[v];
+
+	lose(&b->offered[h->owner], h->amount);
+	ASSERT(b->count[h->owner] > 0);
+	b->count[h->owner]--;
+	if (h->trimmed >> v & 1) {
+		h->trimmed &= ~(1u << v);
+		lose(&b->dust, h->amount);
+	} else {
+		ASSERT(b->untrimmed > 0);
+		b->untrimmed--;
 	}
 }
 
-static void count(struct channel *ch, struct channel_htlc *h)
+/* Only what changes moves: whoever was paid may have spent it already. */
+static void restand(struct channel *ch, struct channel_htlc *h, enum htlc_view v, enum standing from, enum standing to)
 {
-	for (int v = 0; v < HTLC_VIEWS; v++)
-		view_count(ch, h, (enum htlc_view)v);
-}
+	struct amount_msat *own = &ch->views[v].left[h->owner], *other = &ch->views[v].left[side_other(h->owner)];
 
-static void uncount(struct channel *ch, struct channel_htlc *h)
-{
-	for (int v = 0; v < HTLC_VIEWS; v++)
-		view_uncount(ch, h, (enum htlc_view)v);
+	if (from == to)
+		return;
+	if (to == STANDING_OUT)
+		gain(own, h->amount);
+	if (to == STANDING_PAID)
+		gain(other, h->amount);
+	if (from == STANDING_PAID)
+		lose(other, h->amount);
+	if (from == STANDING_OUT)
+		lose(own, h->amount);
+	if (from == STANDING_IN)
+		leave(ch, h, v);
+	if (to == STANDING_IN)
+		enter(ch, h, v);
 }
 
 void htlc_mark(struct channel *ch, struct channel_htlc *h)
@@ -152,12 +170,62 @@ void htlc_mark(struct channel *ch, struct channel_htlc *h)
 	ch->dirty_head = h;
 }
 
-void htlc_adopt(struct channel *ch, struct channel_htlc *h)
+static void insert(struct channel *ch, struct channel_htlc *h)
 {
 	write_table_key(h->table_key, h->owner, h->id);
 	table_add(&ch->htlcs, h);
 	list_append(&ch->lists[h->state], h);
-	count(ch, h);
+}
+
+/* Whether the balances of a view bear all HTLCs; credits before debits. */
+static bool affordable(const struct channel *ch, struct channel_htlc *const *htlcs, uint32_t count, enum htlc_view v)
+{
+	struct amount_msat left[2] = { ch->r.settled[0], ch->r.settled[1] };
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct channel_htlc *h = htlcs[i];
+
+		if (standing_of(h->state, h->resolution, v) == STANDING_PAID &&
+		    !msat_add(&left[side_other(h->owner)], left[side_other(h->owner)], h->amount))
+			return false;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		const struct channel_htlc *h = htlcs[i];
+
+		if (standing_of(h->state, h->resolution, v) != STANDING_OUT && !msat_sub(&left[h->owner], left[h->owner], h->amount))
+			return false;
+	}
+	return true;
+}
+
+static void stand_all(struct channel *ch, struct channel_htlc *const *htlcs, uint32_t count, enum htlc_view v)
+{
+	struct balance *b = &ch->views[v];
+
+	for (uint32_t i = 0; i < count; i++)
+		if (standing_of(htlcs[i]->state, htlcs[i]->resolution, v) == STANDING_PAID)
+			gain(&b->left[side_other(htlcs[i]->owner)], htlcs[i]->amount);
+	for (uint32_t i = 0; i < count; i++) {
+		enum standing now = standing_of(htlcs[i]->state, htlcs[i]->resolution, v);
+
+		if (now != STANDING_OUT)
+			lose(&b->left[htlcs[i]->owner], htlcs[i]->amount);
+		if (now == STANDING_IN)
+			enter(ch, htlcs[i], v);
+	}
+}
+
+bool htlcs_adopt(struct channel *ch, struct channel_htlc *const *htlcs, uint32_t count)
+{
+	for (int v = 0; v < HTLC_VIEWS; v++)
+		if (!affordable(ch, htlcs, count, (enum htlc_view)v))
+			return false;
+	balances_start(ch);
+	for (uint32_t i = 0; i < count; i++)
+		insert(ch, htlcs[i]);
+	for (int v = 0; v < HTLC_VIEWS; v++)
+		stand_all(ch, htlcs, count, (enum htlc_view)v);
+	return true;
 }
 
 struct channel_htlc *htlc_add(struct channel *ch, enum side owner, uint64_t id, enum htlc_state state, struct amount_msat amount)
@@ -168,7 +236,9 @@ struct channel_htlc *htlc_add(struct channel *ch, enum side owner, uint64_t id, 
 	h->id = id;
 	h->state = state;
 	h->amount = amount;
-	htlc_adopt(ch, h);
+	insert(ch, h);
+	for (int v = 0; v < HTLC_VIEWS; v++)
+		restand(ch, h, (enum htlc_view)v, STANDING_OUT, standing_of(state, HTLC_UNRESOLVED, (enum htlc_view)v));
 	htlc_mark(ch, h);
 	return h;
 }
@@ -176,12 +246,13 @@ struct channel_htlc *htlc_add(struct channel *ch, enum side owner, uint64_t id, 
 void htlc_resolve(struct channel *ch, struct channel_htlc *h, enum htlc_state state, enum htlc_resolution resolution)
 {
 	ASSERT(htlc_state_owner(state) == h->owner);
-	uncount(ch, h);
+	for (int v = 0; v < HTLC_VIEWS; v++)
+		restand(ch, h, (enum htlc_view)v, standing_of(h->state, h->resolution, (enum htlc_view)v),
+			standing_of(state, resolution, (enum htlc_view)v));
 	list_unlink(&ch->lists[h->state], h);
 	h->state = state;
 	h->resolution = resolution;
 	list_append(&ch->lists[state], h);
-	count(ch, h);
 	htlc_mark(ch, h);
 }
 
@@ -223,16 +294,16 @@ void htlc_remove(struct channel *ch, struct step *s, struct channel_htlc *h)
 	uint8_t key[17];
 
 	htlc_record_key(key, ch->r.key, h->owner, h->id);
-	uncount(ch, h);
 	if (htlc_state_removing(h->state) && h->resolution == HTLC_FULFILLED) {
+		/* Paid in every view: only the account on which they rest moves. */
+		ASSERT(htlc_state_views(h->state) == 0);
 		lose(&ch->r.settled[h->owner], h->amount);
 		gain(&ch->r.settled[side_other(h->owner)], h->amount);
-		for (int v = 0; v < HTLC_VIEWS; v++) {
-			lose(&ch->views[v].left[h->owner], h->amount);
-			gain(&ch->views[v].left[side_other(h->owner)], h->amount);
-		}
 		ch->r.counts[h->owner].fulfilled++;
 		gain(&ch->r.counts[h->owner].fulfilled_amount, h->amount);
+	} else {
+		for (int v = 0; v < HTLC_VIEWS; v++)
+			restand(ch, h, (enum htlc_view)v, standing_of(h->state, h->resolution, (enum htlc_view)v), STANDING_OUT);
 	}
 	if (leaves_trace(h))
 		persist_past(s, h, BYTES_OF(key));
@@ -266,18 +337,28 @@ void balances_start(struct channel *ch)
 	}
 }
 
-static void recount(struct channel *ch)
+/* After a feerate has moved: other HTLCs are trimmed now. */
+static void retrim(struct channel *ch, enum htlc_view v)
 {
-	struct channel_htlc *h;
+	struct balance *b = &ch->views[v];
+	struct feerate rate = channel_record_feerate(&ch->r, v);
 
+	if (rate.per_kw == b->feerate.per_kw)
+		return;
+	b->feerate = rate;
+	b->dust = MSAT(0);
+	b->untrimmed = 0;
 	for (int i = 0; i < HTLC_STATES; i++)
-		for (h = ch->lists[i].head; h; h = h->next)
-			uncount(ch, h);
+		if (htlc_state_in((enum htlc_state)i, v))
+			for (struct channel_htlc *h = ch->lists[i].head; h; h = h->next)
+				count_trim(ch, h, v);
+}
+
+static void retrim_all(struct channel *ch)
+{
 	for (int v = 0; v < HTLC_VIEWS; v++)
-		ch->views[v].feerate = channel_record_feerate(&ch->r, (enum htlc_view)v);
-	for (int i = 0; i < HTLC_STATES; i++)
-		for (h = ch->lists[i].head; h; h = h->next)
-			count(ch, h);
+		retrim(ch, (enum htlc_view)v);
+	ch->record_dirty = true;
 }
 
 void feerates_after(struct channel_record *r, enum htlc_event e)
@@ -301,15 +382,13 @@ void feerates_move(struct channel *ch, enum htlc_event e)
 	feerates_after(&ch->r, e);
 	if (memcmp(before, ch->r.feerates, sizeof(before)) == 0)
 		return;
-	recount(ch);
-	ch->record_dirty = true;
+	retrim_all(ch);
 }
 
 void feerates_set(struct channel *ch, uint32_t index, struct feerate rate)
 {
 	ch->r.feerates[index] = rate;
-	recount(ch);
-	ch->record_dirty = true;
+	retrim_all(ch);
 }
 
 void view_at_feerate(const struct channel *ch, enum htlc_view v, struct feerate rate, uint32_t *untrimmed, struct amount_msat *dust)

@@ -296,7 +296,7 @@ void channel_broken_for_good(struct channel *ch, struct step *s, struct channel_
 
 /* The connection */
 
-static void note_dropped(struct channel *ch, struct step *s, struct channel_notes *notes, const struct channel_htlc *h)
+void channel_take_back_offer(struct channel *ch, struct step *s, struct channel_notes *notes, struct channel_htlc *h)
 {
 	struct channel_note *n = channel_note(ch, s, notes, CHANNEL_NOTE_HTLC_DROPPED);
 
@@ -305,6 +305,9 @@ static void note_dropped(struct channel *ch, struct step *s, struct channel_note
 	n->payment_hash = h->payment_hash;
 	n->htlc_amount = h->amount;
 	n->cltv_expiry = h->cltv_expiry;
+	ASSERT(h->state == SENT_ADD_HTLC && h->id + 1 == ch->r.next_htlc_id[SIDE_LOCAL]);
+	ch->r.next_htlc_id[SIDE_LOCAL]--;
+	htlc_remove(ch, s, h);
 }
 
 /* B2.message_retransmission.6: what no signature covers never was.  New HTLCs first: they may spend what a removal
@@ -313,15 +316,12 @@ static void revert_uncommitted(struct channel *ch, struct step *s, struct channe
 {
 	struct channel_htlc *h;
 
-	while ((h = ch->lists[RCVD_ADD_HTLC].head)) {
+	while ((h = ch->lists[RCVD_ADD_HTLC].tail)) {
 		ch->r.next_htlc_id[SIDE_REMOTE]--;
 		htlc_remove(ch, s, h);
 	}
-	while ((h = ch->lists[SENT_ADD_HTLC].head)) {
-		note_dropped(ch, s, notes, h);
-		ch->r.next_htlc_id[SIDE_LOCAL]--;
-		htlc_remove(ch, s, h);
-	}
+	while ((h = ch->lists[SENT_ADD_HTLC].tail))
+		channel_take_back_offer(ch, s, notes, h);
 	while ((h = ch->lists[RCVD_REMOVE_HTLC].head)) {
 		htlc_set_bytes(&h->reason, BYTES_NONE);
 		htlc_resolve(ch, h, SENT_ADD_ACK_REVOCATION, HTLC_UNRESOLVED);
@@ -396,7 +396,7 @@ void channel_flush(struct channel *ch, struct step *s, struct channel_notes *not
 	channel_pump(ch, s, notes);
 	if (ch->link == LINK_UP && ch->ask == ASK_NONE && channel_operating(ch) &&
 	    ch->r.remote_number == ch->r.remote_revoked && commit_needed(ch))
-		commit_start(ch, s);
+		commit_start(ch, s, notes);
 	channel_finish(ch, s);
 }
 

@@ -62,10 +62,34 @@ static void ask_signature(struct channel *ch, struct step *s, enum ask ask)
 	channel_ask(ch, s, ask, r);
 }
 
-void commit_start(struct channel *ch, struct step *s)
+static bool opener_can_pay(const struct channel *ch)
 {
+	struct amount_msat rest, reserve = msat_of_sat(ch->r.side[SIDE_REMOTE].reserve);
+
+	return msat_sub(&rest, ch->views[VIEW_REMOTE_NEXT].left[SIDE_LOCAL],
+			view_cost(ch, VIEW_REMOTE_NEXT, ch->views[VIEW_REMOTE_NEXT].feerate, 0)) &&
+	       !MSAT_LESS(rest, reserve);
+}
+
+/* Since we have offered, HTLCs of the peer may have come into the commitment and made it dearer.  What we cannot pay
+ * for any more must not be proposed: once it is signed for, the peer would refuse it in every connection. */
+static void take_back_unaffordable(struct channel *ch, struct step *s, struct channel_notes *notes)
+{
+	if (ch->r.opener != SIDE_LOCAL)
+		return;
+	if (ch->r.feerates[0].per_kw != 0 && !opener_can_pay(ch))
+		feerates_set(ch, 0, FEERATE(0));
+	while (ch->lists[SENT_ADD_HTLC].count > 0 && !opener_can_pay(ch))
+		channel_take_back_offer(ch, s, notes, ch->lists[SENT_ADD_HTLC].tail);
+}
+
+void commit_start(struct channel *ch, struct step *s, struct channel_notes *notes)
+{
+	ASSERT(ch->r.remote_number == ch->r.remote_revoked);
+	take_back_unaffordable(ch, s, notes);
 	/* B2.commitment_signed.15 */
-	ASSERT(commit_needed(ch) && ch->r.remote_number == ch->r.remote_revoked);
+	if (!commit_needed(ch))
+		return;
 	ch->r.remote_number++;
 	ch->r.revoke_sent_last = false;
 	/* Removals first: an addition may spend what they paid. */

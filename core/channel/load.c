@@ -150,38 +150,14 @@ bool channel_load_part(struct channel *ch, enum record_kind kind, struct bytes k
 	}
 }
 
-/* Removed ones first, as their credits may be what newer ones spend; then by age, which is the order of lists. */
+/* By age, which is the order of the lists. */
 static int order_of(const void *one, const void *other)
 {
 	const struct channel_htlc *a = *(struct channel_htlc *const *)one, *b = *(struct channel_htlc *const *)other;
 
-	if (htlc_state_removing(a->state) != htlc_state_removing(b->state))
-		return htlc_state_removing(a->state) ? -1 : 1;
 	if (a->owner != b->owner)
 		return a->owner < b->owner ? -1 : 1;
 	return a->id < b->id ? -1 : a->id > b->id;
-}
-
-/* Whether the balances of every view bear its HTLCs, before counting asserts that they do. */
-static bool affordable(const struct channel *ch)
-{
-	const struct loading *l = ch->loading;
-
-	for (int v = 0; v < HTLC_VIEWS; v++) {
-		struct amount_msat left[2] = { ch->r.settled[0], ch->r.settled[1] };
-
-		for (uint32_t i = 0; i < l->htlc_count; i++) {
-			const struct channel_htlc *h = l->htlcs[i];
-			bool in = htlc_state_in(h->state, (enum htlc_view)v);
-			bool paid = !in && htlc_state_removing(h->state) && h->resolution == HTLC_FULFILLED;
-
-			if ((in || paid) && !msat_sub(&left[h->owner], left[h->owner], h->amount))
-				return false;
-			if (paid && !msat_add(&left[side_other(h->owner)], left[side_other(h->owner)], h->amount))
-				return false;
-		}
-	}
-	return true;
 }
 
 static bool attach_onions(struct channel *ch)
@@ -226,11 +202,8 @@ static bool adopt_all(struct channel *ch)
 	for (uint32_t i = 1; i < l->htlc_count; i++)
 		if (l->htlcs[i]->owner == l->htlcs[i - 1]->owner && l->htlcs[i]->id == l->htlcs[i - 1]->id)
 			return false;
-	if (l->htlc_count > 2 * COMMITMENT_HTLCS_MAX || !affordable(ch))
+	if (l->htlc_count > 2 * COMMITMENT_HTLCS_MAX || !htlcs_adopt(ch, l->htlcs, l->htlc_count))
 		return false;
-	balances_start(ch);
-	for (uint32_t i = 0; i < l->htlc_count; i++)
-		htlc_adopt(ch, l->htlcs[i]);
 	l->htlc_count = 0; /* owned by the lists now */
 	ok = attach_onions(ch);
 	for (int i = 0; i < HTLC_STATES; i++)

@@ -141,6 +141,8 @@ void channel_broken(struct channel *ch, struct step *s, struct channel_notes *no
 void channel_broken_for_good(struct channel *ch, struct step *s, struct channel_notes *notes, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* The link is gone: takes back what no signature covers. */
 void channel_unlink(struct channel *ch, struct step *s, struct channel_notes *notes);
+/* The newest offer of ours never was: only the last of SENT_ADD_HTLC. */
+void channel_take_back_offer(struct channel *ch, struct step *s, struct channel_notes *notes, struct channel_htlc *h);
 /* Sends the next thing that the protocol owes, if nothing is being signed. */
 void channel_pump(struct channel *ch, struct step *s, struct channel_notes *notes);
 /* Whether HTLCs and fees may move: both are ready, nothing has ended. */
@@ -148,10 +150,10 @@ bool channel_operating(const struct channel *ch);
 
 /* balance.c */
 void balances_init(struct channel *ch);
-/* From the record, before any HTLC is adopted. */
+/* From the record, without any HTLC. */
 void balances_start(struct channel *ch);
-/* Takes h, whose fields are filled. */
-void htlc_adopt(struct channel *ch, struct channel_htlc *h);
+/* Takes all HTLCs of a channel that is being loaded; false, taking none, if its balances do not bear them. */
+bool htlcs_adopt(struct channel *ch, struct channel_htlc *const *htlcs, uint32_t count);
 struct channel_htlc *htlc_add(struct channel *ch, enum side owner, uint64_t id, enum htlc_state state, struct amount_msat amount);
 void htlc_move(struct channel *ch, struct channel_htlc *h, enum htlc_state state);
 void htlc_resolve(struct channel *ch, struct channel_htlc *h, enum htlc_state state, enum htlc_resolution resolution);
@@ -225,7 +227,7 @@ void fee_send(struct channel *ch, struct step *s, struct feerate rate);
 
 /* commit.c, revoke.c */
 bool commit_needed(const struct channel *ch);
-void commit_start(struct channel *ch, struct step *s);
+void commit_start(struct channel *ch, struct step *s, struct channel_notes *notes);
 void commit_again(struct channel *ch, struct step *s);
 void commit_on_signature(struct channel *ch, struct step *s, struct channel_notes *notes, const struct sign_answer *answer);
 void commit_on_message(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message);
