@@ -57,6 +57,11 @@ struct funds_request {
 	uint32_t coin_count;
 	const uint64_t *retain;        /* RETAIN */
 	uint32_t retain_count;
+	struct funds_input *inputs;    /* BUILD: to be in it as well; with them there may be no outputs at all */
+	uint32_t input_count;
+	uint64_t parent_weight;        /* BUILD: an unconfirmed parent that this transaction is to pull along: */
+	struct amount_sat parent_fee;  /* both together pay the feerate */
+	uint64_t replaces;             /* BUILD: of this earlier reservation, spent but unconfirmed (BIP 125); 0: none */
 };
 
 struct funds_answer {
