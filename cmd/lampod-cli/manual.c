@@ -1,5 +1,9 @@
 #include "cmd/lampod-cli/manual.h"
 
+#include <string.h>
+
+#include "api/method/schemas.h"
+#include "api/rpc/manual.h"
 #include "api/rpc/mdoc.h"
 #include "cmd/lampod-cli/option.h"
 
@@ -45,7 +49,7 @@ static void add_flags(struct buf *out)
 	buf_add_string(out, ".It Cm new-wallet\nMake a wallet, show its words, and end.\n.El\n");
 }
 
-void manual_lampod(struct buf *out)
+static void lampod_page(struct buf *out)
 {
 	mdoc_begin(out, "lampod-cli", "8", "Lightning node");
 	buf_add_string(out, ".Sh SYNOPSIS\n.Nm\n.Op Fl -config Ar DIR | Fl d Ar DIR\n.Op Fl n Ar NETWORK\n.Op Ar flag ...\n"
@@ -64,4 +68,37 @@ void manual_lampod(struct buf *out)
 			    ".Sh EXAMPLES\nA node on signet beside a bitcoind of the same user:\n.Bd -literal -offset indent\n"
 			    "lampod-cli -n signet --alias mine --log-file ~/lampo.log\n.Ed\n"
 			    ".Sh SEE ALSO\n.Xr lampo-cli 1 ,\n.Xr lampo-methods 7\n");
+}
+
+static void not_served(void *context, struct lampo_call *call, struct params *params)
+{
+	(void)context;
+	(void)params;
+	rpc_fail(call, RPC_INTERNAL_ERROR, NULL, "a manual serves no calls");
+}
+
+static void methods_page(struct buf *out)
+{
+	struct rpc_limits limits;
+	char why[RPC_WHY_SIZE];
+	struct rpc *rpc;
+	size_t i;
+
+	rpc_limits_default(&limits);
+	rpc = rpc_new(&limits);
+	for (i = 0; i < schemas_bundled_count; i++)
+		ASSERT(rpc_add(rpc, schemas_bundled[i], not_served, NULL, why));
+	manual_methods(out, rpc);
+	rpc_free(rpc);
+}
+
+bool manual_page(struct buf *out, const char *name)
+{
+	if (strcmp(name, "lampod-cli") == 0)
+		lampod_page(out);
+	else if (strcmp(name, "lampo-methods") == 0)
+		methods_page(out);
+	else
+		return false;
+	return true;
 }

@@ -329,7 +329,7 @@ const struct option options[] = {
 	  set_restore },
 	{ "help", NULL, 'h', OPTION_FLAG, false, true, NULL, NULL, "Show this text.", set_help },
 	{ "version", NULL, 'V', OPTION_FLAG, false, true, NULL, NULL, "Show the version.", set_version },
-	{ "dump-man", NULL, 0, OPTION_HIDDEN, false, false, "PAGE", "lampod-cli, lampo-cli or lampo-methods",
+	{ "dump-man", NULL, 0, OPTION_HIDDEN, false, false, "PAGE", "lampod-cli or lampo-methods",
 	  "Write a manual page.", set_dump_manual },
 };
 const size_t option_count = ARRAY_COUNT(options);

@@ -1,12 +1,11 @@
 #include "tests/test.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/method/schemas.h"
-#include "api/rpc/manual.h"
 #include "api/rpc/result.h"
+#include "api/rpc/rpc.h"
 
 static void never(void *context, struct lampo_call *call, struct params *params)
 {
@@ -157,37 +156,4 @@ TEST(results_are_held_to_their_schema)
 	CHECK_STR(fault_of("{\"list\":[{\"id\":1,\"sub\":{\"msat\":\"3msat\"}}]}"), "list: 'list[].sub.msat' is no msat");
 	CHECK_STR(fault_of("{\"list\":[],\"deep\":[[{\"hex\":\"0\"}]]}"), "list: 'deep[][].hex' is no hex");
 	CHECK_STR(fault_of("[]"), "list: '' is not in the schema");
-}
-
-/* A page of the manual must say what the program does.  LAMPO_WRITE_MAN=1 writes the pages anew. */
-static void check_page(const char *path, const struct buf *text)
-{
-	struct buf there = BUF_EMPTY;
-	FILE *f;
-	int c;
-
-	if (getenv("LAMPO_WRITE_MAN")) {
-		f = fopen(path, "w");
-		CHECK(f && fwrite(text->data, 1, text->size, f) == text->size && fclose(f) == 0);
-	}
-	f = fopen(path, "r");
-	if (!f)
-		test_skip("not run from the top of the tree");
-	while ((c = getc(f)) != EOF)
-		buf_add_u8(&there, (uint8_t)c);
-	fclose(f);
-	if (!bytes_equal(buf_view(&there), buf_view(text)))
-		test_failed(__FILE__, __LINE__, "%s is old: run this test with LAMPO_WRITE_MAN=1", path);
-	buf_release(&there);
-}
-
-TEST(the_manual_of_methods_is_current)
-{
-	struct rpc *rpc = bundled();
-	struct buf page = BUF_EMPTY;
-
-	manual_methods(&page, rpc);
-	check_page("man/lampo-methods.7", &page);
-	buf_release(&page);
-	rpc_free(rpc);
 }

@@ -265,15 +265,14 @@ TEST(actions)
 	config_release(&config);
 }
 
-/* The page must say what the program does.  LAMPO_WRITE_MAN=1 writes it anew. */
-TEST(the_manual_is_current)
+/* A page must say what the program does.  LAMPO_WRITE_MAN=1 writes it anew. */
+static void check_page(const char *name, const char *path)
 {
-	static const char path[] = "man/lampod-cli.8";
 	struct buf page = BUF_EMPTY, there = BUF_EMPTY;
 	FILE *f;
 	int c;
 
-	manual_lampod(&page);
+	CHECK(manual_page(&page, name));
 	if (getenv("LAMPO_WRITE_MAN")) {
 		f = fopen(path, "w");
 		CHECK(f && fwrite(page.data, 1, page.size, f) == page.size && fclose(f) == 0);
@@ -288,6 +287,15 @@ TEST(the_manual_is_current)
 		test_failed(__FILE__, __LINE__, "%s is old: run this test with LAMPO_WRITE_MAN=1", path);
 	buf_release(&page);
 	buf_release(&there);
+}
+
+TEST(the_manual_is_current)
+{
+	struct buf none = BUF_EMPTY;
+
+	check_page("lampod-cli", "man/lampod-cli.8");
+	check_page("lampo-methods", "man/lampo-methods.7");
+	CHECK(!manual_page(&none, "lampo"));
 }
 
 /* True if another process gets the lock. */
