@@ -84,39 +84,55 @@ struct matching {
 	struct arena *arena;    /* of the event */
 	struct arena scratch;   /* of one transaction */
 	struct buf key;
-	struct watches created; /* outputs of watched scripts in this block */
+	struct watches created; /* outputs of this block whose spend in it matters too */
 	struct block_tx *found;
 	uint32_t count, capacity;
 };
+
+static void follow_output(struct matching *m, const struct txid *id, uint32_t index)
+{
+	struct watch output = { .is_outpoint = true, .outpoint = { *id, index } };
+
+	watches_apply(&m->created, &output);
+}
 
 static bool creates(struct matching *m, const struct tx *t, const struct txid *id)
 {
 	bool any = false;
 
 	for (uint32_t i = 0; i < t->output_count; i++) {
-		struct watch output = { .is_outpoint = true, .outpoint = { *id, i } };
-
 		buf_clear(&m->key);
 		buf_add_u8(&m->key, 's');
 		buf_add_bytes(&m->key, t->outputs[i].script);
 		if (!table_get(&m->watches->things, buf_view(&m->key)))
 			continue;
 		any = true;
-		watches_apply(&m->created, &output);
+		follow_output(m, id, i);
 	}
 	return any;
 }
 
-static bool spends(const struct matching *m, const struct tx *t)
+static bool spends_any(const struct watches *w, const struct tx *t)
 {
 	uint8_t key[1 + OUTPOINT_SIZE];
 
 	for (uint32_t i = 0; i < t->input_count; i++) {
 		outpoint_key(key, &t->inputs[i].prev);
-		if (table_get(&m->watches->things, BYTES_OF(key)) || table_get(&m->created.things, BYTES_OF(key)))
+		if (table_get(&w->things, BYTES_OF(key)))
 			return true;
 	}
 	return false;
+}
+
+/* What a spend of something watched creates would be watched from the next block on: a commitment's HTLC can be
+ * claimed in the very block of the commitment, and the preimage stands there only once. */
+static bool spends(struct matching *m, const struct tx *t, const struct txid *id)
+{
+	if (!spends_any(m->watches, t))
+		return spends_any(&m->created, t);
+	for (uint32_t i = 0; i < t->output_count; i++)
+		follow_output(m, id, i);
+	return true;
 }
 
 static void add(struct matching *m, struct bytes raw, uint32_t index)
@@ -142,9 +158,9 @@ static bool match_all(struct matching *m, struct block_reader *r)
 	struct tx *t;
 
 	while ((t = block_next(r, &m->scratch, &id))) {
-		bool is_creator = creates(m, t, &id);
+		bool is_creator = creates(m, t, &id), is_spender = spends(m, t, &id);
 
-		if (is_creator || spends(m, t))
+		if (is_creator || is_spender)
 			add(m, BYTES(start, (size_t)(r->rest.data - start)), r->tx_index - 1);
 		start = r->rest.data;
 		arena_reset(&m->scratch);

@@ -1,8 +1,9 @@
 /* What the core wants to hear about, and which transactions of a block that is.
  *
  * A transaction matches if it creates a watched script, spends a watched
- * outpoint, or spends an output of a watched script that an earlier
- * transaction of the same block created.  Watches are counted: several owners
+ * outpoint, or spends an output that an earlier transaction of the same block
+ * created: one of a watched script, or any one of a transaction that itself
+ * spends a watched outpoint.  Watches are counted: several owners
  * may watch one thing, and it is forgotten when the last lets go. */
 #ifndef CHAIN_MATCH_H
 #define CHAIN_MATCH_H

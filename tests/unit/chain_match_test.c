@@ -143,12 +143,12 @@ TEST(scripts_and_outpoints_are_found)
 	CHECK_STR(found(&m, &w), "");
 	watch_script(&w, "carol");
 	CHECK_STR(found(&m, &w), "3");
-	watch_outpoint(&w, elsewhere(1), false);
-	CHECK_STR(found(&m, &w), "13");
+	watch_outpoint(&w, output_of(m.txs[1], 0), false);
+	CHECK_STR(found(&m, &w), "23");
 	watch_outpoint(&w, output_of(m.txs[3], 0), false); /* nobody spends that one */
-	CHECK_STR(found(&m, &w), "13");
+	CHECK_STR(found(&m, &w), "23");
 	watch_outpoint(&w, output_of(m.txs[3], 1), false);
-	CHECK_STR(found(&m, &w), "134");
+	CHECK_STR(found(&m, &w), "234");
 	watches_release(&w);
 	unmake(&m);
 }
@@ -166,6 +166,21 @@ TEST(what_the_same_block_creates_and_spends_is_found)
 	unmake(&m);
 }
 
+/* A commitment and the claim of its HTLC in one block: the claim shows the preimage. */
+TEST(what_the_spend_of_a_watched_outpoint_creates_is_followed_in_its_block)
+{
+	struct made m;
+	struct watches w;
+
+	make(&m);
+	watches_init(&w, seed);
+	watch_outpoint(&w, elsewhere(3), false);
+	CHECK_STR(found(&m, &w), "34");
+	CHECK_EQ(watches_count(&w), 1); /* for that block only */
+	watches_release(&w);
+	unmake(&m);
+}
+
 TEST(a_thing_watched_twice_is_forgotten_at_the_second_letting_go)
 {
 	struct made m;
@@ -177,7 +192,7 @@ TEST(a_thing_watched_twice_is_forgotten_at_the_second_letting_go)
 	watch_outpoint(&w, elsewhere(3), false);
 	CHECK_EQ(watches_count(&w), 1);
 	watch_outpoint(&w, elsewhere(3), true);
-	CHECK_STR(found(&m, &w), "3");
+	CHECK_STR(found(&m, &w), "34");
 	watch_outpoint(&w, elsewhere(3), true);
 	CHECK_STR(found(&m, &w), "");
 	watch_outpoint(&w, elsewhere(3), true);
