@@ -217,7 +217,6 @@ struct node_channel *node_channel_by_funding(const struct node *n, const struct 
 void node_channel_watch(struct node *n, struct step *s, struct node_channel *c)
 {
 	const struct channel_record *r = channel_record_of(c->channel);
-	struct bytes witness_script = channel_record_funding_script(r, &s->out->arena);
 
 	if (!c->in_by_funding) {
 		outpoint_key(c->funding_key, &r->funding);
@@ -229,7 +228,7 @@ void node_channel_watch(struct node *n, struct step *s, struct node_channel *c)
 		table_add(&n->by_funding, c);
 		c->in_by_funding = true;
 	}
-	effect_watch_script(s->out, script_p2wsh(&s->out->arena, witness_script));
+	effect_watch_script(s->out, channel_record_funding_script(r, &s->out->arena));
 	effect_watch_outpoint(s->out, &r->funding);
 	if (!c->peer->peer->keep) {
 		c->peer->peer->keep = true;
