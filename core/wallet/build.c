@@ -491,7 +491,7 @@ static void fill_outputs(struct build *b, struct plan *p, struct effects *out)
 static void make_plan(struct build *b, struct effects *out)
 {
 	const struct funds_request *r = b->request;
-	struct plan *p = plan_new(b->w, r->reservation);
+	struct plan *p = wallet_plan_new(b->w, r->reservation);
 	/* The height as locktime: nobody gains by mining it into an older block (Bitcoin Core does the same). */
 	uint32_t locktime = b->w->height;
 

@@ -84,7 +84,7 @@ struct plan *plan_by_txid(const struct wallet *w, const struct txid *txid)
 	return NULL;
 }
 
-struct plan *plan_new(struct wallet *w, uint64_t id)
+struct plan *wallet_plan_new(struct wallet *w, uint64_t id)
 {
 	struct plan *p = NEW(struct plan);
 

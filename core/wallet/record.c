@@ -183,7 +183,7 @@ static bool load_plan(struct wallet *w, struct cursor *key, struct cursor *value
 
 	if (!cursor_done(key) || plan_find(w, id))
 		return false;
-	p = plan_new(w, id);
+	p = wallet_plan_new(w, id);
 	state = cursor_u8(value);
 	p->state = state;
 	p->height = cursor_be32(value);

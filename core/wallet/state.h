@@ -101,7 +101,7 @@ bool coin_mature(const struct wallet *w, const struct coin *c);
 bool coin_spendable(const struct wallet *w, const struct coin *c);
 struct plan *plan_find(const struct wallet *w, uint64_t id);
 struct plan *plan_by_txid(const struct wallet *w, const struct txid *txid);
-struct plan *plan_new(struct wallet *w, uint64_t id);
+struct plan *wallet_plan_new(struct wallet *w, uint64_t id);
 void plan_remove(struct wallet *w, struct plan *p, struct effects *out);
 bool plan_spends(const struct plan *p, const struct outpoint *o);
 /* How many unconfirmed transactions of ours this one rests on, with itself. */
