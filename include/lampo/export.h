@@ -8,4 +8,18 @@
 #define LAMPO_API
 #endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Grows when functions are added; the library's name grows when one changes. */
+#define LAMPO_API_VERSION 1
+/* What the library was built as. */
+LAMPO_API int lampo_api_version(void);
+LAMPO_API const char *lampo_version(void); /* "0.1.0" */
+
+#ifdef __cplusplus
+}
+#endif
+
 #endif
