@@ -214,7 +214,7 @@ static void progress(struct chain_thread *t)
 {
 	uint64_t now = now_ms();
 
-	if (now < t->next_progress_ms || t->follow.height + 6 > t->tip.height)
+	if (!t->follow.started || now < t->next_progress_ms || t->follow.height + 6 > t->tip.height)
 		return;
 	log_write(t->config->log, LOG_INFO, "chain", "at block %u of %u", t->follow.height, t->tip.height);
 	t->next_progress_ms = now + PROGRESS_MS;

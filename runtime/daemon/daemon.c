@@ -36,6 +36,7 @@ struct daemon {
 	struct source *source;
 	uint16_t port;
 	uint64_t block_batch; /* the batch with the last block; 0: it is out */
+	bool stop_asked; /* by a method */
 	enum stopping stopping;
 };
 
@@ -88,7 +89,7 @@ static void release_notify(struct daemon *d, const struct notify *n)
 	if (d->config.notify)
 		d->config.notify(d->config.context, n);
 	if (n->kind == NOTIFY_STOP)
-		daemon_stop(d);
+		d->stop_asked = true;
 }
 
 static void release(void *context, const struct effect *f)
@@ -132,6 +133,8 @@ static void release_end(void *context)
 	struct daemon *d = context;
 
 	peers_flush(d->peers);
+	if (d->stop_asked)
+		daemon_stop(d); /* after the answer to who asked has left */
 	if (!d->block_batch || exec_batch(d->exec) <= d->block_batch)
 		return;
 	d->block_batch = 0;

@@ -1,0 +1,191 @@
+/* lampod-cli: the daemon.  Reads what it is told, opens the wallet's words,
+ * and runs a node until it is asked to end. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/sdk/service.h"
+#include "cmd/lampod-cli/config.h"
+#include "cmd/lampod-cli/instance.h"
+#include "cmd/lampod-cli/manual.h"
+#include "cmd/lampod-cli/wallet_file.h"
+#include "runtime/loop/log.h"
+
+#define SOCKET_NAME "lampod.socket"
+
+static int complain(const char *why)
+{
+	fprintf(stderr, "lampod-cli: %s\n", why);
+	return 1;
+}
+
+static int print(void (*write)(struct buf *out))
+{
+	struct buf text = BUF_EMPTY;
+
+	write(&text);
+	fwrite(text.data, 1, text.size, stdout);
+	buf_release(&text);
+	return 0;
+}
+
+static int dump_manual(const char *name)
+{
+	struct buf text = BUF_EMPTY;
+	bool ok = manual_page(&text, name);
+
+	if (ok)
+		fwrite(text.data, 1, text.size, stdout);
+	buf_release(&text);
+	return ok ? 0 : complain("there is no such page");
+}
+
+/* On a line of their own, and nothing of it in the log file. */
+static void show_words(const struct wallet_file *w)
+{
+	printf("This wallet's words, in this order, are the only way to its coins when everything else is lost.\n"
+	       "Write them on paper; they are not shown again:\n\n%.*s\n\n", (int)w->words.size, (const char *)w->words.data);
+	fflush(stdout);
+}
+
+static void hangup(void *log)
+{
+	log_file_reopen(log);
+}
+
+static void fill_node(struct node_config *n, const struct config *c, struct node_address *addresses)
+{
+	for (size_t i = 0; i < c->announce_count; i++) {
+		addresses[i].host = c->announce[i].host;
+		addresses[i].port = c->announce[i].port ? c->announce[i].port : c->port;
+	}
+	n->announce = addresses;
+	n->announce_count = (uint32_t)c->announce_count;
+	if (c->alias)
+		n->alias = c->alias;
+	if (c->has_accept_channels)
+		n->accept_channels = c->accept_channels;
+	if (c->has_accept_keysend)
+		n->accept_keysend = c->accept_keysend;
+	if (c->has_channels_max)
+		n->channels_max = c->channels_max;
+	if (c->has_channels_per_peer_max)
+		n->channels_per_peer_max = c->channels_per_peer_max;
+	if (c->has_peers_max)
+		n->peers_max = c->peers_max;
+	if (c->has_funding_min)
+		n->funding_min = c->funding_min;
+	if (c->has_minimum_depth)
+		n->minimum_depth_blocks = c->minimum_depth;
+}
+
+static void fill_daemon(struct daemon_config *d, const struct config *c, const struct wallet_file *w)
+{
+	d->directory = c->directory;
+	d->core.url = c->core_url;
+	d->core.user = c->core_user;
+	d->core.password = c->core_pass;
+	d->core.cookie_path = c->core_cookie;
+	d->port = c->port;
+	d->bind_address = c->bind_address;
+	d->has_birthday = w->has_birthday;
+	d->birthday_height = w->birthday_height;
+	d->poll_ms = c->dev_sync ? 1000 : 0;
+	d->handle_signals = true;
+}
+
+static int run_service(const struct service_config *s, const struct log_sink *log)
+{
+	char error[DAEMON_ERROR_SIZE];
+	struct service *service = service_new(s, error);
+
+	if (!service)
+		return complain(error);
+	log_write(log, LOG_INFO, "daemon", "lampod-cli " LAMPO_VERSION " on %s, port %u, %s", s->daemon.node.network->name,
+		  daemon_port(service_daemon(service)), s->socket_path);
+	service_run(service);
+	log_write(log, LOG_INFO, "daemon", "ended in good order");
+	service_free(service);
+	return 0;
+}
+
+static int run_node(const struct config *c, const struct wallet_file *w, struct log_file *log)
+{
+	struct node_address addresses[CONFIG_ANNOUNCE_MAX];
+	struct service_config s = { .context = log, .hangup = hangup };
+	uint8_t seed[BIP39_SEED_SIZE];
+	char socket_path[4096];
+	int code;
+
+	if (!bip39_seed(seed, buf_view(&w->words), BYTES_NONE))
+		return complain("the wallet's words make no seed");
+	snprintf(socket_path, sizeof(socket_path), "%s/" SOCKET_NAME, c->directory);
+	s.socket_path = socket_path;
+	daemon_config_default(&s.daemon, c->network);
+	fill_node(&s.daemon.node, c, addresses);
+	fill_daemon(&s.daemon, c, w);
+	s.daemon.seed = BYTES_OF(seed);
+	s.daemon.log = log_file_sink(log);
+	code = run_service(&s, s.daemon.log);
+	mem_wipe(seed, sizeof(seed));
+	return code;
+}
+
+static int run(const struct config *c)
+{
+	struct wallet_file w;
+	struct log_file *log;
+	char why[CONFIG_WHY_SIZE];
+	int code;
+
+	if (!instance_lock(c->directory, why))
+		return complain(why);
+	if (!wallet_file_open(&w, c, why)) {
+		wallet_file_release(&w);
+		return complain(why);
+	}
+	if (w.is_new)
+		show_words(&w);
+	if (c->action == CONFIG_NEW_WALLET) {
+		code = w.is_new ? 0 : complain("there is a wallet in this directory already");
+		wallet_file_release(&w);
+		return code;
+	}
+	log = log_file_open(c->log_file, c->log_level);
+	if (log) {
+		code = run_node(c, &w, log);
+		log_file_close(log);
+	} else {
+		snprintf(why, sizeof(why), "cannot write the log %.500s: %s", c->log_file, strerror(errno));
+		code = complain(why);
+	}
+	wallet_file_release(&w);
+	return code;
+}
+
+static int act(const struct config *c)
+{
+	switch (c->action) {
+	case CONFIG_SHOW_HELP:
+		return print(config_help);
+	case CONFIG_SHOW_VERSION:
+		puts("lampod-cli " LAMPO_VERSION);
+		return 0;
+	case CONFIG_DUMP_MANUAL:
+		return dump_manual(c->manual);
+	case CONFIG_NEW_WALLET:
+	case CONFIG_RUN:
+		return run(c);
+	}
+	UNREACHABLE();
+}
+
+int main(int argc, char **argv)
+{
+	struct config c;
+	char why[CONFIG_WHY_SIZE];
+	int code = config_load(&c, argc, (const char *const *)argv, why) ? act(&c) : complain(why);
+
+	config_release(&c);
+	return code;
+}
