@@ -363,8 +363,8 @@ void node_on_command(struct node *n, struct step *s, const struct event *e)
 		node_payment_command(n, s, call, cmd);
 		return;
 	case COMMAND_STOP:
+		node_reply(s, call, cmd->kind); /* first: after the notice nobody is answered */
 		effect_add(s->out, EFFECT_NOTIFY)->u.notify.kind = NOTIFY_STOP;
-		node_reply(s, call, cmd->kind);
 		return;
 	}
 	UNREACHABLE();
