@@ -1,0 +1,360 @@
+#include "tests/unit/method_world.h"
+
+static const char *text_at(const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	return text ? text : "";
+}
+
+static long long int_at(const json_t *o, const char *key)
+{
+	CHECK(json_is_integer(json_object_get(o, key)));
+	return json_integer_value(json_object_get(o, key));
+}
+
+static json_t *only(const json_t *o, const char *key)
+{
+	CHECK_EQ(json_array_size(json_object_get(o, key)), 1);
+	return json_array_get(json_object_get(o, key), 0);
+}
+
+TEST(getinfo)
+{
+	struct world *w = world_new();
+	json_t *o = world_call(w, 0, "getinfo", "{}");
+
+	CHECK_STR(text_at(o, "id"), w->nodes[0].id_hex);
+	CHECK_STR(text_at(o, "node_id"), w->nodes[0].id_hex);
+	CHECK_STR(text_at(o, "alias"), "alice");
+	CHECK_STR(text_at(o, "network"), "regtest");
+	CHECK_STR(text_at(o, "chain"), "regtest");
+	CHECK_STR(text_at(o, "lightning-dir"), "/nowhere");
+	CHECK_EQ(int_at(o, "blockheight"), 101);
+	CHECK_EQ(int_at(o, "num_peers"), 0);
+	CHECK(json_is_false(json_object_get(o, "sync_in_progress")));
+	CHECK_STR(text_at(only(o, "address"), "type"), "dns");
+	CHECK_EQ(int_at(only(o, "address"), "port"), 9735);
+	CHECK_STR(text_at(only(o, "binding"), "type"), "ipv4");
+	CHECK_EQ(int_at(only(o, "binding"), "port"), 9000);
+	json_decref(o);
+	world_refused(w, 0, "getinfo", "{'colour':'blue'}", -32602, "getinfo has no parameter 'colour'");
+	world_free(w);
+}
+
+TEST(connect_and_disconnect)
+{
+	struct world *w = world_new();
+	const char *bob = w->nodes[1].id_hex;
+	json_t *o;
+
+	world_refused(w, 0, "connect", world_text(w, "['%s']", bob), 400, "address");
+	world_refused(w, 0, "connect", world_text(w, "['%s','a b']", bob), -32602, "'host'");
+	world_refused(w, 0, "connect", world_text(w, "['%s@::1','127.0.0.1']", bob), -32602, "another host");
+	world_refused(w, 0, "connect", world_text(w, "{'id':'%s','port':9735}", bob), -32602, "needs 'host'");
+	world_refused(w, 0, "connect", world_text(w, "['%s','127.0.0.2',1]", bob), 401, "");
+	o = world_call(w, 0, "connect", world_text(w, "['%s','127.0.0.1',9735]", bob));
+	CHECK_STR(text_at(o, "id"), bob);
+	CHECK_STR(text_at(o, "direction"), "out");
+	CHECK_STR(text_at(json_object_get(o, "address"), "address"), "127.0.0.1");
+	json_decref(o);
+	o = world_call(w, 0, "listpeers", "{}");
+	CHECK_STR(text_at(only(o, "peers"), "id"), bob);
+	CHECK(json_is_true(json_object_get(only(o, "peers"), "connected")));
+	CHECK_STR(json_string_value(json_array_get(json_object_get(only(o, "peers"), "netaddr"), 0)), "127.0.0.1:9735");
+	json_decref(o);
+	o = world_call(w, 1, "listpeers", world_text(w, "['%s']", bob));
+	CHECK_EQ(json_array_size(json_object_get(o, "peers")), 0);
+	json_decref(o);
+	json_decref(world_call(w, 0, "disconnect", world_text(w, "['%s']", bob)));
+	o = world_call(w, 1, "listpeers", "{}");
+	CHECK_EQ(json_array_size(json_object_get(o, "peers")), 0);
+	json_decref(o);
+	world_refused(w, 0, "disconnect", world_text(w, "['%s']", bob), -1, "not connected");
+	/* In one word, and by Lampo's names. */
+	json_decref(world_call(w, 0, "connect", world_text(w, "['%s@127.0.0.1:9735']", bob)));
+	json_decref(world_call(w, 0, "disconnect", world_text(w, "{'node_id':'%s'}", bob)));
+	json_decref(world_call(w, 0, "connect", world_text(w, "{'node_id':'%s','addr':'127.0.0.1','port':9735}", bob)));
+	world_free(w);
+}
+
+TEST(coins)
+{
+	struct world *w = world_new();
+	json_t *o = world_call(w, 0, "newaddr", "{}"), *coin;
+
+	CHECK(strncmp(text_at(o, "bech32"), "bcrt1q", 6) == 0 && strncmp(text_at(o, "p2tr"), "bcrt1p", 6) == 0);
+	CHECK_STR(text_at(o, "address"), text_at(o, "bech32"));
+	json_decref(o);
+	o = world_call(w, 0, "new_addr", "['p2tr']");
+	CHECK(!json_object_get(o, "bech32") && strncmp(text_at(o, "address"), "bcrt1p", 6) == 0);
+	json_decref(o);
+	world_refused(w, 0, "newaddr", "['p2sh']", -32602, "'addresstype' should be one of");
+	world_refused(w, 0, "withdraw", "['bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080', 100000]", 301, "");
+	world_pay_wallet(w, 0, SAT(1000000));
+	o = world_call(w, 0, "listfunds", "{}");
+	coin = only(o, "outputs");
+	CHECK_EQ(int_at(coin, "amount_msat"), 1000000000);
+	CHECK_STR(text_at(coin, "status"), "confirmed");
+	CHECK_EQ(int_at(coin, "blockheight"), 102);
+	CHECK_EQ(int_at(only(o, "transactions"), "confirmed"), 1);
+	CHECK_EQ(int_at(only(o, "transactions"), "amount_msat"), 1000000000);
+	json_decref(o);
+	world_refused(w, 0, "withdraw", "['tea', 1000]", -32602, "'destination' should be an address of regtest");
+	world_refused(w, 0, "withdraw", "['bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4', 1000]", -32602, "regtest");
+	world_refused(w, 0, "withdraw", "['bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080', 293]", -32602, "dust");
+	o = world_call(w, 0, "withdraw", "['bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080', '0.005btc', '2000perkw']");
+	CHECK(strlen(text_at(o, "tx")) > 100 && strncmp(text_at(o, "psbt"), "cHNidP8B", 8) == 0);
+	json_decref(o);
+	CHECK_EQ(w->mempool_count, 1);
+	world_mine(w, 1);
+	o = world_call(w, 0, "funds", "{'spent':true}");
+	CHECK_EQ(json_array_size(json_object_get(o, "outputs")), 2);
+	json_decref(o);
+	o = world_call(w, 0, "funds", "{}");
+	CHECK(int_at(only(o, "outputs"), "amount_msat") < 500000000);
+	json_decref(o);
+	world_free(w);
+}
+
+TEST(invoices)
+{
+	struct world *w = world_new();
+	json_t *o = world_call(w, 0, "invoice", "['5sat','tea','a cup of tea']"), *decoded, *one;
+
+	CHECK(strncmp(text_at(o, "bolt11"), "lnbcrt50n1", 10) == 0);
+	CHECK_EQ(int_at(o, "expires_at"), WORLD_BEGIN_MS / 1000 + 604800);
+	CHECK_STR(text_at(o, "label"), "tea");
+	CHECK(json_object_get(o, "warning_capacity"));
+	decoded = world_call(w, 1, "decode", world_text(w, "['%s']", text_at(o, "bolt11")));
+	CHECK_STR(text_at(decoded, "payee"), w->nodes[0].id_hex);
+	CHECK_STR(text_at(decoded, "description"), "a cup of tea");
+	CHECK_STR(text_at(decoded, "currency"), "bcrt");
+	CHECK_STR(text_at(decoded, "payment_hash"), text_at(o, "payment_hash"));
+	CHECK_STR(text_at(decoded, "payment_secret"), text_at(o, "payment_secret"));
+	CHECK_EQ(int_at(decoded, "amount_msat"), 5000);
+	json_decref(decoded);
+	one = world_call(w, 0, "listinvoices", world_text(w, "{'invstring':'%s'}", text_at(o, "bolt11")));
+	CHECK_STR(text_at(only(one, "invoices"), "status"), "unpaid");
+	json_decref(one);
+	json_decref(o);
+	world_refused(w, 0, "invoice", "[1,'tea','again']", 900, "label");
+	world_refused(w, 0, "invoice", "[1]", -32602, "'label' and 'description' are missing");
+	world_refused(w, 0, "invoice", "[1,'x']", -32602, "'description' is missing");
+	world_refused(w, 0, "invoice", "[0,'x','y']", -32602, "more than 0");
+	world_refused(w, 0, "invoice", "{'amount_msat':1,'label':'x','description':'y','fallbacks':['tea']}", -32602, "element 1");
+	/* Lampo's way: no label. */
+	o = world_call(w, 0, "invoice", "{'amount_msat':7,'description':'coffee','expiring_in':60}");
+	CHECK(strncmp(text_at(o, "label"), "invoice-1700000", 15) == 0);
+	CHECK_EQ(int_at(o, "expires_at"), WORLD_BEGIN_MS / 1000 + 60);
+	json_decref(o);
+	json_decref(world_call(w, 0, "invoice", "['any',7,'open',60,['bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080']]"));
+	o = world_call(w, 0, "listinvoices", "{'start':2,'limit':1}");
+	CHECK_STR(text_at(only(o, "invoices"), "description"), "coffee");
+	json_decref(o);
+	o = world_call(w, 0, "listinvoices", "['7']");
+	CHECK(!json_object_get(only(o, "invoices"), "amount_msat"));
+	json_decref(o);
+	world_refused(w, 0, "waitinvoice", "['none']", 905, "");
+	world_free(w);
+}
+
+TEST(waiting_for_an_invoice_that_expires)
+{
+	struct world *w = world_new();
+	json_t *answer, *o;
+
+	json_decref(world_call(w, 0, "invoice", "{'amount_msat':1,'label':'w','description':'x','expiry':60}"));
+	world_send(w, 0, "waitinvoice", "['w']");
+	CHECK(!world_answer(w, 0));
+	json_decref(world_call(w, 0, "getinfo", "{}"));
+	world_wait(w, 70000);
+	answer = world_answer(w, 0);
+	o = json_object_get(answer, "error");
+	CHECK_EQ(int_at(o, "code"), 903);
+	CHECK_STR(text_at(json_object_get(o, "data"), "label"), "w");
+	CHECK_STR(text_at(json_object_get(o, "data"), "status"), "expired");
+	json_decref(answer);
+	world_free(w);
+}
+
+TEST(a_client_that_leaves_is_not_answered)
+{
+	struct world *w = world_new();
+
+	json_decref(world_call(w, 0, "invoice", "{'amount_msat':1,'label':'w','description':'x','expiry':60}"));
+	world_send(w, 0, "waitinvoice", "['w']");
+	rpc_client_free(w->nodes[0].client);
+	world_settle(w);
+	w->nodes[0].client = rpc_client_new(w->nodes[0].rpc, world_ready, NULL);
+	world_wait(w, 70000);
+	CHECK(!world_answer(w, 0));
+	world_free(w);
+}
+
+/* A channel of a million satoshi from alice to bob, usable. */
+static struct world *world_with_channel(void)
+{
+	struct world *w = world_new();
+	json_t *o;
+
+	world_pay_wallet(w, 0, SAT(10000000));
+	json_decref(world_call(w, 0, "connect", world_text(w, "['%s','127.0.0.1',9735]", w->nodes[1].id_hex)));
+	o = world_call(w, 0, "fundchannel", world_text(w, "{'id':'%s','amount':1000000,'push_msat':'1000sat'}", w->nodes[1].id_hex));
+	CHECK_EQ(int_at(o, "amount"), 1000000);
+	CHECK_EQ(int_at(o, "push_msat"), 1000000);
+	CHECK_STR(text_at(o, "node_id"), w->nodes[1].id_hex);
+	CHECK(json_is_true(json_object_get(o, "public")));
+	CHECK_EQ(int_at(o, "to_self_delay"), 144);
+	json_decref(o);
+	world_mine(w, 6);
+	return w;
+}
+
+TEST(opening_a_channel)
+{
+	struct world *w = world_new();
+	const char *bob = w->nodes[1].id_hex;
+	json_t *o, *c;
+
+	world_refused(w, 0, "fundchannel", world_text(w, "['%s',1000000]", bob), 400, "");
+	json_decref(world_call(w, 0, "connect", world_text(w, "['%s','127.0.0.1',9735]", bob)));
+	world_refused(w, 0, "fundchannel", world_text(w, "['%s',1000000]", bob), 301, "");
+	world_refused(w, 0, "fundchannel", world_text(w, "{'id':'%s','amount':1000000,'close_to':'tea'}", bob), -32602, "'close_to'");
+	world_refused(w, 0, "fundchannel", world_text(w, "{'id':'%s','amount':1000000,'channel_type':[99999999]}", bob), -32602, "channel_type");
+	world_refused(w, 0, "fundchannel", world_text(w, "{'id':'%s','amount':1000000,'request_amt':1}", bob), -32602, "not supported");
+	world_pay_wallet(w, 0, SAT(10000000));
+	world_send(w, 0, "fundchannel", world_text(w, "{'node_id':'%s','addr':'127.0.0.1','port':9735,'amount':1000000,'public':false,"
+						    "'channel_type':[12]}", bob));
+	o = world_result(w, 0, world_answer(w, 0));
+	CHECK_EQ(json_integer_value(json_array_get(json_object_get(json_object_get(o, "channel_type"), "bits"), 0)), 12);
+	CHECK_STR(json_string_value(json_array_get(json_object_get(json_object_get(o, "channel_type"), "names"), 0)),
+		  "static_remotekey/even");
+	c = world_call(w, 1, "channels", world_text(w, "{'channel_id':'%s'}", text_at(o, "channel_id")));
+	CHECK_STR(text_at(only(c, "channels"), "state"), "CHANNELD_AWAITING_LOCKIN");
+	CHECK_STR(text_at(only(c, "channels"), "opener"), "remote");
+	CHECK(json_is_true(json_object_get(only(c, "channels"), "private")));
+	json_decref(c);
+	json_decref(o);
+	world_free(w);
+}
+
+TEST(channels_and_payments)
+{
+	struct world *w = world_with_channel();
+	json_t *o, *c, *invoice, *answer;
+
+	o = world_call(w, 0, "listpeerchannels", world_text(w, "['%s']", w->nodes[1].id_hex));
+	c = only(o, "channels");
+	CHECK_STR(text_at(c, "state"), "CHANNELD_NORMAL");
+	CHECK_STR(text_at(c, "short_channel_id"), "103x1x0");
+	CHECK_EQ(int_at(c, "to_us_msat"), 999000000);
+	CHECK_EQ(int_at(c, "total_msat"), 1000000000);
+	CHECK_EQ(int_at(c, "our_reserve_msat"), 10000000);
+	CHECK_EQ(int_at(c, "our_to_self_delay"), 144);
+	CHECK_EQ(int_at(json_object_get(c, "funding"), "pushed_msat"), 1000000);
+	CHECK(int_at(c, "spendable_msat") > 900000000 && int_at(c, "spendable_msat") < 989000000);
+	json_decref(o);
+	invoice = world_call(w, 1, "invoice", "['100000sat','tea','a cup of tea']");
+	CHECK(!json_object_get(invoice, "warning_capacity"));
+	world_send(w, 1, "waitinvoice", "['tea']");
+	o = world_call(w, 0, "pay", world_text(w, "{'bolt11':'%s','label':'my tea'}", text_at(invoice, "bolt11")));
+	CHECK_STR(text_at(o, "status"), "complete");
+	CHECK_STR(text_at(o, "payment_hash"), text_at(invoice, "payment_hash"));
+	CHECK_STR(text_at(o, "destination"), w->nodes[1].id_hex);
+	CHECK_EQ(int_at(o, "amount_msat"), 100000000);
+	answer = world_result(w, 1, world_answer(w, 1));
+	CHECK_STR(text_at(answer, "status"), "paid");
+	CHECK_STR(text_at(answer, "payment_preimage"), text_at(o, "payment_preimage"));
+	CHECK_EQ(int_at(answer, "amount_received_msat"), 100000000);
+	json_decref(answer);
+	c = world_call(w, 0, "listpays", world_text(w, "['%s']", text_at(invoice, "bolt11")));
+	CHECK_STR(text_at(only(c, "pays"), "preimage"), text_at(o, "payment_preimage"));
+	CHECK_STR(text_at(only(c, "pays"), "label"), "my tea");
+	CHECK_EQ(int_at(only(c, "pays"), "amount_sent_msat"), 100000000);
+	json_decref(c);
+	json_decref(o);
+	o = world_call(w, 0, "keysend", world_text(w, "{'destination':'%s','amount_msat':5000,'extratlvs':{'133773310':'68656c6c6f'}}",
+						 w->nodes[1].id_hex));
+	CHECK_EQ(int_at(o, "amount_msat"), 5000);
+	json_decref(o);
+	world_settle(w);
+	o = world_call(w, 0, "listpeerchannels", "{}");
+	c = only(o, "channels");
+	CHECK_EQ(int_at(c, "to_us_msat"), 999000000 - 100000000 - 5000);
+	CHECK_EQ(int_at(c, "out_payments_fulfilled"), 2);
+	CHECK_EQ(int_at(c, "out_fulfilled_msat"), 100005000);
+	json_decref(o);
+	o = world_call(w, 1, "listinvoices", "{}");
+	CHECK_EQ(json_array_size(json_object_get(o, "invoices")), 2);
+	json_decref(o);
+	json_decref(invoice);
+	world_free(w);
+}
+
+TEST(payments_that_are_refused)
+{
+	struct world *w = world_with_channel();
+	json_t *o, *invoice = world_call(w, 1, "invoice", "['any','open','any amount']");
+	const char *bolt11 = world_text(w, "%s", text_at(invoice, "bolt11"));
+
+	world_refused(w, 0, "pay", "['lnbcrt1nonsense']", -32602, "'bolt11' is no invoice");
+	world_refused(w, 0, "pay", world_text(w, "['%s']", bolt11), -32602, "amount_msat");
+	world_refused(w, 0, "pay", world_text(w, "{'bolt11':'%s','amount_msat':1,'maxfee':1,'maxfeepercent':1}", bolt11), -32602, "maxfee");
+	world_refused(w, 0, "pay", world_text(w, "{'bolt11':'%s','amount_msat':1,'partial_msat':1}", bolt11), -32602, "not supported");
+	world_refused(w, 0, "keysend", world_text(w, "{'destination':'%s','amount_msat':1,'extratlvs':{'5':'00'}}", w->nodes[1].id_hex),
+		      -32602, "extratlvs");
+	world_refused(w, 0, "pay", world_text(w, "{'bolt11':'%s','amount_msat':'1000000sat','retry_for':1}", bolt11), 205, "");
+	o = world_call(w, 0, "listpays", "{'status':'failed'}");
+	CHECK_EQ(int_at(only(o, "pays"), "error_code"), 205);
+	CHECK(*text_at(only(o, "pays"), "error"));
+	json_decref(o);
+	world_refused(w, 0, "listpays", "['nonsense']", -32602, "'bolt11'");
+	json_decref(world_call(w, 0, "pay", world_text(w, "{'invoice_str':'%s','amount':4321,'timeout':'fast'}", bolt11)));
+	json_decref(invoice);
+	world_free(w);
+}
+
+TEST(closing_a_channel)
+{
+	struct world *w = world_with_channel();
+	json_t *o = world_call(w, 0, "listpeerchannels", "{}"), *c;
+	const char *id = world_text(w, "%s", text_at(only(o, "channels"), "channel_id"));
+
+	json_decref(o);
+	world_refused(w, 0, "close", "['103x9x9']", -32602, "");
+	world_refused(w, 0, "close", world_text(w, "{'id':'%s','destination':'tea'}", id), -32602, "'destination'");
+	world_refused(w, 0, "close", world_text(w, "{'id':'%s','feerange':['2000perkw','1000perkw']}", id), -32602, "'feerange'");
+	o = world_call(w, 0, "close", world_text(w, "{'node_id':'%s','channel_id':'%s'}", w->nodes[1].id_hex, id));
+	CHECK_STR(text_at(o, "type"), "mutual");
+	CHECK_STR(text_at(o, "channel_id"), id);
+	CHECK_STR(text_at(o, "peer_id"), w->nodes[1].id_hex);
+	CHECK_STR(json_string_value(json_array_get(json_object_get(o, "txids"), 0)), text_at(o, "txid"));
+	json_decref(o);
+	world_mine(w, 1);
+	o = world_call(w, 1, "listpeerchannels", "{}");
+	c = only(o, "channels");
+	CHECK_STR(text_at(c, "closer"), "remote");
+	CHECK(strcmp(text_at(c, "state"), "ONCHAIN") == 0 || strcmp(text_at(c, "state"), "FUNDING_SPEND_SEEN") == 0);
+	json_decref(o);
+	world_mine(w, 101);
+	o = world_call(w, 0, "listpeerchannels", "{}");
+	CHECK_EQ(json_array_size(json_object_get(o, "channels")), 0);
+	json_decref(o);
+	o = world_call(w, 0, "listclosedchannels", "{}");
+	CHECK_STR(text_at(only(o, "closedchannels"), "channel_id"), id);
+	CHECK_EQ(int_at(only(o, "closedchannels"), "total_msat"), 1000000000);
+	json_decref(o);
+	world_free(w);
+}
+
+TEST(stop_says_so_and_tells_the_daemon)
+{
+	struct world *w = world_new();
+	json_t *o = world_call(w, 0, "stop", "{}");
+
+	CHECK_STR(json_string_value(o), "Shutdown complete");
+	CHECK(w->notified_stop);
+	json_decref(o);
+	world_free(w);
+}
