@@ -274,7 +274,7 @@ TEST(channels_and_payments)
 	CHECK_EQ(int_at(only(c, "pays"), "amount_sent_msat"), 100000000);
 	json_decref(c);
 	json_decref(o);
-	o = world_call(w, 0, "keysend", world_text(w, "{'destination':'%s','amount_msat':5000,'extratlvs':{'133773310':'68656c6c6f'}}",
+	o = world_call(w, 0, "keysend", world_text(w, "{'destination':'%s','amount_msat':5000,'extratlvs':{'133773311':'68656c6c6f'}}",
 						 w->nodes[1].id_hex));
 	CHECK_EQ(int_at(o, "amount_msat"), 5000);
 	json_decref(o);
