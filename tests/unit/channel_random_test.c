@@ -157,6 +157,12 @@ static void something(struct world *w)
 		pair_flush(&w->p, side);
 		break;
 	default:
+		if (pick(w, 6) == 0)
+			maybe_offer(w, side);
+		else if (pick(w, 4) == 0)
+			(void)maybe_resolve(w, side);
+		if (pick(w, 3) == 0)
+			pair_flush(&w->p, side);
 		for (uint32_t n = 1 + pick(w, 4); n > 0; n--)
 			(void)pair_deliver_quiet(&w->p, side);
 		break;
