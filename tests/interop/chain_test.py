@@ -41,7 +41,7 @@ def start_without_bitcoind(net):
         return "answers" if a.getinfo()["id"] == a.id else None
     net.watch.processes.remove(a)
     if net.until("an answer or an end", outcome, 15) == "ended":
-        check(a.child.returncode == 1, "exit code", a.child.returncode)
+        check_equal(a.wait_exit(), 1, "exit code")
         check(net.bitcoind.url.split("//")[1] in tail(a.log), "the reason names the address", tail(a.log))
     net.watch.add(a)
     net.bitcoind.start()

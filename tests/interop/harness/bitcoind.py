@@ -40,7 +40,8 @@ class Bitcoind(Process):
 
     def start(self, password=True):
         argv = [self.program, "-regtest", "-server", "-datadir=" + self.folder, "-rpcport=%d" % self.port,
-                "-listen=0", "-connect=0", "-fallbackfee=0.00002", "-rpcthreads=8", "-rpcworkqueue=256",
+                "-listen=0", "-connect=0", "-fallbackfee=0.00002", "-addresstype=bech32", "-changetype=bech32",
+                "-rpcthreads=8", "-rpcworkqueue=256",
                 "-dbcache=16", "-printtoconsole=1", "-debuglogfile=0"] + self.extra
         if password:
             argv += ["-rpcuser=" + self.USER, "-rpcpassword=" + self.PASSWORD]

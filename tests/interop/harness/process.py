@@ -68,6 +68,12 @@ class Process:
             self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                                           start_new_session=self.detach, env={**os.environ, **(env or {})})
 
+    # What ends because the test wants it to end is no longer watched.
+
+    def forget(self):
+        code, self.child = self.child.returncode, None
+        return code
+
     @property
     def pid(self):
         return self.child.pid
@@ -82,7 +88,8 @@ class Process:
 
     def wait_exit(self, timeout=30):
         try:
-            return self.child.wait(timeout * TIME_FACTOR)
+            self.child.wait(timeout * TIME_FACTOR)
+            return self.forget()
         except subprocess.TimeoutExpired:
             raise Failure("%s did not end within %g s; its log closes with\n%s"
                           % (self.name, timeout * TIME_FACTOR, tail(self.log))) from None
@@ -96,6 +103,7 @@ class Process:
         """Ends it at this very instant, as a power cut would."""
         self.child.kill()
         self.child.wait()
+        self.forget()
 
     def discard(self):
         """For the end of a test, whatever became of it."""
