@@ -77,7 +77,8 @@ static void ask_build(struct node *n, struct step *s, const struct node_call *c,
 	r->outputs->all = all;
 	r->feerate = node_feerate_or(n, k->u.fund_channel.feerate);
 	r->min_confirmations = k->u.fund_channel.min_confirmations;
-	r->keep = node_anchor_reserve(n, 1);
+	/* While "all" is asked there is no channel yet; afterwards it counts itself. */
+	r->keep = node_anchor_reserve(n, all ? 1 : 0);
 	r->coins = k->u.fund_channel.coins;
 	r->coin_count = k->u.fund_channel.coin_count;
 	effect_funds(s->out, step_ask(s, OWNER_FUNDING, channel_key), r);
