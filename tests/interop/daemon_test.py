@@ -64,9 +64,12 @@ def config_errors(net):
             check(str(word) in err, "the error for %s names %s" % (what, word), err, out)
 
     line = good.count("\n") + 1
+    port = "port=%d" % a.port
+    at = good[:good.index(port)].count("\n") + 1
     refused("an unknown key", good + "colour=blue\n", path, line, "colour")
-    refused("a bad port", good + "port=70000\n", path, line, "port", "70000")
-    refused("a port of letters", good + "port=http\n", path, line, "port", "http")
+    refused("a key that is there already", good + "port=9735\n", path, line, "port", at)
+    refused("a bad port", good.replace(port, "port=70000"), path, at, "port", "70000")
+    refused("a port of letters", good.replace(port, "port=http"), path, at, "port", "http")
     refused("a bad network", good.replace("network=regtest", "network=moonnet"), path, "moonnet", "regtest")
     refused("a bad backend", good.replace("backend=core", "backend=abacus"), path, "abacus", "core")
     refused("a line without a value", good + "alias\n", path, line)

@@ -112,7 +112,7 @@ def restore_refusals(net):
     a.write_config()
     net.watch.processes.remove(a)
     good = "abandon " * 11 + "about"
-    for words, reason in (("abandon " * 12, "checksum"), ("abandon " * 10 + "about", "12"), (good.replace("about", "abuot"), "abuot")):
+    for words, reason in (("abandon " * 12, "checksum"), ("abandon " * 10 + "about", "12"), (good.replace("about", "abuot"), "word 12")):
         a.spawn(a.argv("--restore-wallet", words.strip()))
         check_equal(a.wait_exit(), 1, "exit code for wrong words")
         with open(a.log, encoding="utf-8") as f:
