@@ -66,19 +66,18 @@ MUST_USE static bool apply_line(struct config *c, const struct line *l, unsigned
 		unknown_key(l, why);
 		return false;
 	}
+	snprintf(value, sizeof(value), "%.*s", (int)l->value.size, (const char *)l->value.data);
+	/* Cut short, or with a NUL inside: not what was written. */
+	if (strlen(value) != l->value.size || !o->set(c, value)) {
+		bad_value(l, o, why);
+		return false;
+	}
 	if (seen[o - options] && !o->repeats) {
 		line_fails(l, why, "'%s' is given already in line %u: take one of them out", o->key, seen[o - options]);
 		return false;
 	}
 	seen[o - options] = l->number;
-	if (l->value.size < sizeof(value) && !memchr(l->value.data, 0, l->value.size)) {
-		memcpy(value, l->value.data, l->value.size);
-		value[l->value.size] = 0;
-		if (o->set(c, value))
-			return true;
-	}
-	bad_value(l, o, why);
-	return false;
+	return true;
 }
 
 MUST_USE static bool apply_text(struct config *c, struct bytes rest, char why[CONFIG_WHY_SIZE])

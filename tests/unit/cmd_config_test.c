@@ -177,6 +177,7 @@ TEST(faults_name_the_file_the_line_and_the_remedy)
 		{ "help=true", "there is no key 'help'" },
 		{ "restore-wallet=abandon", "there is no key 'restore-wallet'" },
 		{ "dev-sync=true", "line 3: 'dev-sync' is given already in line 2" },
+		{ "dev-sync=sometimes", "line 3: dev-sync=sometimes should be true or false" },
 		{ "\x1b[31m=1", "there is no key '\\x1b[31m'" },
 		{ "channels-max=0", "channels-max=0 should be" },
 		{ "funding-min=1.0000000001sat", "should be an amount" },
