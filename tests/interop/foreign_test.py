@@ -13,7 +13,8 @@ from channel_test import FUNDS, SIZE
 # A program written for Core Lightning's socket.  It knows nothing of Lampo.
 PYLN = r'''
 import json, subprocess, sys, time
-from pyln.client import LightningRpc, RpcError, UnixDomainSocketRpc
+from pyln.client import LightningRpc, RpcError
+from pyln.client.lightning import UnixDomainSocketRpc
 
 setup = json.loads(sys.stdin.readline())
 a = UnixDomainSocketRpc(setup["alice"])
