@@ -141,6 +141,7 @@ static bool reach(struct node *n, struct step *s, struct node_call *c, const str
 		return true;
 	if (peer_dial(p->peer, s, host, port))
 		return true;
+	n->some_left = true;
 	node_call_fail(n, s, c, REPLY_CONNECT_UNKNOWN,
 		       "no address is known for that node: give one, as in `connect ID HOST PORT`");
 	return false;

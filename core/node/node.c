@@ -45,6 +45,7 @@ void node_config_default(struct node_config *c, const struct network *network)
 	c->channels_max = 10000;
 	c->channels_per_peer_max = 100;
 	c->openings_per_peer_max = 4;
+	c->openings_max = 200;
 	c->peers_max = 200;
 	c->invoices_max = 1000000;
 	c->payments_pending_max = 10000;
@@ -227,13 +228,23 @@ void node_channel_watch(struct node *n, struct step *s, struct node_channel *c)
 		}
 		table_add(&n->by_funding, c);
 		c->in_by_funding = true;
+		effect_watch_script(s->out, channel_record_funding_script(r, &s->out->arena));
+		effect_watch_outpoint(s->out, &r->funding);
 	}
-	effect_watch_script(s->out, channel_record_funding_script(r, &s->out->arena));
-	effect_watch_outpoint(s->out, &r->funding);
 	if (!c->peer->peer->keep) {
 		c->peer->peer->keep = true;
 		node_peer_persist(s, c->peer);
 	}
+}
+
+void node_channel_unwatch(struct step *s, const struct node_channel *c)
+{
+	const struct channel_record *r = channel_record_of(c->channel);
+	struct watch *script = &effect_add(s->out, EFFECT_WATCH)->u.watch;
+
+	script->remove = true;
+	script->script = channel_record_funding_script(r, &s->out->arena);
+	effect_unwatch_outpoint(s->out, &r->funding);
 }
 
 void node_touch(struct node *n, struct node_channel *c)
@@ -657,8 +668,11 @@ void node_flush(struct node *n, uint64_t now_ms, struct effects *out)
 {
 	struct step s = begin(n, now_ms > n->now_ms ? now_ms : n->now_ms, out);
 
-	node_payments_flush(n, &s);
-	flush_channels(n, &s);
+	/* What a channel says while it is flushed may make a payment plan again, and that fills channels. */
+	do {
+		node_payments_flush(n, &s);
+		flush_channels(n, &s);
+	} while (n->synced && send_wants_flush(n->send));
 	if (n->counters_changed)
 		counters_persist(n, &s);
 	node_bury(n, &s);

@@ -37,8 +37,10 @@ struct node_config {
 
 	uint32_t channels_max;          /* in total */
 	uint32_t channels_per_peer_max; /* with a funding transaction */
-	uint32_t openings_per_peer_max; /* not funded yet: the fake-channel attack (LND, LDK 2023) */
-	uint32_t peers_max;             /* connected, without channels */
+	/* Opened by others and not in a block yet, whatever was promised: the fake-channel attack (LND, LDK 2023). */
+	uint32_t openings_per_peer_max;
+	uint32_t openings_max;          /* of all peers together */
+	uint32_t peers_max;             /* connected, without a channel that is funded */
 	uint32_t invoices_max;
 	uint32_t payments_pending_max;
 	uint32_t htlcs_max;             /* max_accepted_htlcs, at most 483 */

@@ -224,6 +224,31 @@ static void script_answered(struct node *n, struct step *s, struct node_channel 
 	node_route(n, s, &notes);
 }
 
+static void order_goes_on(struct node *n, struct step *s, struct node_opening *o, struct node_peer *p,
+			  const struct funds_answer *a)
+{
+	if (a->failed)
+		node_call_fail_id(n, s, o->call, REPLY_FAILED, a->reason);
+	else if (!p || p->peer->state != PEER_READY)
+		node_call_fail_id(n, s, o->call, REPLY_CONNECT_GONE, "the peer left");
+	else
+		open_now(n, s, o, p, a->script);
+}
+
+/* B2.open_channel.23: what came over a connection that is gone is forgotten with it. */
+static void offer_goes_on(struct node *n, struct step *s, struct node_opening *o, struct node_peer *p,
+			  const struct funds_answer *a)
+{
+	if (!p || p->peer->connection != o->connection)
+		return;
+	if (!a->failed) {
+		accept_now(n, s, o, p, a->script);
+		return;
+	}
+	log_write(s->log, LOG_ERROR, "node", "the wallet gave no address for a channel: %s", a->reason);
+	peer_send_error(p->peer, s, &o->temporary_id, "this node cannot open a channel now");
+}
+
 /* The wallet's script for a channel that is about to be. */
 void node_channel_address_answered(struct node *n, struct step *s, uint64_t channel_key, const struct funds_answer *a)
 {
@@ -238,27 +263,25 @@ void node_channel_address_answered(struct node *n, struct step *s, uint64_t chan
 		return;
 	}
 	p = node_peer_get(n, &o->peer);
-	if (a->failed || !p || p->peer->state != PEER_READY) {
-		node_call_fail_id(n, s, o->call, a->failed ? REPLY_FAILED : REPLY_CONNECT_GONE,
-				  a->failed ? a->reason : "the peer left");
-	} else if (o->call) {
-		open_now(n, s, o, p, a->script);
-	} else {
-		accept_now(n, s, o, p, a->script);
-	}
+	if (o->call)
+		order_goes_on(n, s, o, p, a);
+	else
+		offer_goes_on(n, s, o, p, a);
 	opening_end(n, o);
 }
 
-/* Before funding_created each costs us memory and the stranger nothing: few are allowed. */
+/* What others have begun and nobody has paid for; `p` NULL: of all peers.  Each costs us memory, a key and an
+ * address, and the stranger nothing: few are allowed. */
 static uint32_t openings_of(const struct node *n, const struct node_peer *p)
 {
 	uint32_t at = 0, count = 0;
 	const struct node_opening *o;
+	const struct node_channel *c;
 
-	for (const struct node_channel *c = p->channels; c; c = c->next)
-		count += channel_is_opening(c->channel);
-	while ((o = table_next(&n->openings, &at)))
-		count += SAME(o->peer, p->peer->id);
+	while ((c = table_next(&n->channels, &at)))
+		count += (!p || c->peer == p) && !c->dead && !node_channel_is_funded(c);
+	for (at = 0; (o = table_next(&n->openings, &at));)
+		count += !o->call && (!p || SAME(o->peer, p->peer->id));
 	return count;
 }
 
@@ -268,6 +291,7 @@ void node_open_received(struct node *n, struct step *s, struct node_peer *p, str
 {
 	struct msg_open_channel m;
 	struct node_opening *o;
+	struct channel_id id;
 	const char *why = NULL;
 	enum decode_result decoded = msg_open_channel_decode(message, &s->out->arena, &m);
 
@@ -279,18 +303,18 @@ void node_open_received(struct node *n, struct step *s, struct node_peer *p, str
 		why = "this node accepts no channels";
 	else if (!n->synced)
 		why = "this node is still following the chain: try again later";
-	else if (openings_of(n, p) >= n->config->openings_per_peer_max)
+	else if (openings_of(n, p) >= n->config->openings_per_peer_max || openings_of(n, NULL) >= n->config->openings_max)
 		why = "too many channels are being opened at once";
 	else if (p->channel_count >= n->config->channels_per_peer_max || table_count(&n->channels) >= n->config->channels_max)
 		why = "this node has too many channels";
+	memcpy(id.v, m.temporary_channel_id.v, sizeof(id.v));
 	if (why) {
-		struct channel_id id;
-
-		memcpy(id.v, m.temporary_channel_id.v, sizeof(id.v)); /* B1.error_warning.2 */
-		peer_send_error(p->peer, s, &id, why);
+		peer_send_error(p->peer, s, &id, why); /* B1.error_warning.2 */
 		return;
 	}
 	o = opening_make(n, &p->peer->id);
+	o->connection = p->peer->connection;
+	o->temporary_id = id;
 	o->message = BYTES(memcpy(mem_alloc(message.size), message.data, message.size), message.size);
 	ask_address(s, o->channel_key);
 }
@@ -348,6 +372,7 @@ static void signed_funding(struct node *n, struct step *s, struct node_channel *
 			call->tx = arena_bytes(&call->memory, a->tx);
 	}
 	node_funds_tell(s, FUNDS_SPENT, c->reservation);
+	c->reservation = 0;
 	node_outbox_add(n, s, &a->txid, a->tx, c->fund_call);
 	c->fund_call = 0;
 }

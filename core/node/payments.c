@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "crypto/hash.h"
+
 static struct bytes onion_htlc_key(const void *p)
 {
 	return BYTES_OF(((const struct node_onion *)p)->key);
@@ -141,6 +143,16 @@ static void refused(struct node *n, struct step *s, struct node_onion *o)
 	onion_end(n, o);
 }
 
+/* The signer will not open it.  Left undecided it would take its channel to the chain when it expires. */
+static void unreadable(struct node *n, struct step *s, struct node_onion *o)
+{
+	struct sha256 hash = sha256(o->opening.packet, sizeof(o->opening.packet));
+
+	o->opening.why = failure_from_malformed(FAIL_INVALID_ONION_KEY, &hash);
+	o->opening.malformed = true;
+	refused(n, s, o);
+}
+
 static void advance(struct node *n, struct step *s, struct node_onion *o, enum opening_state state)
 {
 	struct sign_request *r;
@@ -198,6 +210,7 @@ void node_onion_answered(struct node *n, struct step *s, uint64_t serial, const 
 		return;
 	if (a->refused) {
 		log_write(s->log, LOG_WARN, "payment", "the signer opens no onion: %s", a->reason);
+		unreadable(n, s, o);
 		return;
 	}
 	advance(n, s, o, opening_answer(&o->opening, &s->out->arena, &a->secret));

@@ -54,12 +54,13 @@ static void notify_peer(struct step *s, enum notify_kind kind, const struct pubk
 	f->u.notify.text = text;
 }
 
-/* The connection is over, or never was good: everybody who talked over it hears so. */
+/* The connection is over, or never was good: the channels that talked over it hear so. */
 static void left(struct node *n, struct step *s, struct node_peer *p, const char *why)
 {
 	bool was_ready = p->peer->state == PEER_READY;
 
 	detach(n, p);
+	n->some_left = true;
 	peer_disconnected(p->peer, s, &n->peer_policy);
 	for (struct node_channel *c = p->channels, *next; c; c = next) {
 		struct channel_notes notes;
@@ -71,7 +72,6 @@ static void left(struct node *n, struct step *s, struct node_peer *p, const char
 	}
 	if (was_ready)
 		notify_peer(s, NOTIFY_DISCONNECTED, &p->peer->id, why);
-	node_calls_peer_gone(n, s, &p->peer->id, REPLY_CONNECT_GONE, why);
 }
 
 void node_hang_up(struct node *n, struct step *s, struct node_peer *p, const char *why)
@@ -86,28 +86,51 @@ void node_hang_up(struct node *n, struct step *s, struct node_peer *p, const cha
 	peer_send_warning(p->peer, s, &everything, why);
 	effect_disconnect(s->out, p->peer->connection);
 	left(n, s, p, why);
+	node_calls_peer_gone(n, s, &p->peer->id, REPLY_CONNECT_GONE, why);
 }
 
-/* A peer that we owe nothing and that nobody asked for is forgotten when it leaves. */
-static void forget_if_stranger(struct node *n, struct step *s, struct node_peer *p)
+/* A peer that we owe nothing and that nobody asked for is forgotten when it has left.  Addresses that we called
+ * ourselves stay: they make `connect ID` work. */
+void node_forget_strangers(struct node *n)
 {
-	if (p->connected || p->channels || p->peer->keep || p->peer->dialing)
+	uint32_t at = 0;
+	struct node_peer *p;
+
+	if (!n->some_left)
 		return;
-	if (p->peer->has_address)
-		return; /* known addresses make `connect ID` work; bounded below */
-	(void)s;
-	ASSERT(table_remove(&n->peers, BYTES_OF(p->peer->id.v)) == p);
-	peer_free(p->peer);
-	mem_free(p);
+	n->some_left = false;
+	while ((p = table_next(&n->peers, &at))) {
+		if (p->connected || p->channels || p->peer->keep || p->peer->dialing || p->peer->has_address)
+			continue;
+		ASSERT(table_remove(&n->peers, BYTES_OF(p->peer->id.v)) == p);
+		peer_free(p->peer);
+		mem_free(p);
+	}
+}
+
+/* Its money is in a block, or ours: nobody pays for such a channel only to use up room. */
+bool node_channel_is_funded(const struct node_channel *c)
+{
+	const struct channel_record *r = channel_record_of(c->channel);
+
+	return r->opener == SIDE_LOCAL || r->funding_height || r->state >= CHANNELD_NORMAL;
+}
+
+static bool is_stranger(const struct node_peer *p)
+{
+	for (const struct node_channel *c = p ? p->channels : NULL; c; c = c->next)
+		if (node_channel_is_funded(c))
+			return false;
+	return true;
 }
 
 static uint32_t strangers_connected(const struct node *n)
 {
 	uint32_t at = 0, count = 0;
-	struct node_peer *p;
+	const struct node_peer *p;
 
 	while ((p = table_next(&n->connections, &at)))
-		count += p->channels == NULL;
+		count += is_stranger(p);
 	return count;
 }
 
@@ -116,14 +139,15 @@ void node_on_connected(struct node *n, struct step *s, const struct event *e)
 	struct node_peer *p = node_peer_get(n, &e->u.connected.peer);
 	bool us = SAME(e->u.connected.peer, n->config->node_id);
 
-	if (us || ((!p || !p->channels) && !e->u.connected.outbound && strangers_connected(n) >= n->config->peers_max)) {
+	if (us || (is_stranger(p) && !(p && p->connected) && !e->u.connected.outbound &&
+		   strangers_connected(n) >= n->config->peers_max)) {
 		log_write(s->log, LOG_INFO, "peer", us ? "refused a connection to ourselves" : "refused a connection: too many peers");
 		effect_disconnect(s->out, e->u.connected.connection);
 		return;
 	}
 	p = node_peer_make(n, &e->u.connected.peer);
 	if (p->connected) {
-		/* BOLT 1 allows one connection: the newer one is the one that still works. */
+		/* BOLT 1 allows one connection: the newer one is the one that still works.  Calls go on over it. */
 		effect_disconnect(s->out, p->peer->connection);
 		left(n, s, p, "a newer connection took its place");
 	}
@@ -141,8 +165,8 @@ void node_on_connect_failed(struct node *n, struct step *s, const struct event *
 	if (!p || !p->peer->dialing)
 		return;
 	peer_dial_failed(p->peer, s, &n->peer_policy);
+	n->some_left = true;
 	node_calls_peer_gone(n, s, &e->u.connect_failed.peer, REPLY_CONNECT_FAILED, e->u.connect_failed.reason);
-	forget_if_stranger(n, s, p);
 }
 
 void node_on_disconnected(struct node *n, struct step *s, const struct event *e)
@@ -152,7 +176,7 @@ void node_on_disconnected(struct node *n, struct step *s, const struct event *e)
 	if (!p)
 		return;
 	left(n, s, p, e->u.disconnected.reason);
-	forget_if_stranger(n, s, p);
+	node_calls_peer_gone(n, s, &p->peer->id, REPLY_CONNECT_GONE, e->u.disconnected.reason);
 }
 
 static void peer_ready(struct node *n, struct step *s, struct node_peer *p)
@@ -161,17 +185,20 @@ static void peer_ready(struct node *n, struct step *s, struct node_peer *p)
 	if (p->peer->keep)
 		node_peer_persist(s, p);
 	notify_peer(s, NOTIFY_CONNECTED, &p->peer->id, p->peer->host);
-	for (struct node_channel *c = p->channels, *next; c; c = next) {
+	for (struct node_channel *c = p->channels, *next; c && p->connected; c = next) {
 		struct channel_notes notes;
 
 		next = c->next;
+		if (c->dead)
+			continue;
 		channel_notes_init(&notes);
 		channel_connected(c->channel, s, &notes, p->peer->connection, n->peer_policy.features,
 				  buf_view(&p->peer->features));
 		node_touch(n, c);
 		node_route(n, s, &notes);
 	}
-	node_calls_peer_ready(n, s, p);
+	if (p->connected) /* else a channel had a reason to hang up */
+		node_calls_peer_ready(n, s, p);
 }
 
 /* BOLT 1: all zero means every channel of the peer. */
@@ -230,7 +257,6 @@ void node_on_message(struct node *n, struct step *s, const struct event *e)
 		return;
 	case PEER_HANG_UP:
 		node_hang_up(n, s, p, r.text);
-		forget_if_stranger(n, s, p);
 		return;
 	}
 	UNREACHABLE();
@@ -249,7 +275,6 @@ void node_peers_tick(struct node *n, struct step *s)
 		r = peer_tick(p->peer, s, &n->peer_policy);
 		if (r.verdict == PEER_HANG_UP) {
 			node_hang_up(n, s, p, r.text);
-			forget_if_stranger(n, s, p);
 		} else if (p->peer->state == PEER_AWAY && p->peer->keep && p->peer->dial_at_ms <= s->now_ms) {
 			/* False only without an address: then it is for the other side to call. */
 			if (!peer_dial(p->peer, s, NULL, 0))

@@ -166,6 +166,8 @@ static void resolved(struct node *n, struct step *s, struct node_channel *c)
 	effect_remove(s->out, RECORD_ONCHAIN, BYTES_OF(c->key));
 	c->dead = true;
 	n->some_dead = true;
+	node_call_fail_id(n, s, c->fund_call, REPLY_FAILED, "the channel is closed");
+	node_call_fail_id(n, s, c->close_call, REPLY_FAILED, "the channel is closed");
 }
 
 /* Claims pay to the script that the channel was to close to; without one the wallet gives another. */
@@ -276,12 +278,27 @@ static void unlink_from_peer(struct node_channel *c)
 	c->peer->channel_count--;
 }
 
-static void bury_one(struct node *n, struct node_channel *c)
+/* The last channel is gone: there is nothing to call the peer for. */
+static void let_go(struct node *n, struct step *s, struct node_peer *p)
+{
+	if (p->channels)
+		return;
+	n->some_left = true;
+	if (!p->peer->keep)
+		return;
+	p->peer->keep = false;
+	effect_remove(s->out, RECORD_PEER, BYTES_OF(p->peer->id.v));
+}
+
+static void bury_one(struct node *n, struct step *s, struct node_channel *c)
 {
 	ASSERT(table_remove(&n->channels, BYTES_OF(c->key)) == c);
-	if (c->in_by_funding)
+	if (c->in_by_funding) {
 		ASSERT(table_remove(&n->by_funding, BYTES_OF(c->funding_key)) == c);
+		node_channel_unwatch(s, c);
+	}
 	unlink_from_peer(c);
+	let_go(n, s, c->peer);
 	onchain_free(c->onchain);
 	channel_free(c->channel);
 	mem_free(c);
@@ -304,12 +321,12 @@ void node_bury(struct node *n, struct step *s)
 	uint32_t at = 0;
 	struct node_channel *c;
 
-	(void)s;
-	if (!n->some_dead)
-		return;
-	n->some_dead = false;
-	drop_from_touched(n);
-	while ((c = table_next(&n->channels, &at)))
-		if (c->dead)
-			bury_one(n, c);
+	if (n->some_dead) {
+		n->some_dead = false;
+		drop_from_touched(n);
+		while ((c = table_next(&n->channels, &at)))
+			if (c->dead)
+				bury_one(n, s, c);
+	}
+	node_forget_strangers(n);
 }

@@ -77,6 +77,8 @@ struct node_opening {
 	uint64_t channel_key;
 	struct pubkey peer;
 	uint64_t call;             /* 0: the peer opens */
+	uint64_t connection;       /* that brought its open_channel */
+	struct channel_id temporary_id;
 	struct bytes message;      /* its open_channel: owned */
 };
 
@@ -131,7 +133,8 @@ struct node {
 	struct outbox_entry *outbox;
 	uint64_t next_channel_key, next_reservation, next_outbox, next_serial;
 	bool counters_changed;
-	bool some_dead;
+	bool some_dead;            /* channels */
+	bool some_left;            /* peers that may be forgotten */
 
 	struct receive *receive;
 	struct send *send;
@@ -148,12 +151,15 @@ struct node {
 struct node_channel *node_channel_by_key(const struct node *n, uint64_t channel_key);
 struct node_channel *node_channel_by_funding(const struct node *n, const struct outpoint *o);
 void node_channel_watch(struct node *n, struct step *s, struct node_channel *c);
+void node_channel_unwatch(struct step *s, const struct node_channel *c);
 void node_touch(struct node *n, struct node_channel *c);
 
 /* peers.c */
 struct node_peer *node_peer_get(const struct node *n, const struct pubkey *id);
 struct node_peer *node_peer_make(struct node *n, const struct pubkey *id);
 void node_peer_persist(struct step *s, const struct node_peer *p);
+bool node_channel_is_funded(const struct node_channel *c);
+void node_forget_strangers(struct node *n);
 void node_hang_up(struct node *n, struct step *s, struct node_peer *p, const char *why);
 void node_on_connected(struct node *n, struct step *s, const struct event *e);
 void node_on_connect_failed(struct node *n, struct step *s, const struct event *e);
