@@ -23,6 +23,20 @@ static void path_of(char path[4096], const char *directory, const char *suffix)
 	snprintf(path, 4096, "%s/" FILE_NAME "%s", directory, suffix);
 }
 
+/* The user typed it and must see which; it is none of the wallet's words, or the sentence would be good. */
+static void name_word(struct buf *out, struct bytes sentence, size_t index)
+{
+	const char *at = (const char *)sentence.data, *end = at + sentence.size, *word = at;
+
+	for (size_t i = 0; i <= index; i++) {
+		while (at < end && strchr(" \t\r\n", *at))
+			at++;
+		for (word = at; at < end && !strchr(" \t\r\n", *at);)
+			at++;
+	}
+	buf_printf(out, " (\"%.*s\")", (int)(at - word), word);
+}
+
 /* The same words in one form: lower case, single spaces. */
 static bool normalise(struct buf *out, struct bytes sentence, char why[CONFIG_WHY_SIZE])
 {
@@ -34,6 +48,8 @@ static bool normalise(struct buf *out, struct bytes sentence, char why[CONFIG_WH
 		bip39_encode(out, buf_view(&entropy));
 	} else {
 		bip39_explain(&text, &error);
+		if (error.fault == BIP39_UNKNOWN_WORD)
+			name_word(&text, sentence, error.word_index);
 		snprintf(why, CONFIG_WHY_SIZE, "these are not the words of a wallet: %.*s", (int)text.size, (const char *)text.data);
 	}
 	buf_wipe(&entropy);

@@ -118,7 +118,8 @@ TEST(wrong_words_make_nothing)
 	static const char *const wrong[][2] = {
 		{ "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon", "checksum" },
 		{ "abandon about", "12" },
-		{ "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abuot", "12" },
+		{ "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abuot", "\"abuot\"" },
+		{ "zebra\tabuot  abandon abandon abandon abandon abandon abandon abandon abandon abandon about", "\"abuot\"" },
 	};
 
 	for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
