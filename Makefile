@@ -11,6 +11,7 @@ GEN := build/gen
 VERSION := $(shell cat VERSION)
 PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
+OBJCOPY ?= objcopy
 
 CORE_PACKAGES := libsecp256k1 nettle
 EDGE_PACKAGES := libuv sqlite3 libcurl jansson
@@ -120,6 +121,26 @@ $(OUT)/tests/fuzz/%_fuzz: $(OUT)/tests/fuzz/%_fuzz.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $(FUZZ_LINK) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/bench/%: $(OUT)/bench/%.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
+
+# What an embedder links statically: one object whose inner names are its own affair.
+$(OUT)/install/liblampo.a: $(CORE_O) $(EDGE_O)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(LD) -r $^ -o $(@D)/liblampo.o
+	$(OBJCOPY) --localize-hidden $(@D)/liblampo.o
+	$(AR) rcs $@ $(@D)/liblampo.o
+
+install: $(PROGRAMS) $(LIBLAMPO_SO) $(OUT)/install/liblampo.a
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include/lampo $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 include/lampo/*.h $(DESTDIR)$(PREFIX)/include/lampo
+	install -m 644 $(OUT)/install/liblampo.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(LIBLAMPO_SO) $(DESTDIR)$(PREFIX)/lib
+	ln -sf liblampo.so.0 $(DESTDIR)$(PREFIX)/lib/liblampo.so
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@LIBS@|$(CORE_LIBS) $(EDGE_LIBS)|' \
+	  include/lampo/lampo.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/lampo.pc
+	for page in man/*.[1-8]; do \
+	  d=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; install -d $$d && install -m 644 $$page $$d || exit 1; done
 
 clean:
 	rm -rf build

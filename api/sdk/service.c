@@ -11,6 +11,7 @@ struct service {
 	struct rpc *rpc;
 	struct methods *methods;
 	struct rpc_socket *socket;
+	struct desk *desk;
 	struct node_address binding;
 };
 
@@ -109,6 +110,7 @@ static void open_methods(struct service *s)
 		port.binding_count = 1;
 	}
 	s->methods = methods_new(s->rpc, &port);
+	s->desk = desk_new(s->rpc, daemon_loop(s->daemon));
 }
 
 static bool open_socket(struct service *s, char error[DAEMON_ERROR_SIZE])
@@ -145,9 +147,10 @@ void service_run(struct service *s)
 	daemon_run(s->daemon);
 }
 
-/* The executor's queries point into the methods: it goes first. */
+/* Clients tell the executor that they are gone; its queries point into the methods. */
 void service_free(struct service *s)
 {
+	desk_free(s->desk);
 	daemon_free(s->daemon);
 	methods_free(s->methods);
 	rpc_free(s->rpc);
@@ -157,6 +160,11 @@ void service_free(struct service *s)
 void service_stop(struct service *s)
 {
 	daemon_stop(s->daemon);
+}
+
+void service_call(struct service *s, const char *method, const char *params, desk_answer *answer, void *context)
+{
+	desk_call(s->desk, method, params, answer, context);
 }
 
 struct rpc *service_rpc(struct service *s)

@@ -6,6 +6,7 @@
 #define API_SDK_SERVICE_H
 
 #include "api/rpc/rpc.h"
+#include "api/sdk/desk.h"
 #include "runtime/daemon/daemon.h"
 
 struct service;
@@ -26,6 +27,8 @@ void service_run(struct service *s);
 void service_free(struct service *s);
 void service_stop(struct service *s);
 
+/* Calls a method from inside the process (api/sdk/desk.h). */
+void service_call(struct service *s, const char *method, const char *params, desk_answer *answer, void *context);
 struct rpc *service_rpc(struct service *s);
 struct daemon *service_daemon(struct service *s);
 

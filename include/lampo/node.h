@@ -85,8 +85,8 @@ LAMPO_API void lampo_node_post(struct lampo_node *node, void (*function)(void *c
 /* The backend has something new.  Any thread. */
 LAMPO_API void lampo_node_poke(struct lampo_node *node);
 
-/* Calls a method.  params: a JSON object or array, or NULL.  The answer comes once, perhaps before it returns: code 0 and
- * the result as JSON, or the error's code and {"code":..., "message":...}.  On the node's thread. */
+/* Calls a method.  params: a JSON object or array, or NULL.  The answer comes once, after this has returned: code 0 and the
+ * result as JSON, or the error's code and {"code":..., "message":...}.  On the node's thread, or before lampo_node_run. */
 typedef void lampo_on_answer(void *context, int code, const char *json);
 LAMPO_API void lampo_node_call(struct lampo_node *node, const char *method, const char *params, lampo_on_answer *callback,
 			       void *context);

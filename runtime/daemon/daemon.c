@@ -205,7 +205,7 @@ static void fatal(void *context, const char *text)
 	struct daemon *d = context;
 
 	if (d->config.fatal)
-		d->config.fatal(d->config.context, text);
+		d->config.fatal(d->config.fatal_context, text);
 	log_fatal(d->config.log, "daemon", "%s", text);
 }
 
@@ -421,6 +421,8 @@ void daemon_free(struct daemon *d)
 {
 	if (d->source)
 		source_free(d->source);
+	else if (d->config.backend) /* daemon_new failed before it was handed on */
+		d->config.backend->free(d->config.backend->context);
 	if (d->peers)
 		peers_free(d->peers);
 	if (d->store_thread)
@@ -481,6 +483,11 @@ void daemon_call_gone(struct daemon *d, uint64_t call)
 void daemon_query(struct daemon *d, const struct exec_query *query)
 {
 	exec_query(d->exec, query);
+}
+
+const struct pubkey *daemon_node_id(const struct daemon *d)
+{
+	return &d->signer.node_id;
 }
 
 const struct node *daemon_node(const struct daemon *d)

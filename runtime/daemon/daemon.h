@@ -57,9 +57,10 @@ struct daemon_config {
 	/* The daemon is about to end: take no more calls, send what is to be sent, then daemon_closed.  NULL: nothing to do. */
 	void (*closing)(void *context);
 	void (*hangup)(void *context); /* SIGHUP; may be NULL */
-	/* The environment has failed: a commit, or the chain source for good.  Any thread; must not return.  NULL: logs and
+	/* The environment has failed: a commit, or the chain source for good.  Any thread.  NULL, and if it returns: logs and
 	 * exits with 1. */
 	void (*fatal)(void *context, const char *text);
+	void *fatal_context;
 };
 
 void daemon_config_default(struct daemon_config *c, const struct network *network);
@@ -80,6 +81,7 @@ void daemon_command(struct daemon *d, uint64_t call, const struct command *comma
 /* Nobody waits for this call any more. */
 void daemon_call_gone(struct daemon *d, uint64_t call);
 void daemon_query(struct daemon *d, const struct exec_query *query);
+const struct pubkey *daemon_node_id(const struct daemon *d);
 /* For `evaluate` of a query. */
 const struct node *daemon_node(const struct daemon *d);
 /* The bundled wallet; NULL if it is another one. */
