@@ -119,6 +119,9 @@ $(OUT)/tests/fuzz/channel_%_fuzz: $(OUT)/tests/fuzz/channel_%_fuzz.o $(OUT)/test
 	$(CC) $(CFLAGS) $(FUZZ_LINK) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/tests/fuzz/%_fuzz: $(OUT)/tests/fuzz/%_fuzz.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $(FUZZ_LINK) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
+# The core's own benchmark drives nodes with the simulator's chain and wallet.
+$(OUT)/bench/core: $(OUT)/bench/core.o $(OUT)/tests/sim/chain.o $(OUT)/tests/sim/funds.o $(LIBLAMPO)
+	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/bench/%: $(OUT)/bench/%.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 
