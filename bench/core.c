@@ -1,7 +1,7 @@
 /* What the core alone costs: two whole nodes in one process, without sockets,
  * disks, ciphers or JSON.
  *
- *	core [--no-policy] [--one-way] [--count N] [IN_FLIGHT ...]
+ *	core [--no-policy] [--one-way] [--count N] [--read BYTES] [--trickle N] [IN_FLIGHT ...]
  *
  * Opens one channel, makes the invoices up front and then keeps IN_FLIGHT
  * payments open each way (--one-way: only from the first node to the second).
@@ -11,7 +11,8 @@
  * that is elliptic curves.
  *
  * Messages are handed over as a socket would: all that wait at once, up to
- * what one read takes. */
+ * what --read takes.  With --trickle users ask for few payments at a time, so
+ * that the channel is never in step with them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,6 @@
 
 #define FUNDING_SAT 16000000u
 #define AMOUNT_MSAT 1000000u /* above every dust limit: each payment is an output with a signature */
-#define READ_SIZE 65536u     /* what one turn of the loop takes from a socket */
 #define CALLS_MAX 65536u
 
 struct letter {
@@ -49,6 +49,8 @@ static uint64_t start_ms, next_connection;
 static uint32_t failed;
 static double started;
 static bool use_policy = true, one_way;
+static size_t read_size = 1u << 17; /* what one turn of the loop takes from a socket */
+static uint32_t trickle = UINT32_MAX; /* payments that are ordered in one turn at most */
 
 static double clock_of(clockid_t id)
 {
@@ -231,7 +233,7 @@ static bool turn(struct end *d)
 	size_t taken = 0;
 	bool any = d->first != NULL || !exec_quiet(d->sim.exec);
 
-	while (d->first && taken < READ_SIZE) {
+	while (d->first && taken < read_size) {
 		struct letter *l = d->first;
 		struct event e = { .kind = EVENT_MESSAGE };
 
@@ -402,7 +404,7 @@ static void top_up(struct end *d, uint32_t in_flight, uint32_t limit)
 {
 	double before = clock_of(CLOCK_PROCESS_CPUTIME_ID);
 
-	while (d->asked < limit && d->asked - d->done < in_flight)
+	for (uint32_t i = 0; i < trickle && d->asked < limit && d->asked - d->done < in_flight; i++)
 		order_pay(d);
 	d->cpu += clock_of(CLOCK_PROCESS_CPUTIME_ID) - before;
 }
@@ -508,10 +510,14 @@ int main(int argc, char **argv)
 			one_way = true;
 		else if (!strcmp(argv[i], "--count") && i + 1 < argc)
 			count = (uint32_t)strtoul(argv[++i], NULL, 10);
+		else if (!strcmp(argv[i], "--read") && i + 1 < argc)
+			read_size = strtoul(argv[++i], NULL, 10);
+		else if (!strcmp(argv[i], "--trickle") && i + 1 < argc)
+			trickle = (uint32_t)strtoul(argv[++i], NULL, 10);
 		else if (argv[i][0] != '-' && flight_count < ARRAY_COUNT(flights))
 			flights[flight_count++] = (uint32_t)strtoul(argv[i], NULL, 10);
 		else
-			die("usage: core [--no-policy] [--one-way] [--count N] [IN_FLIGHT ...]");
+			die("usage: core [--no-policy] [--one-way] [--count N] [--read BYTES] [--trickle N] [IN_FLIGHT ...]");
 	}
 	if (!flight_count) {
 		static const uint32_t usual[] = { 1, 50, 400 };

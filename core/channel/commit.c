@@ -5,9 +5,16 @@
  *
  * A commitment is binding from the moment the signer is asked for it: a validating signer never signs two of one
  * number, and whether an answer that we did not see was given nobody can know.  If the connection breaks before
- * the answer, or before the peer saw it, channel_reestablish says so and the same question is asked again. */
+ * the answer, or before the peer saw it, channel_reestablish says so and the same question is asked again.
+ *
+ * Every commitment costs a signature and a verification for each HTLC that is in it, new or not.  When one is due
+ * for HTLCs of the peer alone, another follows as soon as the peer has revoked, to resolve them: HTLCs of ours that
+ * went out now would be signed again then.  So where there are many they are held for that one, once. */
 #include "channel/machine.h"
 #include "contract/htlc_tx.h"
+
+/* So many HTLCs of ours are worth a round trip; fewer never wait. */
+#define HOLD_MIN 8u
 
 bool commit_needed(const struct channel *ch)
 {
@@ -83,6 +90,11 @@ static void take_back_unaffordable(struct channel *ch, struct step *s, struct ch
 		channel_take_back_offer(ch, s, notes, ch->lists[SENT_ADD_HTLC].tail);
 }
 
+static bool hold_adds(const struct channel *ch)
+{
+	return !ch->adds_held && ch->lists[SENT_ADD_HTLC].count >= HOLD_MIN && ch->lists[SENT_ADD_REVOCATION].count > 0;
+}
+
 void commit_start(struct channel *ch, struct step *s, struct channel_notes *notes)
 {
 	ASSERT(ch->r.remote_number == ch->r.remote_revoked);
@@ -92,11 +104,13 @@ void commit_start(struct channel *ch, struct step *s, struct channel_notes *note
 		return;
 	ch->r.remote_number++;
 	ch->r.revoke_sent_last = false;
+	ch->adds_held = hold_adds(ch);
 	/* Removals first: an addition may spend what they paid. */
 	apply_sent(ch, SENT_REMOVE_REVOCATION);
 	apply_sent(ch, SENT_REMOVE_HTLC);
 	apply_sent(ch, SENT_ADD_REVOCATION);
-	apply_sent(ch, SENT_ADD_HTLC);
+	if (!ch->adds_held)
+		apply_sent(ch, SENT_ADD_HTLC);
 	feerates_move(ch, HTLC_SEND_COMMIT);
 	ch->record_dirty = true;
 	ask_signature(ch, s, ASK_COMMIT);

@@ -108,6 +108,7 @@ struct channel {
 	/* What channel_reestablish told us to send again, in the order of revoke_sent_last. */
 	bool resend_revoke, resend_commit;
 	uint32_t signing_untrimmed;    /* signatures that ASK_COMMIT must bring */
+	bool adds_held;                /* by the last commitment: the next one takes them whatever else it does */
 	struct msg_channel_reestablish *proof; /* LINK_PROVING: owned */
 	uint8_t batch_left;            /* commitment_signed messages of a start_batch still to come */
 	bool batch_matched;
