@@ -1,48 +1,7 @@
 /* Peers of a whole node: BOLT 1 where it concerns channels, connections, limits, and the orders to connect. */
-#include "tests/unit/node_setup.h"
+#include "tests/unit/node_pair.h"
 
 #include "node/state.h"
-#include "tests/test.h"
-
-static struct rig a, b;
-
-static void begin(void)
-{
-	rig_free(&a);
-	rig_free(&b);
-	rig_init(&a, 1);
-	rig_init(&b, 2);
-}
-
-static void one(void)
-{
-	begin();
-	rig_start(&a);
-}
-
-static struct rig_item *took(struct rig *r, enum effect_kind kind)
-{
-	struct rig_item *i = rig_take(r, kind);
-
-	CHECK(i);
-	return i;
-}
-
-static const struct reply *reply_of(struct rig *r, uint64_t call)
-{
-	const struct reply *reply = rig_reply(r, call);
-
-	CHECK(reply);
-	return reply;
-}
-
-static enum reply_code code_of(struct rig *r, uint64_t call)
-{
-	const struct reply *reply = reply_of(r, call);
-
-	CHECK(reply->code == REPLY_OK || (reply->message && reply->message[0]));
-	return reply->code;
-}
 
 /* --- the connection --- */
 
@@ -318,48 +277,6 @@ static void say_error(struct rig *r, uint64_t connection, uint16_t type, const s
 	buf_release(&out);
 }
 
-static uint64_t order_open(struct rig *r, const struct pubkey *peer, uint64_t sat)
-{
-	struct command c = { .kind = COMMAND_FUND_CHANNEL };
-
-	c.u.fund_channel.peer = *peer;
-	c.u.fund_channel.amount = SAT(sat);
-	return rig_command(r, &c);
-}
-
-/* a opens a channel to b, which confirms three deep on both sides.  Returns the funding transaction. */
-static struct bytes open_one(uint64_t connection, uint64_t sat)
-{
-	uint64_t call = order_open(&a, &b.id, sat);
-	struct bytes funding;
-
-	rig_pump(&a, &b, connection);
-	funding = rig_accept_broadcasts(&a);
-	CHECK(funding.size);
-	CHECK_EQ(code_of(&a, call), REPLY_OK);
-	rig_block(&a, &funding, 1);
-	rig_block(&b, &funding, 1);
-	rig_blocks(&a, 5);
-	rig_blocks(&b, 5);
-	rig_pump(&a, &b, connection);
-	return funding;
-}
-
-static void two(void)
-{
-	begin();
-	rig_start(&a);
-	rig_start(&b);
-	rig_link(&a, &b, 1);
-	rig_pump(&a, &b, 1);
-	(void)open_one(1, 1000000);
-	CHECK_EQ(channel_state_of(rig_channel(&a)), CHANNELD_NORMAL);
-	CHECK_EQ(channel_state_of(rig_channel(&b)), CHANNELD_NORMAL);
-	CHECK(channel_is_usable(rig_channel(&a)) && channel_is_usable(rig_channel(&b)));
-	rig_forget(&a);
-	rig_forget(&b);
-}
-
 TEST(an_error_of_an_unknown_channel_is_ignored)
 {
 	struct channel_id other = { { 9 } };
@@ -486,16 +403,6 @@ TEST(a_peer_with_a_channel_is_called_again_and_one_without_is_not)
 }
 
 /* --- orders --- */
-
-static uint64_t order_connect(struct rig *r, const struct pubkey *peer, const char *host)
-{
-	struct command c = { .kind = COMMAND_CONNECT };
-
-	c.u.connect.peer = *peer;
-	c.u.connect.host = host;
-	c.u.connect.port = 9735;
-	return rig_command(r, &c);
-}
 
 TEST(connect_answers_when_init_is_there)
 {
