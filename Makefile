@@ -115,7 +115,7 @@ sim: $(OUT)/sim
 $(OUT)/sim: $(SIM_C:%.c=$(OUT)/%.o) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 
-$(OUT)/tests/fuzz/channel_%_fuzz: $(OUT)/tests/fuzz/channel_%_fuzz.o $(OUT)/tests/channel_pair.o $(OUT)/tests/test.o $(LIBLAMPO)
+$(OUT)/tests/fuzz/channel_%_fuzz: $(OUT)/tests/fuzz/channel_%_fuzz.o $(OUT)/tests/channel_pair.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $(FUZZ_LINK) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/tests/fuzz/%_fuzz: $(OUT)/tests/fuzz/%_fuzz.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $(FUZZ_LINK) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)

@@ -488,35 +488,47 @@ static void accept_open(struct pair *p, int side, struct bytes message)
 	pair_end(p, side, &notes);
 }
 
-static bool deliver(struct pair *p, int to)
+static void handle(struct pair *p, int to, struct bytes message)
 {
 	struct pair_side *s = &p->side[to];
-	struct pair_message *m = s->inbox_head;
 	struct channel_notes notes;
-	struct bytes message;
 	struct step *step;
 	uint16_t type;
 
-	if (!m)
-		return false;
-	message = BYTES(m->data, m->size);
-	CHECK(msg_type(message, &type));
+	if (!msg_type(message, &type))
+		return;
 	if (type == MSG_OPEN_CHANNEL && !s->ch) {
 		accept_open(p, to, message);
-	} else if (s->ch) {
-		step = pair_begin(p, to, &notes);
-		if (type == MSG_ERROR) {
-			struct msg_error e;
+		return;
+	}
+	if (!s->ch)
+		return;
+	step = pair_begin(p, to, &notes);
+	if (type == MSG_ERROR) {
+		struct msg_error e;
 
-			CHECK(msg_error_decode(message, &s->out.arena, &e) == DECODE_OK);
+		if (msg_error_decode(message, &s->out.arena, &e) == DECODE_OK)
 			channel_peer_error(s->ch, step, &notes,
 					   arena_printf(&s->out.arena, "%.*s", (int)e.data.size, (const char *)e.data.data));
-		} else {
-			channel_message(s->ch, step, &notes, message);
-		}
-		pair_end(p, to, &notes);
+	} else {
+		channel_message(s->ch, step, &notes, message);
 	}
-	take(s, m);
+	pair_end(p, to, &notes);
+}
+
+void pair_forge(struct pair *p, int to, struct bytes message)
+{
+	handle(p, to, message);
+}
+
+static bool deliver(struct pair *p, int to)
+{
+	struct pair_message *m = p->side[to].inbox_head;
+
+	if (!m)
+		return false;
+	handle(p, to, BYTES(m->data, m->size));
+	take(&p->side[to], m);
 	return true;
 }
 

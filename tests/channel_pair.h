@@ -128,6 +128,8 @@ bool pair_deliver_quiet(struct pair *p, int to);
 void pair_deliver_crash(struct pair *p, int to);
 /* A message as if the other had sent it. */
 void pair_inject(struct pair *p, int to, struct buf *message);
+/* The same at once, whatever else is on its way, and without a flush. */
+void pair_forge(struct pair *p, int to, struct bytes message);
 /* The next message to a side; an empty view if there is none. */
 struct bytes pair_peek(const struct pair *p, int to);
 uint16_t pair_peek_type(const struct pair *p, int to);

@@ -698,6 +698,28 @@ TEST(an_output_that_is_dust_vanishes)
 	pair_release(&p);
 }
 
+TEST(an_output_that_would_not_relay)
+{
+	struct pair p;
+	struct msg_closing_signed m;
+	struct buf b = BUF_EMPTY;
+
+	pair_init(&p);
+	p.args.push = MSAT(200000);
+	pair_open(&p);
+	to_closing_signed(&p, &m);
+	/* A peer with a dust limit that we would never have accepted signs for an output of 200 sat. */
+	p.side[0].ch->r.side[SIDE_LOCAL].dust_limit = SAT(100);
+	p.side[1].ch->r.side[SIDE_REMOTE].dust_limit = SAT(100);
+	sign_close(&p, 0, m.fee_satoshis, false, &m.signature);
+	msg_closing_signed_encode(&m, &b);
+	pair_replace(&p, 1, &b);
+	(void)pair_deliver(&p, 1);
+	CHECK_EQ(p.side[1].failed, 1); /* B2.closing_signed.21 */
+	CHECK_STR(pair_note(&p, 1, CHANNEL_NOTE_FAILED)->text, "an output of the closing transaction is dust");
+	pair_release(&p);
+}
+
 TEST(closing_signed_out_of_place)
 {
 	struct pair p;

@@ -208,6 +208,7 @@ TEST(we_do_not_ask_for_what_is_forbidden)
 	check_not_opened(want_announced_alias, "a channel known by alias only cannot be announced"); /* B2.open_channel.14 */
 	check_not_opened(want_old_script, "the peer does not take this kind of shutdown script"); /* B2.open_channel.9 */
 	check_not_opened(want_newer_script, "the peer does not take this kind of shutdown script");
+	/* B2.open_channel2.1 */
 	check_not_opened(want_with_dual_fund, "the peer opens channels by version 2 of the protocol only");
 	check_not_opened(want_without_estimates, "there is no fee estimate yet"); /* B2.open_channel.16 */
 	check_not_opened(want_tiny, "the funder cannot pay the fee of the first commitment");
