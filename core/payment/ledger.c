@@ -97,15 +97,24 @@ bool ledger_read_stored(struct payment *p)
 	return good;
 }
 
+/* Keys run with time: what is stored together lies together, and a batch touches few pages. */
+void ledger_record_key(uint8_t out48[LEDGER_PAYMENT_KEY], const struct payment *p)
+{
+	store_be64(out48, p->r.created_index);
+	memcpy(out48 + 8, p->key, sizeof(p->key));
+}
+
 void ledger_store(struct payment *p, struct step *step)
 {
 	struct buf next = BUF_EMPTY;
+	uint8_t key[LEDGER_PAYMENT_KEY];
 
+	ledger_record_key(key, p);
 	record_payment_encode(&p->r, &next);
 	buf_release(&p->stored);
 	p->stored = next;
 	ASSERT(ledger_read_stored(p));
-	effect_persist(step->out, RECORD_PAYMENT, BYTES_OF(p->key), buf_view(&p->stored));
+	effect_persist(step->out, RECORD_PAYMENT, BYTES_OF(key), buf_view(&p->stored));
 }
 
 void ledger_index(struct send *s, struct payment *p)
@@ -160,10 +169,10 @@ struct payment *ledger_take_flush(struct send *s, uint32_t *at)
 	return NULL;
 }
 
-static void part_record_key(uint8_t out48[48], const struct payment_part *part)
+static void part_record_key(uint8_t out56[LEDGER_PART_KEY], const struct payment_part *part)
 {
-	memcpy(out48, part->payment->key, 40);
-	store_be64(out48 + 40, part->id);
+	ledger_record_key(out56, part->payment);
+	store_be64(out56 + LEDGER_PAYMENT_KEY, part->id);
 }
 
 void ledger_add_part(struct payment *p, struct payment_part *part)
@@ -211,7 +220,7 @@ struct payment_part *ledger_plan_part(struct payment *p, const struct plan_part 
 void ledger_start_part(struct send *s, struct step *step, struct payment_part *part, uint64_t htlc_id)
 {
 	struct buf value = BUF_EMPTY;
-	uint8_t key[48];
+	uint8_t key[LEDGER_PART_KEY];
 
 	ASSERT(!part->offered);
 	part->r.htlc_id = htlc_id;
@@ -225,7 +234,7 @@ void ledger_start_part(struct send *s, struct step *step, struct payment_part *p
 void ledger_end_part(struct send *s, struct step *step, struct payment_part *part)
 {
 	struct payment_part **at = &part->payment->parts;
-	uint8_t key[48];
+	uint8_t key[LEDGER_PART_KEY];
 
 	while (*at != part)
 		at = &(*at)->next;

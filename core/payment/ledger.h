@@ -38,6 +38,10 @@ MUST_USE bool ledger_read_stored(struct payment *p);
 void ledger_part_free(struct payment_part *part);
 void ledger_payment_free(struct payment *p);
 /* Writes the record. */
+/* Keys of RECORD_PAYMENT and RECORD_PART. */
+#define LEDGER_PAYMENT_KEY 48
+#define LEDGER_PART_KEY 56
+void ledger_record_key(uint8_t out48[LEDGER_PAYMENT_KEY], const struct payment *p);
 void ledger_store(struct payment *p, struct step *step);
 /* A new payment, the latest of its hash. */
 void ledger_index(struct send *s, struct payment *p);

@@ -24,11 +24,12 @@ static bool load_payment(struct send *s, struct bytes key, struct bytes value)
 	struct payment *p = NEW(struct payment);
 
 	buf_add_bytes(&p->stored, value);
-	if (key.size == sizeof(p->key)) {
-		memcpy(p->key, key.data, key.size);
-		memcpy(p->payment_hash.v, key.data, 32);
-		p->group = load_be64(key.data + 32);
-		if (ledger_read_stored(p) && payment_is_sound(p) && !table_get(&s->payments, key)) {
+	if (key.size == LEDGER_PAYMENT_KEY) {
+		memcpy(p->key, key.data + 8, sizeof(p->key));
+		memcpy(p->payment_hash.v, p->key, 32);
+		p->group = load_be64(p->key + 32);
+		if (ledger_read_stored(p) && load_be64(key.data) == p->r.created_index && payment_is_sound(p) &&
+		    !table_get(&s->payments, BYTES_OF(p->key))) {
 			ledger_index(s, p);
 			return true;
 		}
@@ -45,13 +46,13 @@ static bool load_part(struct send *s, struct bytes key, struct bytes value)
 	bool good;
 
 	arena_init(&a);
-	good = key.size == 48 && record_part_decode(value, &a, &r) && r.nodes_count &&
+	good = key.size == LEDGER_PART_KEY && record_part_decode(value, &a, &r) && r.nodes_count &&
 	       r.nodes_count <= ONION_HOPS_MAX && !MSAT_LESS(r.sent, r.amount);
 	if (good) {
 		l = NEW(struct loaded_part);
-		memcpy(l->payment_key, key.data, sizeof(l->payment_key));
+		memcpy(l->payment_key, key.data + 8, sizeof(l->payment_key));
 		l->part = NEW(struct payment_part);
-		l->part->id = load_be64(key.data + 40);
+		l->part->id = load_be64(key.data + 48);
 		l->part->r = r;
 		l->part->r.nodes = NEW_ARRAY(struct pubkey, r.nodes_count);
 		memcpy(l->part->r.nodes, r.nodes, r.nodes_count * sizeof(*r.nodes));

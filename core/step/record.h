@@ -12,9 +12,9 @@ enum record_kind {
 	RECORD_COMMIT_SIGS = 6,  /* channel key id: the remote's signatures of our latest commitment */
 	RECORD_SHACHAIN = 7,     /* channel key id: the remote's revealed secrets */
 	RECORD_PEER = 8,         /* node id: addresses, whether to reconnect */
-	RECORD_INVOICE = 9,      /* payment hash */
-	RECORD_PAYMENT = 10,     /* payment hash, attempt group (be64) */
-	RECORD_PART = 11,        /* payment hash, group (be64), part (be64) */
+	RECORD_INVOICE = 9,      /* created index (be64), payment hash */
+	RECORD_PAYMENT = 10,     /* created index (be64), payment hash, attempt group (be64) */
+	RECORD_PART = 11,        /* its payment's key, part (be64) */
 	RECORD_CHAIN = 12,       /* "tip"; height (be32): recent header */
 	RECORD_WALLET = 13,      /* the wallet's own keys */
 	RECORD_OUTBOX = 14,      /* id (be64): a transaction to keep broadcasting */

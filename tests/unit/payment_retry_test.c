@@ -728,14 +728,14 @@ TEST(two_living_payments_of_one_hash_are_refused)
 	struct store *t = test_alloc(sizeof(*t));
 	struct send_request q = request(1, 1000);
 	struct scene *before = scene(), *s = scene();
-	uint8_t key[40];
+	uint8_t key[48];
 
 	arena_init(&t->arena);
 	send_pay(before->send, &before->step, &q);
 	store_step(t, before);
 	CHECK(load_all(t, s));
-	memcpy(key, t->records[0].key.data, 40);
-	key[39]++;
+	memcpy(key, t->records[0].key.data, 48);
+	key[47]++;
 	CHECK(send_load(s->send, RECORD_PAYMENT, BYTES_OF(key), t->records[0].value));
 	CHECK(!send_resume(s->send, &s->step, every_htlc, NULL));
 	send_free(s->send);
