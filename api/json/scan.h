@@ -6,9 +6,9 @@
  * not check UTF-8, escapes of surrogates or the range of numbers: json_parse
  * does.
  *
- * INV-1  depth <= JSON_DEPTH_MAX: deeper text is refused, so no reader of what
+ * INV-J1  depth <= JSON_DEPTH_MAX: deeper text is refused, so no reader of what
  *        passed needs more stack than that.
- * INV-2  After JSON_SCAN_WHOLE, _WHOLE_BEFORE or _BAD the scan takes no more
+ * INV-J2  After JSON_SCAN_WHOLE, _WHOLE_BEFORE or _BAD the scan takes no more
  *        bytes until json_scan_init. */
 #ifndef API_JSON_SCAN_H
 #define API_JSON_SCAN_H

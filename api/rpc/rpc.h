@@ -10,9 +10,9 @@
  * or output_size_max unread bytes, its next requests wait unread: the
  * transport asks rpc_client_wants_input and stops reading.  Not thread-safe.
  *
- * INV-1  A call is answered exactly once, and is gone then.
- * INV-2  in_flight counts a client's calls that are not answered.
- * INV-3  A batch answers only when all of its calls are answered; none if all
+ * INV-Q1  A call is answered exactly once, and is gone then.
+ * INV-Q2  in_flight counts a client's calls that are not answered.
+ * INV-Q3  A batch answers only when all of its calls are answered; none if all
  *        were notifications. */
 #ifndef API_RPC_RPC_H
 #define API_RPC_RPC_H

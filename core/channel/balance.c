@@ -75,7 +75,7 @@ struct amount_msat view_cost(const struct channel *ch, enum htlc_view v, struct 
 	return msat_of_sat(commitment_cost(ch->r.type, rate, ch->views[v].untrimmed + more));
 }
 
-/* Adding and taking of amounts that INV-2 bounds. */
+/* Adding and taking of amounts that INV-C2 bounds. */
 static void gain(struct amount_msat *a, struct amount_msat by)
 {
 	ASSERT(msat_add(a, *a, by));

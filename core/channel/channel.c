@@ -124,7 +124,7 @@ struct sign_request *channel_request(struct channel *ch, struct step *s, enum si
 
 void channel_ask(struct channel *ch, struct step *s, enum ask ask, struct sign_request *request)
 {
-	ASSERT(ch->ask == ASK_NONE); /* INV-4 */
+	ASSERT(ch->ask == ASK_NONE); /* INV-C4 */
 	ch->ask = ask;
 	ch->ask_id = step_ask(s, OWNER_CHANNEL, ch->r.key);
 	effect_sign(s->out, ch->ask_id, request);

@@ -3,12 +3,12 @@
 
 static void check_numbers(const struct channel *ch)
 {
-	/* INV-3 */
+	/* INV-C3 */
 	ASSERT(ch->r.remote_number - ch->r.remote_revoked <= 1);
 	ASSERT(ch->r.local_number - ch->r.local_revoked <= 1);
 	ASSERT(ch->secrets.next_index == SHACHAIN_FIRST - ch->r.remote_revoked);
 	ASSERT(ch->r.state == OPENINGD || ch->sigs.number == ch->r.local_number);
-	/* INV-4, INV-6, INV-8 */
+	/* INV-C4, INV-C6, INV-C8 */
 	ASSERT((ch->ask == ASK_NONE) == (ch->ask_id == 0));
 	ASSERT(!(ch->r.data_lost && ch->ask == ASK_PUBLISH));
 	ASSERT(ch->link == LINK_DOWN || ch->connection != 0);
@@ -20,7 +20,7 @@ static void check_view(const struct channel *ch, enum htlc_view v)
 	const struct balance *b = &ch->views[v];
 	struct amount_msat sum = b->left[0];
 
-	/* INV-2 */
+	/* INV-C2 */
 	ASSERT(msat_add(&sum, sum, b->left[1]) && msat_add(&sum, sum, b->offered[0]) && msat_add(&sum, sum, b->offered[1]));
 	ASSERT(msat_cmp(sum, msat_of_sat(ch->r.funding_amount)) == 0);
 	ASSERT(b->feerate.per_kw == channel_record_feerate(&ch->r, v).per_kw);
@@ -33,12 +33,12 @@ static void check_states(const struct channel *ch)
 
 	for (int i = 0; i < HTLC_STATES; i++)
 		live += ch->lists[i].count;
-	/* INV-1 */
+	/* INV-C1 */
 	ASSERT(live == table_count(&ch->htlcs));
 	ASSERT(ch->lists[RCVD_REMOVE_ACK_REVOCATION].count == 0 && ch->lists[SENT_REMOVE_ACK_REVOCATION].count == 0);
-	/* INV-5 */
+	/* INV-C5 */
 	ASSERT(live == 0 || (ch->r.ready_sent && ch->r.ready_received));
-	/* INV-7 */
+	/* INV-C7 */
 	if (ch->link != LINK_UP)
 		ASSERT(ch->lists[SENT_ADD_HTLC].count + ch->lists[RCVD_ADD_HTLC].count + ch->lists[SENT_REMOVE_HTLC].count +
 			       ch->lists[RCVD_REMOVE_HTLC].count == 0);

@@ -11,7 +11,7 @@ void fail_publish(struct channel *ch, struct step *s)
 {
 	struct sign_request *r;
 
-	/* INV-6, B2.message_retransmission.36 */
+	/* INV-C6, B2.message_retransmission.36 */
 	if (ch->r.data_lost || ch->ask == ASK_PUBLISH)
 		return;
 	channel_unask(ch);

@@ -1,13 +1,13 @@
 /* What a channel holds; seen by the files of this room only.
  *
- * INV-1  Every live HTLC is in `htlcs` and in the list of its state; one that is gone is in neither.
- * INV-2  In each view: left[0] + left[1] + offered[0] + offered[1] is the funding amount.
- * INV-3  remote_revoked <= remote_number <= remote_revoked + 1; the same for local.
- * INV-4  At most one question to the signer is open; no message of ours that changes a commitment leaves while it is.
- * INV-5  No HTLC is past SENT_ADD_COMMIT or RCVD_ADD_COMMIT before both channel_ready.
- * INV-6  After data loss no signature of our commitment is ever asked for.
- * INV-7  An ADD_HTLC or REMOVE_HTLC state exists only while the link is up.
- * INV-8  link != LINK_DOWN only with a connection. */
+ * INV-C1  Every live HTLC is in `htlcs` and in the list of its state; one that is gone is in neither.
+ * INV-C2  In each view: left[0] + left[1] + offered[0] + offered[1] is the funding amount.
+ * INV-C3  remote_revoked <= remote_number <= remote_revoked + 1; the same for local.
+ * INV-C4  At most one question to the signer is open; no message of ours that changes a commitment leaves while it is.
+ * INV-C5  No HTLC is past SENT_ADD_COMMIT or RCVD_ADD_COMMIT before both channel_ready.
+ * INV-C6  After data loss no signature of our commitment is ever asked for.
+ * INV-C7  An ADD_HTLC or REMOVE_HTLC state exists only while the link is up.
+ * INV-C8  link != LINK_DOWN only with a connection. */
 #ifndef CHANNEL_MACHINE_H
 #define CHANNEL_MACHINE_H
 

@@ -148,7 +148,7 @@ struct commitment_spec *channel_spec(const struct channel *ch, enum htlc_view v,
 	struct commitment_spec *spec = spec_of(&ch->r, all, count, (struct choice){ false, v }, number, point, a);
 	enum side owner = view_side(v);
 
-	/* INV-2 from the other end: the running sums say the same. */
+	/* INV-C2 from the other end: the running sums say the same. */
 	ASSERT(msat_cmp(spec->broadcaster_balance, ch->views[v].left[owner]) == 0);
 	ASSERT(msat_cmp(spec->countersignatory_balance, ch->views[v].left[side_other(owner)]) == 0);
 	ASSERT(spec->htlc_count == ch->views[v].count[0] + ch->views[v].count[1]);

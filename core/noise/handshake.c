@@ -178,7 +178,7 @@ bool noise_collect(struct noise *n, struct bytes *in, size_t size)
 		buf_clear(&n->in);
 		n->in_given = false;
 	}
-	ASSERT(n->in.size <= size); /* INV-N3 */
+	ASSERT(n->in.size <= size); /* INV-T3 */
 	take = size - n->in.size < in->size ? size - n->in.size : in->size;
 	buf_add(&n->in, in->data, take);
 	if (take)
@@ -324,11 +324,11 @@ enum noise_event noise_input(struct noise *n, struct bytes *in, struct bytes *me
 		return noise_collect(n, in, NOISE_ACT3_SIZE) ? read_act_three(n) : NOISE_MORE;
 	case NOISE_ACT1_ECDH:
 	case NOISE_ACT2_ECDH:
-		return NOISE_NEED_ECDH; /* INV-N1 */
+		return NOISE_NEED_ECDH; /* INV-T1 */
 	case NOISE_OPEN:
 		return noise_transport_input(n, in, message);
 	case NOISE_FAILED:
-		return NOISE_FAIL; /* INV-N2 */
+		return NOISE_FAIL; /* INV-T2 */
 	}
 	UNREACHABLE();
 }

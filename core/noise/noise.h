@@ -5,12 +5,12 @@
  *   responder:  ACT1 --act one--> ACT1_ECDH --secret--> ACT3 --act three--> OPEN
  *   any --fault--> FAILED
  *
- * INV-N1  The node's private key is not here: the one shared secret of it that
+ * INV-T1  The node's private key is not here: the one shared secret of it that
  *         each side needs is asked for (ACT1_ECDH, ACT2_ECDH) and answered
  *         whenever the signer likes.  No input is consumed meanwhile.
- * INV-N2  What failed stays failed, and nothing is written after a fault.
- * INV-N3  Buffered input never exceeds the piece that is being waited for.
- * INV-N4  No key is used with one nonce twice: nonces only grow, and at 1000
+ * INV-T2  What failed stays failed, and nothing is written after a fault.
+ * INV-T3  Buffered input never exceeds the piece that is being waited for.
+ * INV-T4  No key is used with one nonce twice: nonces only grow, and at 1000
  *         the key is replaced (BOLT 8 "Lightning Message Key Rotation").
  *
  * The owner keeps a struct noise for one connection; nothing of it is stored. */

@@ -3,10 +3,10 @@
 #include "runtime/exec/coalesce.h"
 
 /* Invariants:
- *	INV-1 an effect is released only after the commit of every PERSIST of its batch and of all batches before
- *	INV-2 effects are released once, in the order in which they were added
- *	INV-3 at most one commit is under way
- *	INV-4 a batch is closed only when the core is quiet: every event stepped, flushed, every answer that was
+ *	INV-E1 an effect is released only after the commit of every PERSIST of its batch and of all batches before
+ *	INV-E2 effects are released once, in the order in which they were added
+ *	INV-E3 at most one commit is under way
+ *	INV-E4 a batch is closed only when the core is quiet: every event stepped, flushed, every answer that was
  *	      given at once stepped too */
 
 struct batch {

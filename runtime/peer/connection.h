@@ -3,10 +3,10 @@
  *	HANDSHAKE --READY--> OPEN --hang up--> LAST_WORDS --sent--> LINGER --their FIN, time--> CLOSED
  *	any --error, EOF, timeout--> CLOSED
  *
- * INV-1 what is read is given to noise at once; only while the signer is asked do bytes wait in `waiting`,
+ * INV-K1 what is read is given to noise at once; only while the signer is asked do bytes wait in `waiting`,
  *       and then nothing more is read
- * INV-2 at most one write is under way; what comes meanwhile collects in `out`
- * INV-3 `out` and `sending` together stay below unsent_max plus one message */
+ * INV-K2 at most one write is under way; what comes meanwhile collects in `out`
+ * INV-K3 `out` and `sending` together stay below unsent_max plus one message */
 #ifndef RUNTIME_PEER_CONNECTION_H
 #define RUNTIME_PEER_CONNECTION_H
 

@@ -427,7 +427,7 @@ TEST(streams_are_cut_anywhere)
 		left = BYTES(out.data + at, step);
 		do {
 			e = noise_input(&n, &left, &message);
-			CHECK(n.in.size <= NOISE_MESSAGE_MAX + AEAD_TAG_SIZE); /* INV-N3 */
+			CHECK(n.in.size <= NOISE_MESSAGE_MAX + AEAD_TAG_SIZE); /* INV-T3 */
 			if (e == NOISE_MESSAGE) {
 				CHECK_EQ(message.size, sizes[got]);
 				CHECK(bytes_equal(message, BYTES(plain.data, sizes[got])));
