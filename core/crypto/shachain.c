@@ -3,7 +3,8 @@
 #include "base/cursor.h"
 #include "crypto/hash.h"
 
-/* Flips the bits of index in secret, from bit from - 1 down to 0, hashing after each. */
+/* Flips the bits of index in secret, from the highest of so many down to bit 0, hashing after each:
+ * B3.per_commitment_secret_requirements.4. */
 static struct secret32 derive(const struct secret32 *from_secret, int bits, uint64_t index)
 {
 	struct secret32 p = *from_secret;
@@ -29,6 +30,7 @@ struct secret32 shachain_from_seed(const struct secret32 *seed, uint64_t index)
 void shachain_init(struct shachain *s)
 {
 	memset(s, 0, sizeof(*s));
+	/* B3.per_commitment_secret_requirements.3: from there down. */
 	s->next_index = SHACHAIN_FIRST;
 }
 

@@ -536,8 +536,28 @@ TEST(lost_deposits_are_forgotten)
 	r = world_pay(2, &o, 10000);
 	r.min_confirmations = 0;
 	CHECK_EQ(world_ask(w, &r).code, FUNDS_CANNOT_AFFORD);
-	world_mine_empty(w, WALLET_BURIED_BLOCKS + 1);
+	world_mine_empty(w, WALLET_BURIED_BLOCKS);
+	CHECK(world_balance(w).unconfirmed.v > 0);
+	world_mine_empty(w, 1);
 	CHECK(world_balance(w).unconfirmed.v == 0 && world_balance(w).lost.v == 0 && world_balance(w).confirmed.v == 0);
+	CHECK(world_tell(w, FUNDS_SIGN, 1).failed);
+	world_free(w);
+}
+
+/* The same for coins that were only reserved; those of other deposits are free again. */
+TEST(reservations_of_lost_deposits_end)
+{
+	struct world *w = world_new("regtest", 0);
+	struct funds_output o;
+	struct funds_request r = world_pay(1, &o, 120000);
+
+	world_deposit(w, ADDRESS_P2WPKH, 50000);
+	world_deposit(w, ADDRESS_P2WPKH, 100000);
+	CHECK(!world_ask(w, &r).failed);
+	world_undo(w);
+	CHECK_EQ(world_balance(w).reserved.v, 150000);
+	world_mine_empty(w, WALLET_BURIED_BLOCKS + 1);
+	CHECK(world_balance(w).reserved.v == 0 && world_balance(w).confirmed.v == 50000);
 	world_free(w);
 }
 
@@ -588,6 +608,50 @@ TEST(a_rival_kills_what_conflicts_with_it)
 	CHECK(world_coin(w, &a, &c) && c.spent && c.spent_height == 0);
 	CHECK(world_balance(w).confirmed.v == 0 && world_balance(w).unconfirmed.v > 0);
 	CHECK(!world_tell(w, FUNDS_SIGN, 1).failed && !world_tell(w, FUNDS_SIGN, 2).failed);
+	world_free(w);
+}
+
+/* Other transactions of a block change nothing for what waits. */
+TEST(strangers_payments_do_not_matter)
+{
+	struct world *w = world_new("regtest", 0);
+	struct funds_output o[2];
+	struct funds_request sent = world_pay(1, &o[0], 60000), waiting = world_pay(2, &o[1], 60000);
+	struct wallet_balance before;
+
+	world_deposit(w, ADDRESS_P2WPKH, 100000);
+	world_deposit(w, ADDRESS_P2WPKH, 100000);
+	world_send(w, &sent);
+	CHECK(!world_ask(w, &waiting).failed);
+	before = world_balance(w);
+	world_deposit(w, ADDRESS_P2TR, 5000);
+	before.confirmed.v += 5000;
+	CHECK(world_balance(w).unconfirmed.v == before.unconfirmed.v && world_balance(w).reserved.v == before.reserved.v);
+	CHECK_EQ(world_balance(w).confirmed.v, before.confirmed.v);
+	world_undo(w);
+	CHECK(!world_tell(w, FUNDS_SIGN, 1).failed && !world_tell(w, FUNDS_SIGN, 2).failed);
+	world_free(w);
+}
+
+/* What was replaced or given up is forgotten once what took its coins is buried. */
+TEST(dead_payments_are_forgotten)
+{
+	struct world *w = world_new("regtest", 0);
+	struct funds_output o[2];
+	struct funds_request r = world_pay(1, &o[0], 60000), bump = world_pay(2, &o[1], 60000);
+	uint32_t records;
+
+	world_deposit(w, ADDRESS_P2WPKH, 100000);
+	records = w->record_count;
+	world_send(w, &r);
+	bump.replaces = 1;
+	bump.feerate.per_kw = 3000;
+	world_mine_one(w, world_send(w, &bump));
+	world_mine_empty(w, WALLET_BURIED_BLOCKS - 1);
+	/* The deposit, the change, both payments, and the change chain's record. */
+	CHECK_EQ(w->record_count, records + 1 + 2 + 1);
+	world_mine_empty(w, 1);
+	CHECK_EQ(w->record_count, records + 1);
 	world_free(w);
 }
 
@@ -708,7 +772,11 @@ TEST(a_child_pays_for_its_parent)
 	CHECK_EQ(t->output_count, 1);
 	weight = tx_weight(t) - 1 + anchor.witness_weight + r.parent_weight;
 	CHECK((a.fee.v + 284) * 1000 >= weight * 5000 && (a.fee.v + 284) * 1000 <= (weight + 10) * 5000);
+	CHECK(!world_watches(w, world_outpoint(w, &anchor.prev)));
+	w->no_reload = true; /* it must be watched now, not only after a restart */
 	world_tell(w, FUNDS_SPENT, 1);
+	CHECK(world_watches(w, world_outpoint(w, &anchor.prev)));
+	w->no_reload = false;
 	/* Another's anchor claim confirms: ours is dead, its coin free. */
 	struct tx *rival = tx_new(&w->arena, 2, 1, 1, 0);
 
