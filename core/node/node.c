@@ -215,17 +215,41 @@ struct node_channel *node_channel_by_funding(const struct node *n, const struct 
 	return table_get(&n->by_funding, BYTES_OF(key));
 }
 
+static void take_from_rival(struct node *n, struct step *s, struct node_channel *c)
+{
+	ASSERT(table_remove(&n->by_funding, BYTES_OF(c->funding_key)) == c);
+	c->in_by_funding = false;
+	node_channel_unwatch(s, c);
+}
+
+/* Two channels with one funding outpoint: the peer lied about one of them (CVE-2019-12998).  What we pay for
+ * ourselves is not the lie: its peer knows the outpoint before we have the channel, and may have told a friend.
+ * Else the first is right: only its opener could know the outpoint then. */
+static bool has_no_rival(struct node *n, struct step *s, struct node_channel *c)
+{
+	struct node_channel *rival = table_get(&n->by_funding, BYTES_OF(c->funding_key));
+	bool we_pay = channel_record_of(c->channel)->opener == SIDE_LOCAL;
+	struct channel_notes notes;
+
+	if (!rival)
+		return true;
+	log_write(s->log, LOG_WARN, "channel", "a channel claims the funding output of another one");
+	if (we_pay)
+		take_from_rival(n, s, rival);
+	channel_notes_init(&notes);
+	channel_abandon(we_pay ? rival->channel : c->channel, s, &notes, "that funding output belongs to another channel");
+	node_route(n, s, &notes);
+	return we_pay;
+}
+
 void node_channel_watch(struct node *n, struct step *s, struct node_channel *c)
 {
 	const struct channel_record *r = channel_record_of(c->channel);
 
 	if (!c->in_by_funding) {
 		outpoint_key(c->funding_key, &r->funding);
-		/* Two channels with one funding outpoint: the peer lied about one of them (CVE-2019-12998). */
-		if (table_get(&n->by_funding, BYTES_OF(c->funding_key))) {
-			log_write(s->log, LOG_WARN, "channel", "a channel claims the funding output of another one");
+		if (!has_no_rival(n, s, c))
 			return;
-		}
 		table_add(&n->by_funding, c);
 		c->in_by_funding = true;
 		effect_watch_script(s->out, channel_record_funding_script(r, &s->out->arena));

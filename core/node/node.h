@@ -68,6 +68,8 @@ MUST_USE bool node_start(struct node *n, uint64_t now_ms, struct effects *out);
 
 void node_step(struct node *n, const struct event *event, struct effects *out);
 void node_flush(struct node *n, uint64_t now_ms, struct effects *out);
+/* The invariants of the whole (core/node/state.h); ASSERTs.  Reads everything: for tests. */
+void node_check(const struct node *n);
 /* When it next wants EVENT_TICK, Unix milliseconds; UINT64_MAX: never. */
 uint64_t node_deadline(const struct node *n);
 

@@ -1,7 +1,7 @@
 /* What the node holds; seen by the files of this room only.
  *
  * INV-N1  Every channel is in `channels` and in its peer's list, and from
- *         CHANNEL_NOTE_WATCH_FUNDING on in `by_funding`.
+ *         CHANNEL_NOTE_WATCH_FUNDING on in `by_funding`: no two have one funding outpoint.
  * INV-N2  Every connection is that of exactly one peer.
  * INV-N3  A call is answered exactly once: it leaves `calls` with its reply.
  * INV-N4  A transaction in the outbox is offered to the network at every block until

@@ -57,6 +57,8 @@ struct rig {
 	struct local_signer *signer;
 	struct delayed_signer *slow;   /* answers when rig_signer_tick is called, if signer_late */
 	bool signer_late, wallet_late, wallet_fails;
+	bool has_fake;                 /* the wallet lies about what it builds */
+	struct outpoint fake;
 	struct memory_disk *disk;
 	struct store *store;
 	struct exec *exec;
@@ -117,6 +119,10 @@ static inline void rig_answer(struct rig *r, const struct rig_question *q)
 		a.txid = tx_id(t);
 		a.output_index = index;
 		a.output_amounts = amounts;
+		if (r->has_fake) {
+			a.txid = r->fake.txid;
+			index[0] = r->fake.index;
+		}
 	} else if (q->kind == FUNDS_SIGN && !a.failed) {
 		struct bytes item = BYTES("signed", 6);
 
@@ -362,6 +368,7 @@ static inline void rig_event(struct rig *r, struct event *e)
 	e->now_ms = r->now_ms;
 	exec_event(r->exec, e);
 	exec_run(r->exec, r->now_ms);
+	node_check(r->node);
 }
 
 static inline void rig_synced(struct rig *r)
