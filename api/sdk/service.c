@@ -96,7 +96,8 @@ static void open_methods(struct service *s)
 {
 	const struct daemon_config *c = &s->config.daemon;
 	struct node_port port = {
-		.context = s, .node = daemon_node(s->daemon), .wallet = daemon_wallet(s->daemon), .directory = c->directory,
+		.context = s, .node = daemon_node(s->daemon), .wallet = daemon_wallet(s->daemon),
+		.directory = c->directory ? c->directory : "",
 		.now_ms = now_ms, .command = command, .call_gone = call_gone, .query = query,
 	};
 	struct rpc_limits limits;
