@@ -254,6 +254,8 @@ static void with_range(struct channel *ch, struct step *s, struct channel_notes 
 	struct amount_sat low = sat_max(ch->talk.low, m->tlvs.fee_range->min_fee_satoshis);
 	struct amount_sat high = sat_min(ch->talk.high, m->tlvs.fee_range->max_fee_satoshis);
 
+	/* Whatever is accepted, nobody pays more than there is. */
+	high = sat_min(high, payer_has(ch));
 	if (SAT_LESS(high, low)) {
 		/* B2.closing_signed.12; B2.closing_signed.13 by the deadline */
 		channel_note(ch, s, notes, CHANNEL_NOTE_WARN)->text = "our ranges of closing fees do not overlap";

@@ -51,6 +51,10 @@ void fail_with(struct channel *ch, struct step *s, struct channel_notes *notes, 
 		opening_failed(ch, s, notes, tell_peer, "%s", text);
 		return;
 	}
+	if (ready_nothing_at_stake(ch) && ch->r.funding_height == 0) {
+		ready_forget(ch, s, notes, text, tell_peer);
+		return;
+	}
 	channel_log(ch, s, LOG_WARN, "failing: %s", text);
 	keep_words(ch, text);
 	if (tell_peer)

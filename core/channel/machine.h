@@ -209,6 +209,9 @@ void opening_set_balances(struct channel *ch, struct amount_msat push, struct fe
 
 /* ready.c */
 void ready_try(struct channel *ch, struct step *s, struct channel_notes *notes);
+/* We are the fundee, and never called the channel ready. */
+bool ready_nothing_at_stake(const struct channel *ch);
+void ready_forget(struct channel *ch, struct step *s, struct channel_notes *notes, const char *why, bool tell_peer);
 void ready_send(struct channel *ch, struct step *s);
 void ready_on_message(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message);
 

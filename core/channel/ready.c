@@ -84,9 +84,20 @@ void ready_on_message(struct channel *ch, struct step *s, struct channel_notes *
 }
 
 /* Whether all that is ours in it came with push_msat of a channel that was never usable. */
-static bool nothing_at_stake(const struct channel *ch)
+bool ready_nothing_at_stake(const struct channel *ch)
 {
 	return ch->r.opener == SIDE_REMOTE && ch->r.state == CHANNELD_AWAITING_LOCKIN && !ch->r.ready_sent;
+}
+
+/* A fundee that kept channels whose funding never comes could be filled up with them. */
+void ready_forget(struct channel *ch, struct step *s, struct channel_notes *notes, const char *why, bool tell_peer)
+{
+	channel_log(ch, s, LOG_INFO, "forgotten: %s", why);
+	if (tell_peer)
+		channel_send_error(ch, s, why);
+	channel_unlink(ch, s, notes);
+	channel_forget(ch, s);
+	channel_note(ch, s, notes, CHANNEL_NOTE_FORGOTTEN)->text = arena_string(&s->out->arena, why);
 }
 
 void channel_abandon(struct channel *ch, struct step *s, struct channel_notes *notes, const char *why)
@@ -97,15 +108,10 @@ void channel_abandon(struct channel *ch, struct step *s, struct channel_notes *n
 		opening_failed(ch, s, notes, true, "%s", why);
 		return;
 	}
-	if (!nothing_at_stake(ch)) {
+	if (ready_nothing_at_stake(ch))
+		ready_forget(ch, s, notes, why, true);
+	else
 		channel_fail(ch, s, notes, why);
-		return;
-	}
-	channel_log(ch, s, LOG_INFO, "forgotten: %s", why);
-	channel_send_error(ch, s, why);
-	channel_unlink(ch, s, notes);
-	channel_forget(ch, s);
-	channel_note(ch, s, notes, CHANNEL_NOTE_FORGOTTEN)->text = arena_string(&s->out->arena, why);
 }
 
 static bool pays_us_right(const struct channel *ch, const struct step *s, const struct tx_output *output)
@@ -171,7 +177,7 @@ void channel_block(struct channel *ch, struct step *s, struct channel_notes *not
 	if (ch->dead || ch->r.state == OPENINGD || ch->r.state >= AWAITING_UNILATERAL)
 		return;
 	/* B2.channel_ready.11 */
-	if (nothing_at_stake(ch) && ch->r.funding_height == 0 && s->height >= ch->r.first_height + FUNDING_TIMEOUT_BLOCKS) {
+	if (ready_nothing_at_stake(ch) && ch->r.funding_height == 0 && s->height >= ch->r.first_height + FUNDING_TIMEOUT_BLOCKS) {
 		channel_abandon(ch, s, notes, "the funding transaction did not confirm in 2016 blocks");
 		return;
 	}

@@ -30,6 +30,9 @@ const char *terms_peer_side(const struct channel_policy *p, const struct channel
 		return "htlc_minimum_msat is too large";
 	if (MSAT_LESS(theirs->max_in_flight, msat_ppm(capacity, p->peer_in_flight_min_ppm)))
 		return "max_htlc_value_in_flight_msat is too small";
+	/* Also so that no later sum with it can overflow. */
+	if (SAT_LESS(funding, theirs->reserve))
+		return "channel_reserve_satoshis is above funding_satoshis";
 	if (MSAT_LESS(msat_ppm(capacity, p->peer_reserve_max_ppm), msat_of_sat(theirs->reserve)) &&
 	    SAT_LESS(p->dust_limit_max, theirs->reserve))
 		return "channel_reserve_satoshis is too large";
@@ -42,6 +45,8 @@ const char *terms_balances(const struct terms *t)
 	struct amount_msat opener, cost, rest;
 	struct amount_sat reserve = t->opener->reserve;
 
+	if (SAT_LESS(t->funding, t->opener->reserve) || SAT_LESS(t->funding, t->accepter->reserve))
+		return "the channel reserve is above the channel's amount";
 	/* B2.open_channel.4, B2.open_channel.26 */
 	if (!msat_sub(&opener, msat_of_sat(t->funding), t->push))
 		return "push_msat is above funding_satoshis";

@@ -533,6 +533,20 @@ TEST(ranges_without_overlap)
 	pair_release(&p);
 }
 
+TEST(a_range_beyond_all_money)
+{
+	struct pair p;
+	struct msg_closing_signed m;
+	struct tlv_closing_signed_fee_range range = { SAT(UINT64_MAX - 1), SAT(UINT64_MAX) };
+
+	pair_ready(&p, true);
+	to_closing_signed(&p, &m);
+	inject_closing(&p, 1, 400, &range);
+	CHECK_EQ(p.side[1].warnings_noted, 1); /* B2.closing_signed.12 */
+	CHECK_EQ(p.side[1].failed, 0);
+	pair_release(&p);
+}
+
 TEST(an_opener_that_changes_its_mind)
 {
 	struct pair p;

@@ -292,6 +292,8 @@ static void nobody_has_more_than_reserve(struct msg_open_channel *m)
 static void too_little(struct msg_open_channel *m) { m->funding_satoshis = SAT(19999); m->push_msat = MSAT(0); }
 static void too_much(struct msg_open_channel *m) { m->funding_satoshis = SAT(16777216); }
 static void greedy_reserve(struct msg_open_channel *m) { m->channel_reserve_satoshis = SAT(200001); }
+static void monstrous_reserve(struct msg_open_channel *m) { m->channel_reserve_satoshis = SAT(UINT64_MAX); }
+static void monstrous_amount(struct msg_open_channel *m) { m->funding_satoshis = SAT(UINT64_MAX / 1000); }
 static void small_in_flight(struct msg_open_channel *m) { m->max_htlc_value_in_flight_msat = MSAT(999999); }
 static void large_minimum(struct msg_open_channel *m) { m->htlc_minimum_msat = MSAT(10000001); }
 static void old_upfront(struct msg_open_channel *m)
@@ -359,6 +361,9 @@ TEST(open_channel_that_we_refuse)
 	check_refused(NULL, too_little, "funding_satoshis is too small");
 	check_refused(only_small, too_much, "funding_satoshis is too large");
 	check_refused(NULL, greedy_reserve, "channel_reserve_satoshis is too large");
+	/* Numbers that only want to overflow. */
+	check_refused(NULL, monstrous_reserve, "channel_reserve_satoshis is above funding_satoshis");
+	check_refused(NULL, monstrous_amount, "funding_satoshis is too large");
 	check_refused(NULL, small_in_flight, "max_htlc_value_in_flight_msat is too small");
 	check_refused(NULL, large_minimum, "htlc_minimum_msat is too large");
 	check_refused(NULL, old_upfront, "invalid upfront shutdown script");
@@ -525,6 +530,7 @@ static void check_accept_refused(void (*tamper)(struct msg_accept_channel *m), c
 }
 
 static void a_low_reserve(struct msg_accept_channel *m) { m->channel_reserve_satoshis = SAT(353); }
+static void a_monstrous_reserve(struct msg_accept_channel *m) { m->channel_reserve_satoshis = SAT(UINT64_MAX); }
 static void a_high_dust(struct msg_accept_channel *m) { m->dust_limit_satoshis = SAT(10001); }
 static void a_low_dust(struct msg_accept_channel *m) { m->dust_limit_satoshis = SAT(353); }
 static void a_no_type(struct msg_accept_channel *m) { m->tlvs.channel_type = NULL; }
@@ -551,6 +557,7 @@ static void a_script(struct msg_accept_channel *m)
 TEST(accept_channel_that_we_refuse)
 {
 	check_accept_refused(a_low_reserve, "channel_reserve_satoshis is below our dust_limit_satoshis"); /* B2.accept_channel.6 */
+	check_accept_refused(a_monstrous_reserve, "channel_reserve_satoshis is above funding_satoshis");
 	check_accept_refused(a_high_dust, "dust_limit_satoshis is above our channel_reserve_satoshis"); /* B2.accept_channel.7 */
 	check_accept_refused(a_no_type, "accept_channel has no channel_type"); /* B2.accept_channel.8 */
 	check_accept_refused(a_other_type, "accept_channel has another channel_type"); /* B2.accept_channel.9 */
@@ -871,6 +878,52 @@ TEST(the_fundee_forgets_after_2016_blocks)
 	CHECK(!p.side[1].store);
 	CHECK_EQ(p.side[0].forgotten, 0);
 	CHECK_EQ(pair_peek_type(&p, 0), MSG_ERROR);
+	pair_release(&p);
+}
+
+TEST(an_error_before_the_funding_is_seen)
+{
+	struct channel_notes notes;
+	struct pair p;
+	struct step *s;
+
+	/* The fundee has nothing to publish: it forgets, or it could be filled up with such channels. */
+	pair_init(&p);
+	open_to_lockin(&p);
+	s = pair_begin(&p, 1, &notes);
+	channel_peer_error(p.side[1].ch, s, &notes, "never mind");
+	pair_end(&p, 1, &notes);
+	CHECK_EQ(p.side[1].forgotten, 1);
+	CHECK(!p.side[1].store && !p.side[1].published);
+	pair_release(&p);
+	/* Once the money is there it does not. */
+	pair_init(&p);
+	open_to_lockin(&p);
+	pair_confirm(&p, 1);
+	s = pair_begin(&p, 1, &notes);
+	channel_peer_error(p.side[1].ch, s, &notes, "never mind");
+	pair_end(&p, 1, &notes);
+	CHECK_EQ(p.side[1].forgotten, 0);
+	CHECK(p.side[1].published);
+	/* The opener never forgets money. */
+	s = pair_begin(&p, 0, &notes);
+	channel_peer_error(p.side[0].ch, s, &notes, "never mind");
+	pair_end(&p, 0, &notes);
+	CHECK_EQ(p.side[0].forgotten, 0);
+	CHECK(p.side[0].published);
+	pair_release(&p);
+}
+
+TEST(our_own_reserve_must_fit)
+{
+	struct pair p;
+
+	pair_init(&p);
+	p.args.has_reserve = true;
+	p.args.reserve = SAT(UINT64_MAX);
+	pair_start(&p);
+	CHECK(!p.side[0].ch);
+	CHECK_STR(p.why, "the channel reserve is above the channel's amount");
 	pair_release(&p);
 }
 
