@@ -389,6 +389,8 @@ static void hold(struct pair_side *s, const struct effect *f)
 
 		spec->broadcaster = arena_copy(a, from->broadcaster, sizeof(*from->broadcaster));
 		spec->countersignatory = arena_copy(a, from->countersignatory, sizeof(*from->countersignatory));
+		if (from->keys)
+			spec->keys = arena_copy(a, from->keys, sizeof(*from->keys));
 		spec->htlcs = arena_copy(a, from->htlcs, from->htlc_count * sizeof(from->htlcs[0]));
 		if (revoke) {
 			s->held.request.u.revoke.next = spec;

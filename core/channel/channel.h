@@ -211,6 +211,10 @@ MUST_USE bool channel_set_feerate(struct channel *ch, struct step *s, struct fee
 /* Sends what can be sent: call it when the batch has no more events, after any of the above. */
 void channel_flush(struct channel *ch, struct step *s, struct channel_notes *notes);
 
+/* While nothing else is to do: derives the keys of one commitment to come into the policy's memo, where they wait for
+ * whoever needs them.  False if there are none to derive. */
+MUST_USE bool channel_ahead(struct channel *ch);
+
 /* Ending */
 
 struct channel_shutdown_args {

@@ -167,6 +167,7 @@ bool commit_verify(struct channel *ch, struct arena *a, const struct commitment_
 		   const struct sig64 *htlcs, uint32_t htlc_count, const char **why)
 {
 	struct commitment *c = commitment_build(a, spec);
+	struct memo *memo = ch->policy->memo;
 	struct sha256 *hashes;
 
 	if (!c) {
@@ -175,7 +176,7 @@ bool commit_verify(struct channel *ch, struct arena *a, const struct commitment_
 	}
 	/* B2.commitment_signed.24 (B2.funding_created.7 and B2.funding_signed.4 for the first one); ecdsa_verify
 	 * refuses a high S */
-	if (!ecdsa_verify(sig, &c->sighash, &spec->countersignatory->funding)) {
+	if (!memo_verify(memo, sig, &c->sighash, &spec->countersignatory->funding)) {
 		*why = "bad signature of the commitment";
 		return false;
 	}
@@ -188,7 +189,7 @@ bool commit_verify(struct channel *ch, struct arena *a, const struct commitment_
 	htlc_tx_countersign_hashes(a, c, hashes);
 	/* B2.commitment_signed.26 */
 	for (uint32_t i = 0; i < htlc_count; i++) {
-		if (!ecdsa_verify(&htlcs[i], &hashes[i], &c->keys.countersignatory_htlc)) {
+		if (!memo_verify(memo, &htlcs[i], &hashes[i], &c->keys.countersignatory_htlc)) {
 			*why = "bad signature of an HTLC transaction";
 			return false;
 		}

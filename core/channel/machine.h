@@ -119,6 +119,7 @@ struct channel {
 	struct feerate fee_low, fee_high; /* of the closing transaction, by the user */
 	struct buf closing_tx;         /* agreed on, in this run */
 	struct loading *loading;       /* owned; only between channel_load and channel_start */
+	bool ahead[2];                 /* by side: the keys of its next commitment are not derived yet */
 	struct txid commitment_txid;   /* of our latest commitment, once it was built */
 	bool has_commitment_txid;
 };
@@ -238,7 +239,6 @@ void commit_on_message(struct channel *ch, struct step *s, struct channel_notes 
 void commit_on_batch(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message);
 bool commit_verify(struct channel *ch, struct arena *a, const struct commitment_spec *spec, const struct sig64 *sig,
 		   const struct sig64 *htlcs, uint32_t htlc_count, const char **why);
-bool secret_matches(const struct secret32 *secret, const struct pubkey *point);
 void revoke_start(struct channel *ch, struct step *s);
 void revoke_send_again(struct channel *ch, struct step *s);
 void revoke_on_answer(struct channel *ch, struct step *s, struct channel_notes *notes, const struct sign_answer *answer);

@@ -4,6 +4,7 @@
 
 #include "bitcoin/tx.h"
 #include "channel/record.h"
+#include "contract/memo.h"
 #include "step/step.h"
 
 #define ACCEPTED_HTLCS_MAX 483u          /* BOLT 2 */
@@ -46,6 +47,8 @@ struct channel_policy {
 
 	uint32_t expiry_grace_blocks;        /* G: after an offered HTLC's expiry, before we go on chain */
 	uint32_t fulfill_deadline_blocks;    /* 2R+G+S: before the expiry of an HTLC we fulfilled */
+
+	struct memo *memo;                   /* borrowed; NULL: everything is computed anew */
 
 	uint64_t closing_timeout_ms;         /* without an answer to closing_signed */
 	uint64_t opening_timeout_ms;         /* without an answer while opening */

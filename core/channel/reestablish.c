@@ -137,7 +137,7 @@ static void judge_proof(struct channel *ch, struct step *s, struct channel_notes
 		return;
 	}
 	if (ahead < 2) {
-		if (secret_matches(&m->your_last_per_commitment_secret, &ch->r.local_points[ahead]))
+		if (memo_secret(ch->policy->memo, &m->your_last_per_commitment_secret, &ch->r.local_points[ahead]))
 			data_lost(ch, s, notes);
 		else
 			channel_broken_for_good(ch, s, notes, "your_last_per_commitment_secret is wrong");
@@ -155,7 +155,7 @@ static void judge_proof(struct channel *ch, struct step *s, struct channel_notes
 void reestablish_on_proof(struct channel *ch, struct step *s, struct channel_notes *notes, const struct sign_answer *answer)
 {
 	ASSERT(ch->proof);
-	if (secret_matches(&ch->proof->your_last_per_commitment_secret, &answer->next_point))
+	if (memo_secret(ch->policy->memo, &ch->proof->your_last_per_commitment_secret, &answer->next_point))
 		data_lost(ch, s, notes);
 	else
 		channel_broken_for_good(ch, s, notes, "your_last_per_commitment_secret is wrong");

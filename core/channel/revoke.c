@@ -4,15 +4,6 @@
 
 #include "channel/machine.h"
 
-/* secret * G is the point.  The secret is public from here on; no blinding is needed: P + secret * G = 2 * P. */
-bool secret_matches(const struct secret32 *secret, const struct pubkey *point)
-{
-	struct pubkey sum, twice;
-
-	return seckey_valid(secret) && pubkey_add(&sum, point, secret->v) && pubkey_add_point(&twice, point, point) &&
-	       SAME(sum, twice);
-}
-
 /* Ours */
 
 void revoke_start(struct channel *ch, struct step *s)
@@ -71,7 +62,7 @@ void revoke_on_answer(struct channel *ch, struct step *s, struct channel_notes *
 	struct channel_htlc *h;
 
 	/* A wrong secret would be a breach of our own making: nothing leaves. */
-	if (!secret_matches(&answer->secret, &ch->r.local_points[0]) || !pubkey_valid(&answer->next_point)) {
+	if (!memo_secret(ch->policy->memo, &answer->secret, &ch->r.local_points[0]) || !pubkey_valid(&answer->next_point)) {
 		fail_with(ch, s, notes, "internal error: the signer gave a wrong secret", true);
 		return;
 	}
@@ -80,6 +71,7 @@ void revoke_on_answer(struct channel *ch, struct step *s, struct channel_notes *
 	ch->r.local_secrets[0] = answer->secret;
 	ch->r.local_points[0] = ch->r.local_points[1];
 	ch->r.local_points[1] = answer->next_point;
+	ch->ahead[SIDE_LOCAL] = true;
 	ch->r.revoke_sent_last = true;
 	apply_revoked(ch, RCVD_REMOVE_ACK_COMMIT);
 	apply_revoked(ch, RCVD_REMOVE_COMMIT);
@@ -152,7 +144,7 @@ void revoke_on_message(struct channel *ch, struct step *s, struct channel_notes 
 		return;
 	}
 	/* B2.revoke_and_ack.4 */
-	if (!secret_matches(&m.per_commitment_secret, &ch->r.remote_points[0])) {
+	if (!memo_secret(ch->policy->memo, &m.per_commitment_secret, &ch->r.remote_points[0])) {
 		channel_broken_for_good(ch, s, notes, "revoke_and_ack with a wrong secret");
 		return;
 	}
@@ -168,5 +160,6 @@ void revoke_on_message(struct channel *ch, struct step *s, struct channel_notes 
 	ch->r.remote_revoked++;
 	ch->r.remote_points[0] = ch->r.remote_points[1];
 	ch->r.remote_points[1] = m.next_per_commitment_point;
+	ch->ahead[SIDE_REMOTE] = true;
 	apply_their_revoke(ch, s, notes);
 }

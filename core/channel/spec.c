@@ -147,12 +147,33 @@ struct commitment_spec *channel_spec(const struct channel *ch, enum htlc_view v,
 	const struct channel_htlc **all = all_htlcs(ch, a, &count);
 	struct commitment_spec *spec = spec_of(&ch->r, all, count, (struct choice){ false, v }, number, point, a);
 	enum side owner = view_side(v);
+	struct commitment_keys *keys = ARENA_NEW(a, struct commitment_keys);
 
+	/* Who builds it finds out what is wrong with points that make no keys. */
+	if (memo_keys(ch->policy->memo, keys, spec->broadcaster, spec->countersignatory, point))
+		spec->keys = keys;
 	/* INV-C2 from the other end: the running sums say the same. */
 	ASSERT(msat_cmp(spec->broadcaster_balance, ch->views[v].left[owner]) == 0);
 	ASSERT(msat_cmp(spec->countersignatory_balance, ch->views[v].left[side_other(owner)]) == 0);
 	ASSERT(spec->htlc_count == ch->views[v].count[0] + ch->views[v].count[1]);
 	return spec;
+}
+
+bool channel_ahead(struct channel *ch)
+{
+	for (int i = 0; i < 2; i++) {
+		enum side owner = i ? SIDE_REMOTE : SIDE_LOCAL;
+		const struct pubkey *next = owner == SIDE_LOCAL ? &ch->r.local_points[1] : &ch->r.remote_points[1];
+		const struct basepoints *broadcaster = &ch->r.side[owner].points, *other = &ch->r.side[side_other(owner)].points;
+		struct commitment_keys keys;
+
+		if (!ch->ahead[owner] || ch->dead || !ch->policy->memo)
+			continue;
+		ch->ahead[owner] = false;
+		if (!memo_has_keys(ch->policy->memo, broadcaster, other, next))
+			return memo_keys(ch->policy->memo, &keys, broadcaster, other, next);
+	}
+	return false;
 }
 
 struct commitment_spec *channel_commitment_spec(const struct channel *ch, enum commitment_choice which, struct arena *a)

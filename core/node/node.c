@@ -99,6 +99,7 @@ static void fill_policies(struct node *n)
 		p->minimum_depth_max = p->minimum_depth;
 	p->funding_min = c->funding_min;
 	p->dust_exposure_max = c->dust_exposure_max;
+	p->memo = c->memo;
 }
 
 static void fill_payments(struct node *n)
@@ -680,6 +681,11 @@ static void flush_channels(struct node *n, struct step *s)
 		c->touched = false;
 		if (c->dead)
 			continue;
+		if (!c->ahead) {
+			c->ahead = true;
+			c->ahead_next = n->ahead;
+			n->ahead = c;
+		}
 		channel_notes_init(&notes);
 		channel_flush(c->channel, s, &notes);
 		if (!notes.head)
@@ -700,6 +706,19 @@ void node_flush(struct node *n, uint64_t now_ms, struct effects *out)
 	if (n->counters_changed)
 		counters_persist(n, &s);
 	node_bury(n, &s);
+}
+
+bool node_ahead(struct node *n)
+{
+	while (n->ahead) {
+		struct node_channel *c = n->ahead;
+
+		if (channel_ahead(c->channel))
+			return true;
+		n->ahead = c->ahead_next;
+		c->ahead = false;
+	}
+	return false;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)

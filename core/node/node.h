@@ -13,6 +13,7 @@
 #include "step/event.h"
 
 struct node;
+struct memo;
 
 struct node_address {
 	const char *host; /* literal or DNS name */
@@ -53,6 +54,8 @@ struct node_config {
 	struct amount_sat anchor_reserve; /* kept in the wallet for each anchor channel, up to ten */
 	uint64_t ping_interval_ms;
 	uint64_t reconnect_max_ms;      /* back-off's ceiling */
+
+	struct memo *memo;              /* borrowed; what was computed once (contract/memo.h); NULL: none */
 };
 
 void node_config_default(struct node_config *c, const struct network *network);
@@ -70,6 +73,9 @@ void node_step(struct node *n, const struct event *event, struct effects *out);
 void node_flush(struct node *n, uint64_t now_ms, struct effects *out);
 /* The invariants of the whole (core/node/state.h); ASSERTs.  Reads everything: for tests. */
 void node_check(const struct node *n);
+/* While nothing waits: computes a piece of what will be needed (contract/memo.h).  Changes nothing that anybody could
+ * see but how long the next step takes.  False if there is nothing left. */
+MUST_USE bool node_ahead(struct node *n);
 /* When it next wants EVENT_TICK, Unix milliseconds; UINT64_MAX: never. */
 uint64_t node_deadline(const struct node *n);
 

@@ -304,7 +304,7 @@ static void bury_one(struct node *n, struct step *s, struct node_channel *c)
 	mem_free(c);
 }
 
-static void drop_from_touched(struct node *n)
+static void drop_from_lists(struct node *n)
 {
 	struct node_channel **at = &n->touched, *c;
 
@@ -313,6 +313,13 @@ static void drop_from_touched(struct node *n)
 			*at = c->touched_next;
 		else
 			at = &c->touched_next;
+	}
+	at = &n->ahead;
+	while ((c = *at)) {
+		if (c->dead)
+			*at = c->ahead_next;
+		else
+			at = &c->ahead_next;
 	}
 }
 
@@ -323,7 +330,7 @@ void node_bury(struct node *n, struct step *s)
 
 	if (n->some_dead) {
 		n->some_dead = false;
-		drop_from_touched(n);
+		drop_from_lists(n);
 		while ((c = table_next(&n->channels, &at)))
 			if (c->dead)
 				bury_one(n, s, c);

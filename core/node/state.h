@@ -40,6 +40,8 @@ struct node_channel {
 	bool in_by_funding;
 	bool touched;              /* is in the node's list of channels to flush */
 	struct node_channel *touched_next;
+	bool ahead;                /* is in the node's list of channels with keys to derive */
+	struct node_channel *ahead_next;
 	bool dead;                 /* forgotten: freed at the end of the step */
 };
 
@@ -129,7 +131,7 @@ struct node {
 	struct table onions;       /* by channel and HTLC */
 	struct table onions_by_serial;
 	struct table invoices;     /* being signed */
-	struct node_channel *touched;
+	struct node_channel *touched, *ahead;
 	struct outbox_entry *outbox;
 	uint64_t next_channel_key, next_reservation, next_outbox, next_serial;
 	bool counters_changed;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "contract/memo.h"
 #include "runtime/chain/source.h"
 #include "runtime/daemon/load.h"
 #include "runtime/funds/hot.h"
@@ -30,6 +31,7 @@ struct daemon {
 	struct hot_funds *hot_funds;
 	struct daemon_signer signer;
 	struct daemon_funds funds;
+	struct memo *memo; /* of the core and the signer */
 	struct node *node;
 	struct exec *exec;
 	struct peers *peers;
@@ -63,6 +65,11 @@ static void core_flush(void *context, uint64_t now_ms, struct effects *out)
 static uint64_t core_deadline(void *context)
 {
 	return node_deadline(((struct daemon *)context)->node);
+}
+
+static bool core_ahead(void *context)
+{
+	return node_ahead(((struct daemon *)context)->node);
 }
 
 static void commit(void *context, const struct store_op *ops, uint32_t count, struct exec *exec)
@@ -167,6 +174,11 @@ static void turn(void *context, uint64_t now_ms)
 	finish_if_quiet(d);
 }
 
+static bool idle(void *context)
+{
+	return exec_ahead(((struct daemon *)context)->exec);
+}
+
 static uint64_t deadline(void *context)
 {
 	return exec_deadline(((struct daemon *)context)->exec);
@@ -235,9 +247,9 @@ static bool open_signer(struct daemon *d, char error[DAEMON_ERROR_SIZE])
 	d->local_signer = local_signer_new(d->config.node.network, d->config.seed, entropy);
 	if (!d->local_signer)
 		return fail(error, "the wallet's seed must have 32 to 64 bytes");
-	fill_entropy(entropy);
 	policy_limits_default(&limits);
-	d->policy_signer = policy_signer_new(local_signer_port(d->local_signer), &limits, entropy);
+	limits.memo = d->memo;
+	d->policy_signer = policy_signer_new(local_signer_port(d->local_signer), &limits);
 	mem_wipe(entropy, sizeof(entropy));
 	d->signer.port = policy_signer_port(d->policy_signer);
 	d->signer.node_id = local_signer_node_id(d->local_signer);
@@ -283,7 +295,7 @@ static bool open_store(struct daemon *d, char error[DAEMON_ERROR_SIZE])
 static void open_loop(struct daemon *d)
 {
 	struct loop_client client = {
-		.context = d, .turn = turn, .deadline = deadline, .tick = tick,
+		.context = d, .turn = turn, .idle = idle, .deadline = deadline, .tick = tick,
 		.terminate = d->config.handle_signals ? terminate : NULL,
 		.hangup = d->config.handle_signals ? hangup : NULL,
 	};
@@ -298,7 +310,7 @@ static void open_loop(struct daemon *d)
 static void open_core(struct daemon *d)
 {
 	struct exec_ports ports = {
-		.core = { d, core_step, core_flush, core_deadline },
+		.core = { d, core_step, core_flush, core_deadline, core_ahead },
 		.signer = d->signer.port,
 		.funds = d->funds.port,
 		.commit = { d, commit },
@@ -395,6 +407,7 @@ struct daemon *daemon_new(const struct daemon_config *config, char error[DAEMON_
 	struct follow follow;
 
 	d->config = *config;
+	d->memo = d->config.node.memo = memo_new();
 	open_loop(d);
 	if (!open_store(d, error) || !open_signer(d, error) || !open_funds(d, error)) {
 		daemon_free(d);
@@ -442,6 +455,7 @@ void daemon_free(struct daemon *d)
 	loop_wake_free(d->store_wake);
 	loop_wake_free(d->stop_wake);
 	loop_free(d->loop);
+	memo_free(d->memo);
 	mem_free(d);
 }
 

@@ -207,6 +207,11 @@ void exec_watch(struct exec *e, const struct watch *watch)
 	f->u.watch.script = arena_bytes(&out->arena, watch->script);
 }
 
+bool exec_ahead(struct exec *e)
+{
+	return e->ports.core.ahead && !e->halted && exec_quiet(e) && e->ports.core.ahead(e->ports.core.context);
+}
+
 uint64_t exec_deadline(const struct exec *e)
 {
 	return e->ports.core.deadline(e->ports.core.context);

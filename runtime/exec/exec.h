@@ -28,6 +28,9 @@ struct core_port {
 	/* No event is pending: the core may start what it had put off to share. */
 	void (*flush)(void *context, uint64_t now_ms, struct effects *out);
 	uint64_t (*deadline)(void *context); /* UINT64_MAX: none */
+	/* Nothing is to do: the core may compute a piece of what it will need.  False: there is nothing left.  May be
+	 * NULL. */
+	bool (*ahead)(void *context);
 };
 
 /* The wallet.  Requests are answered with exec_funded, at once or later; they live until `request` returns.
@@ -89,6 +92,9 @@ void exec_persist(struct exec *e, enum record_kind kind, struct bytes key, struc
 void exec_remove(struct exec *e, enum record_kind kind, struct bytes key);
 void exec_watch(struct exec *e, const struct watch *watch);
 
+/* When no event is pending: lets the core work ahead for a moment, unless something waits to be run or committed.
+ * True: there is more. */
+MUST_USE bool exec_ahead(struct exec *e);
 uint64_t exec_deadline(const struct exec *e);
 /* Bytes of effects that wait for a commit: whoever feeds events slows down when they are many. */
 size_t exec_backlog(const struct exec *e);

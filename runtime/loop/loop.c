@@ -8,6 +8,7 @@ struct loop {
 	struct loop_client client;
 	uv_check_t check;     /* after the sockets */
 	uv_prepare_t prepare; /* before sleeping: for what timers and idle work brought */
+	uv_idle_t idle;       /* while there is idle work: keeps the loop from sleeping */
 	uv_timer_t timer;
 	uv_signal_t signals[3];
 	uint64_t last_ms, armed_ms;
@@ -68,9 +69,20 @@ static void turn(struct loop *l)
 	arm(l);
 }
 
+static void on_idle(uv_idle_t *h)
+{
+	(void)h;
+}
+
 static void on_check(uv_check_t *h)
 {
-	turn(h->data);
+	struct loop *l = h->data;
+
+	turn(l);
+	if (l->client.idle && l->client.idle(l->client.context))
+		uv_idle_start(&l->idle, on_idle);
+	else
+		uv_idle_stop(&l->idle);
 }
 
 static void on_prepare(uv_prepare_t *h)
@@ -106,6 +118,7 @@ struct loop *loop_new(const struct loop_client *client)
 	ASSERT(!uv_loop_init(&l->uv));
 	uv_check_init(&l->uv, &l->check);
 	uv_prepare_init(&l->uv, &l->prepare);
+	uv_idle_init(&l->uv, &l->idle);
 	uv_timer_init(&l->uv, &l->timer);
 	l->check.data = l->prepare.data = l->timer.data = l;
 	uv_check_start(&l->check, on_check);
@@ -137,6 +150,7 @@ void loop_free(struct loop *l)
 {
 	uv_close((uv_handle_t *)&l->check, NULL);
 	uv_close((uv_handle_t *)&l->prepare, NULL);
+	uv_close((uv_handle_t *)&l->idle, NULL);
 	uv_close((uv_handle_t *)&l->timer, NULL);
 	for (size_t i = 0; i < ARRAY_COUNT(l->signals); i++)
 		uv_close((uv_handle_t *)&l->signals[i], NULL);

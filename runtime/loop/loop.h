@@ -16,6 +16,9 @@ struct loop_client {
 	void *context;
 	/* Everything readable was read: time to act on it.  Called once a turn, before the loop sleeps. */
 	void (*turn)(void *context, uint64_t now_ms);
+	/* Nothing that was read is left to act on: a piece of work that can wait.  True: there is more, and the loop
+	 * looks at its sockets before it asks again.  May be NULL. */
+	bool (*idle)(void *context);
 	/* The next moment, Unix milliseconds, at which `tick` is wanted; UINT64_MAX: never. */
 	uint64_t (*deadline)(void *context);
 	void (*tick)(void *context, uint64_t now_ms);

@@ -8,7 +8,6 @@
 struct policy_signer {
 	struct signer_port inner;
 	struct policy_limits limits;
-	struct secp *secp;
 	struct table channels; /* of struct policy_channel, by key */
 	struct arena arena;    /* of the request being judged, empty in between */
 	uint64_t refusals;
@@ -40,15 +39,13 @@ void policy_limits_default(struct policy_limits *limits)
 	};
 }
 
-struct policy_signer *policy_signer_new(struct signer_port inner, const struct policy_limits *limits,
-					const uint8_t blinding32[32])
+struct policy_signer *policy_signer_new(struct signer_port inner, const struct policy_limits *limits)
 {
 	static const uint8_t table_seed[16] = "policy channels";
 	struct policy_signer *p = NEW(struct policy_signer);
 
 	p->inner = inner;
 	p->limits = *limits;
-	p->secp = secp_new(blinding32);
 	/* Key ids are ours, not a stranger's choice: the seed needs no secrecy. */
 	table_init(&p->channels, channel_key, table_seed);
 	arena_init(&p->arena);
@@ -66,7 +63,6 @@ void policy_signer_free(struct policy_signer *p)
 		mem_free(ch);
 	}
 	table_release(&p->channels);
-	secp_free(p->secp);
 	arena_release(&p->arena);
 	mem_free(p);
 }
@@ -150,7 +146,7 @@ static const char *judge_channel(struct policy_signer *p, const struct sign_requ
 		return "too many channels";
 	switch (r->kind) {
 	case SIGN_REMOTE_COMMITMENT:
-		return policy_check_remote(ch, &p->limits, p->secp, &p->arena, r, keys);
+		return policy_check_remote(ch, &p->limits, &p->arena, r, keys);
 	case SIGN_LOCAL_COMMITMENT:
 		return policy_check_local(ch, r->u.commitment);
 	case SIGN_REVOKE:

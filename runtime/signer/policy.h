@@ -11,8 +11,8 @@
  *  - a close that gives us less than the last commitments did, less a bounded
  *    fee; a spend that is mostly fee
  *
- * Keys of remote commitments are derived here again and not taken from the
- * core.  The state (policy_rules.h) comes from the requests alone and lives as
+ * Keys of commitments are derived here again and not taken from the core; with
+ * a memo, they and verifications are computed once in this process.  The state (policy_rules.h) comes from the requests alone and lives as
  * long as the process: after a restart the first request of a channel is its
  * baseline.  ECDH, invoices and gossip pass: no funds hang on the node key.
  * One thread; `done` may ask again from within. */
@@ -28,9 +28,8 @@ struct policy_signer;
  * signatures are verified. */
 void policy_limits_default(struct policy_limits *limits);
 
-/* Borrows inner's context.  blinding is fresh entropy of this run.  Returns owned. */
-MUST_USE struct policy_signer *policy_signer_new(struct signer_port inner, const struct policy_limits *limits,
-						 const uint8_t blinding32[32]);
+/* Borrows inner's context and the limits' memo.  Returns owned. */
+MUST_USE struct policy_signer *policy_signer_new(struct signer_port inner, const struct policy_limits *limits);
 /* Requests that inner has not answered are never answered: free it after inner, or when inner is quiet. */
 void policy_signer_free(struct policy_signer *p);
 struct signer_port policy_signer_port(struct policy_signer *p);

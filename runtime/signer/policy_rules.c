@@ -124,20 +124,17 @@ static struct sha256 fingerprint_of(struct arena *scratch, const struct commitme
 }
 
 /* P-3: the secret of number - 2 is on the table.  Its point is unknown only just after a restart. */
-static bool previous_is_revoked(const struct policy_channel *ch, const struct secp *secp, uint64_t number,
+static bool previous_is_revoked(const struct policy_channel *ch, struct memo *memo, uint64_t number,
 				const struct secret32 *revoked)
 {
-	struct pubkey point;
-
 	if (number < 2)
 		return true;
 	if (!revoked || !seckey_valid(revoked))
 		return false;
-	pubkey_of(secp, &point, revoked);
-	return !ch->has_previous_point || SAME(point, ch->remote_previous_point);
+	return !ch->has_previous_point || memo_secret(memo, revoked, &ch->remote_previous_point);
 }
 
-static const char *check_remote_number(const struct policy_channel *ch, const struct secp *secp,
+static const char *check_remote_number(const struct policy_channel *ch, struct memo *memo,
 				       const struct sign_request *r, const struct sha256 *fingerprint)
 {
 	uint64_t number = r->u.commitment->number;
@@ -151,7 +148,7 @@ static const char *check_remote_number(const struct policy_channel *ch, const st
 		return "a later remote commitment is signed already";
 	if (number != ch->remote_number + 1)
 		return "the remote commitment skips a number";
-	if (!previous_is_revoked(ch, secp, number, r->remote_revoked))
+	if (!previous_is_revoked(ch, memo, number, r->remote_revoked))
 		return "the peer has not revoked the commitment before the last";
 	return NULL;
 }
@@ -173,26 +170,37 @@ static void keep_remote(struct policy_channel *ch, const struct commitment_spec 
 	keep_view(ch, SIDE_REMOTE, spec);
 }
 
-const char *policy_check_remote(struct policy_channel *ch, const struct policy_limits *limits, const struct secp *secp,
-				struct arena *scratch, const struct sign_request *r, struct commitment_keys *keys)
+/* The keys are not taken from the core: they are those of this commitment's own points. */
+static struct commitment *build(struct arena *scratch, struct memo *memo, const struct commitment_spec *spec)
 {
-	struct commitment_spec spec = *r->u.commitment;
-	const char *why = check_commitment(ch, limits, SIDE_REMOTE, &spec);
+	struct commitment_spec own = *spec;
+	struct commitment_keys keys;
+
+	own.keys = &keys;
+	if (!memo_keys(memo, &keys, spec->broadcaster, spec->countersignatory, &spec->per_commitment_point))
+		return NULL;
+	return commitment_build(scratch, &own);
+}
+
+const char *policy_check_remote(struct policy_channel *ch, const struct policy_limits *limits, struct arena *scratch,
+				const struct sign_request *r, struct commitment_keys *keys)
+{
+	const struct commitment_spec *spec = r->u.commitment;
+	const char *why = check_commitment(ch, limits, SIDE_REMOTE, spec);
 	const struct commitment *c;
 	struct sha256 fingerprint;
 
 	if (why)
 		return why;
-	spec.keys = NULL;
-	c = commitment_build(scratch, &spec);
+	c = build(scratch, limits->memo, spec);
 	if (!c)
 		return "the remote commitment cannot be built";
 	fingerprint = fingerprint_of(scratch, c);
-	why = check_remote_number(ch, secp, r, &fingerprint);
+	why = check_remote_number(ch, limits->memo, r, &fingerprint);
 	if (why)
 		return why;
 	*keys = c->keys;
-	keep_remote(ch, &spec, &fingerprint);
+	keep_remote(ch, spec, &fingerprint);
 	return NULL;
 }
 
@@ -219,24 +227,21 @@ const char *policy_check_local(struct policy_channel *ch, const struct commitmen
 	return NULL;
 }
 
-static const char *check_signatures(struct arena *scratch, const struct sign_revoke *revoke)
+static const char *check_signatures(struct arena *scratch, struct memo *memo, const struct sign_revoke *revoke)
 {
-	struct commitment_spec spec = *revoke->next;
-	const struct commitment *c;
+	const struct commitment *c = build(scratch, memo, revoke->next);
 	struct sha256 *hashes;
 
-	spec.keys = NULL;
-	c = commitment_build(scratch, &spec);
 	if (!c)
 		return "our next commitment cannot be built";
 	if (c->htlc_count != revoke->htlc_signature_count)
 		return "our next commitment lacks HTLC signatures";
-	if (!ecdsa_verify(&revoke->signature, &c->sighash, &c->countersignatory_funding))
+	if (!memo_verify(memo, &revoke->signature, &c->sighash, &c->countersignatory_funding))
 		return "our next commitment is not countersigned";
 	hashes = ARENA_ARRAY(scratch, struct sha256, c->htlc_count);
 	htlc_tx_countersign_hashes(scratch, c, hashes);
 	for (uint32_t i = 0; i < c->htlc_count; i++)
-		if (!ecdsa_verify(&revoke->htlc_signatures[i], &hashes[i], &c->keys.countersignatory_htlc))
+		if (!memo_verify(memo, &revoke->htlc_signatures[i], &hashes[i], &c->keys.countersignatory_htlc))
 			return "an HTLC of our next commitment is not countersigned";
 	return NULL;
 }
@@ -264,7 +269,7 @@ static const char *check_successor(const struct policy_channel *ch, const struct
 	why = check_commitment(ch, limits, SIDE_LOCAL, revoke->next);
 	if (why)
 		return why;
-	return limits->verify_signatures ? check_signatures(scratch, revoke) : NULL;
+	return limits->verify_signatures ? check_signatures(scratch, limits->memo, revoke) : NULL;
 }
 
 const char *policy_check_revoke(struct policy_channel *ch, const struct policy_limits *limits, struct arena *scratch,

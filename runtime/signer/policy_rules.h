@@ -19,6 +19,7 @@
 #define RUNTIME_SIGNER_POLICY_RULES_H
 
 #include "contract/commitment.h"
+#include "contract/memo.h"
 #include "step/sign.h"
 
 struct policy_limits {
@@ -29,6 +30,8 @@ struct policy_limits {
 	/* Check the peer's signatures before a secret is released.  False leaves that to the core, which has
 	 * checked them, and saves its cost a second time. */
 	bool verify_signatures;
+	/* Borrowed.  What was computed in this process already, by whomever shares it; NULL: all is computed here. */
+	struct memo *memo;
 };
 
 /* What does not change in a channel's life; each side's part is taken from the first commitment of it. */
@@ -75,8 +78,8 @@ struct policy_channel {
 };
 
 /* The keys of a commitment, derived here and not taken from the core, are left in *keys. */
-const char *policy_check_remote(struct policy_channel *ch, const struct policy_limits *limits, const struct secp *secp,
-				struct arena *scratch, const struct sign_request *r, struct commitment_keys *keys);
+const char *policy_check_remote(struct policy_channel *ch, const struct policy_limits *limits, struct arena *scratch,
+				const struct sign_request *r, struct commitment_keys *keys);
 const char *policy_check_local(struct policy_channel *ch, const struct commitment_spec *spec);
 const char *policy_check_revoke(struct policy_channel *ch, const struct policy_limits *limits, struct arena *scratch,
 				const struct sign_revoke *revoke);

@@ -101,7 +101,6 @@ static void ask_local(struct pair *p, struct signer_port port, struct book *book
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const uint8_t blinding[32] = { 6 };
 	static struct pair pair;
 	struct sign_request fresh = request_of(SIGN_CHANNEL_NEW);
 	struct policy_signer *policy;
@@ -114,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		pair_init(&pair);
 	memset(&book, 0, sizeof(book));
 	policy_limits_default(&limits);
-	policy = policy_signer_new(pair.us, &limits, blinding);
+	policy = policy_signer_new(pair.us, &limits);
 	port = policy_signer_port(policy);
 	ask(&a, port, &fresh);
 	for (size_t i = 0; i + 1 < size && i < 60; i += 2) {

@@ -46,10 +46,17 @@ static bool run_apart(const struct script_options *o, struct script_result *out)
 static void every_crash(uint64_t seed, bool verbose)
 {
 	struct script_options o = { .seed = seed, .verbose = verbose, .payments = 10, .crash_node = -1 };
-	struct script_result base, r, again;
+	struct script_result base, r, again, other;
 
 	if (!run_apart(&o, &base) || !run_apart(&o, &again))
 		return;
+	o.memo = true;
+	if (!run_apart(&o, &other))
+		return;
+	if (base.digest != other.digest || base.steps != other.steps) {
+		printf("FAILED: seed %llu is not the same with a memo\n", (unsigned long long)seed);
+		failed++;
+	}
 	if (base.digest != again.digest || base.steps != again.steps) {
 		printf("FAILED: seed %llu is not the same twice\n", (unsigned long long)seed);
 		failed++;
@@ -75,6 +82,7 @@ static struct script_options random_options(uint64_t seed, bool verbose)
 	o.slow_signer = seed / 5 % 3 == 0;
 	o.static_remotekey = seed / 3 % 4 == 0;
 	o.fees = seed / 11 % 2;
+	o.memo = seed / 2 % 2;
 	return o;
 }
 

@@ -380,7 +380,7 @@ static bool history(struct play *p)
 static void begin(struct play *p, const struct script_options *o)
 {
 	const struct world_options like = { .seed = o->seed, .verbose = o->verbose, .cut_one_in = o->cut_one_in,
-				    .slow_signer = o->slow_signer, .static_remotekey = o->static_remotekey };
+				    .slow_signer = o->slow_signer, .memo = o->memo, .static_remotekey = o->static_remotekey };
 
 	memset(p, 0, sizeof(*p));
 	p->o = o;

@@ -14,6 +14,7 @@ struct script_options {
 	uint32_t cut_one_in;   /* a link breaks with one of so many messages; 0: never */
 	bool slow_signer;      /* it answers late and out of order */
 	bool static_remotekey; /* else anchors */
+	bool memo;             /* the nodes remember what they computed and work ahead: nothing else may differ */
 	bool fees;             /* the network's fee rates move */
 	bool concurrent;       /* all payments at once, else one after another */
 };

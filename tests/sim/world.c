@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "contract/memo.h"
+
 enum entry_kind { ENTRY_MESSAGE, ENTRY_CONNECTED, ENTRY_CONNECT_FAILED, ENTRY_DISCONNECTED, ENTRY_TICK, ENTRY_FEED, ENTRY_BROADCAST, ENTRY_SIGNER, ENTRY_FEES, ENTRY_START };
 
 struct sim_entry {
@@ -304,6 +306,13 @@ static uint64_t core_deadline(void *context)
 	return node_deadline(n->node);
 }
 
+static bool core_ahead(void *context)
+{
+	struct sim_node *n = context;
+
+	return node_ahead(n->node);
+}
+
 /* --- lives --- */
 
 static void log_line(void *context, enum log_level level, const char *room, const char *text)
@@ -366,6 +375,8 @@ static void settle(struct sim_node *n)
 		n->signer_due = true;
 		push_simple(w, ENTRY_SIGNER, n->index, 1 + world_random(w, 30), 0);
 	}
+	while (exec_ahead(n->exec))
+		;
 	deadline = exec_deadline(n->exec);
 	if (deadline != UINT64_MAX && deadline < n->tick_at) {
 		n->tick_at = deadline > w->now_ms ? deadline : w->now_ms + 1;
@@ -397,8 +408,9 @@ void world_start(struct world *w, int index)
 		/* The policy remembers across lives: what was signed is signed. */
 		policy_limits_default(&limits);
 		limits.our_delay_max = 2016;
+		limits.memo = n->memo;
 		n->signer = local_signer_new(n->config.network, BYTES_OF(n->seed), fresh);
-		n->policy = policy_signer_new(local_signer_port(n->signer), &limits, fresh);
+		n->policy = policy_signer_new(local_signer_port(n->signer), &limits);
 		if (w->o.slow_signer)
 			n->slow = delayed_signer_new(policy_signer_port(n->policy), 3, fresh);
 		n->id = local_signer_node_id(n->signer);
@@ -411,7 +423,7 @@ void world_start(struct world *w, int index)
 	if (!n->store->load(n->store, load_one, n))
 		world_fail(w, "%s cannot load its records", n->name);
 	ports = (struct exec_ports){
-		.core = { n, core_step, core_flush, core_deadline },
+		.core = { n, core_step, core_flush, core_deadline, core_ahead },
 		.signer = n->slow ? delayed_signer_port(n->slow) : policy_signer_port(n->policy),
 		.funds = sim_funds_port(n),
 		.commit = { n, commit },
@@ -620,6 +632,8 @@ struct world *world_new(const struct world_options *o)
 		n->config.port = 9735;
 		n->config.static_remotekey_only = w->o.static_remotekey;
 		n->disk = memory_disk_new();
+		if (w->o.memo)
+			n->memo = n->config.memo = memo_new();
 		world_start(w, i);
 	}
 	return w;
@@ -634,6 +648,7 @@ void world_free(struct world *w)
 		if (n->slow)
 			delayed_signer_free(n->slow);
 		policy_signer_free(n->policy);
+		memo_free(n->memo);
 		local_signer_free(n->signer);
 		memory_disk_free(n->disk);
 		for (int j = 0; j < SIM_RESERVATIONS; j++)

@@ -37,6 +37,7 @@ struct sim_node {
 	struct store *store;
 	struct local_signer *signer;
 	struct policy_signer *policy;
+	struct memo *memo;            /* NULL: none */
 	struct delayed_signer *slow;  /* NULL: the signer answers at once */
 	bool signer_due;    /* a look at it is in the queue */
 	uint32_t life;
@@ -67,6 +68,7 @@ struct world_options {
 	uint64_t seed;
 	uint32_t cut_one_in;   /* a link breaks with one of so many messages; 0: never */
 	bool slow_signer, static_remotekey;
+	bool memo;             /* the nodes remember what they computed and work ahead */
 	bool verbose;
 };
 

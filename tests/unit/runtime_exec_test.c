@@ -17,6 +17,7 @@ struct world {
 	uint32_t flushes;
 	uint32_t released, halt_after; /* 0: never */
 	bool send_on_release;
+	uint32_t ahead; /* pieces that can be worked ahead */
 };
 
 static struct effects *const no_effects = NULL;
@@ -94,6 +95,14 @@ static uint64_t deadline(void *context)
 {
 	(void)context;
 	return 77;
+}
+
+static bool ahead(void *context)
+{
+	struct world *w = context;
+
+	trace(w, "ahead", BYTES_NONE);
+	return w->ahead > 0 && w->ahead-- > 0;
 }
 
 static void sign(void *context, const struct sign_request *request, signer_done *done, void *owner, uint64_t id)
@@ -183,7 +192,7 @@ static void end(void *context)
 static void world_open(struct world *w)
 {
 	struct exec_ports ports = {
-		.core = { w, step, flush, deadline },
+		.core = { w, step, flush, deadline, ahead },
 		.signer = { w, sign },
 		.funds = { w, fund, fund_block },
 		.commit = { w, commit },
@@ -222,6 +231,26 @@ TEST(nothing_leaves_before_its_commit)
 	CHECK(exec_quiet(w.exec));
 	CHECK_EQ(exec_deadline(w.exec), 77);
 	world_close(&w, "commit[A=1] | send:hello .");
+}
+
+TEST(the_core_works_ahead_only_while_nothing_waits)
+{
+	struct world w;
+
+	world_open(&w);
+	w.commit_later = true;
+	w.ahead = 2;
+	message(&w, "pA1");
+	CHECK(!exec_ahead(w.exec)); /* a batch is to be closed */
+	exec_run(w.exec, 5);
+	CHECK(!exec_ahead(w.exec)); /* a commit is under way */
+	exec_committed(w.exec);
+	trace(&w, "|", BYTES_NONE);
+	CHECK(exec_ahead(w.exec) && exec_ahead(w.exec) && !exec_ahead(w.exec));
+	exec_halt(w.exec);
+	w.ahead = 1;
+	CHECK(!exec_ahead(w.exec));
+	world_close(&w, "commit[A=1] . | ahead ahead ahead");
 }
 
 TEST(the_last_write_of_a_record_wins)

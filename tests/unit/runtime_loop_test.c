@@ -21,6 +21,7 @@ struct client {
 	uint32_t reads, reads_at_turn; /* sockets that were read; how many when the turn came */
 	uint64_t tick_ms;
 	uint32_t stop_after_ticks, stop_after_rings;
+	uint32_t idle_left, idles, turns_at_idle; /* pieces of idle work; how many were done, in which turn the last */
 };
 
 static void turn(void *context, uint64_t now_ms)
@@ -31,6 +32,19 @@ static void turn(void *context, uint64_t now_ms)
 	c->turns++;
 	if (c->reads && !c->reads_at_turn)
 		c->reads_at_turn = c->reads;
+}
+
+/* A piece is never done twice in one turn: the sockets are looked at in between. */
+static bool idle(void *context)
+{
+	struct client *c = context;
+
+	CHECK(c->turns > c->turns_at_idle);
+	c->turns_at_idle = c->turns;
+	if (!c->idle_left)
+		return false;
+	c->idles++;
+	return --c->idle_left > 0;
 }
 
 static uint64_t deadline(void *context)
@@ -73,7 +87,7 @@ static void on_ring(void *context)
 
 static void client_open(struct client *c, bool signals)
 {
-	struct loop_client lc = { .context = c, .turn = turn, .deadline = deadline, .tick = tick,
+	struct loop_client lc = { .context = c, .turn = turn, .idle = idle, .deadline = deadline, .tick = tick,
 				  .terminate = signals ? terminate : NULL, .hangup = signals ? hangup : NULL };
 
 	memset(c, 0, sizeof(*c));
@@ -112,6 +126,24 @@ TEST(a_deadline_that_has_passed_ticks_at_once)
 	c.stop_after_ticks = 1;
 	loop_run(c.loop);
 	CHECK_EQ(c.ticks, 1);
+	client_close(&c);
+}
+
+TEST(idle_work_is_done_piece_by_piece_and_then_the_loop_sleeps)
+{
+	struct client c;
+	uint64_t begin;
+
+	client_open(&c, false);
+	begin = loop_now_ms(c.loop);
+	c.idle_left = 5;
+	c.deadline = begin + 60;
+	c.stop_after_ticks = 1;
+	loop_wake_ring(c.wake);
+	loop_run(c.loop);
+	CHECK_EQ(c.idles, 5);
+	CHECK_EQ(c.ticks, 1);
+	CHECK(c.turns < 30); /* it did not spin until the deadline */
 	client_close(&c);
 }
 

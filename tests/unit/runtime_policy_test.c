@@ -7,6 +7,16 @@
 #include "runtime/signer/policy.h"
 #include "tests/unit/signer_setup.h"
 
+/* runtime_policy_memo_test.c runs the same tests with a memo that has seen all of them. */
+#ifndef MEMO_OF_ALL_TESTS
+#define MEMO_OF_ALL_TESTS NULL
+#endif
+
+static struct memo *memo_of_all_tests(void)
+{
+	return MEMO_OF_ALL_TESTS;
+}
+
 struct guarded {
 	struct pair pair;
 	struct policy_signer *policy;
@@ -17,12 +27,14 @@ struct guarded {
 /* A policy that has seen nothing of the channel, as after a restart. */
 static void guard(struct guarded *g, const struct policy_limits *limits)
 {
-	static const uint8_t blinding[32] = { 5 };
-	struct policy_limits defaults;
+	struct policy_limits own;
 
-	policy_limits_default(&defaults);
+	policy_limits_default(&own);
+	if (limits)
+		own = *limits;
+	own.memo = memo_of_all_tests();
 	policy_signer_free(g->policy);
-	g->policy = policy_signer_new(g->pair.us, limits ? limits : &defaults, blinding);
+	g->policy = policy_signer_new(g->pair.us, &own);
 	g->port = policy_signer_port(g->policy);
 }
 
@@ -369,7 +381,6 @@ static void refuse_all(void *context, const struct sign_request *request, signer
 
 TEST(refusals_of_the_inner_signer_teach_nothing)
 {
-	static const uint8_t blinding[32] = { 5 };
 	struct sign_request r = request_of(SIGN_CHANNEL_NEW);
 	struct policy_limits limits;
 	struct policy_signer *policy;
@@ -378,7 +389,7 @@ TEST(refusals_of_the_inner_signer_teach_nothing)
 
 	guarded_init(&g);
 	policy_limits_default(&limits);
-	policy = policy_signer_new((struct signer_port){ &away, refuse_all }, &limits, blinding);
+	policy = policy_signer_new((struct signer_port){ &away, refuse_all }, &limits);
 	ask(&g.a, policy_signer_port(policy), &r);
 	CHECK(g.a.answer.refused && strcmp(g.a.reason, "away") == 0);
 	away = false;
@@ -393,7 +404,6 @@ TEST(refusals_of_the_inner_signer_teach_nothing)
 /* Openings that came to nothing do not fill the book. */
 TEST(forgotten_openings_make_room)
 {
-	static const uint8_t blinding[32] = { 5 };
 	struct sign_request r = request_of(SIGN_CHANNEL_NEW);
 	struct policy_limits limits;
 	struct policy_signer *policy;
@@ -402,7 +412,7 @@ TEST(forgotten_openings_make_room)
 
 	guarded_init(&g);
 	policy_limits_default(&limits);
-	policy = policy_signer_new((struct signer_port){ &away, refuse_all }, &limits, blinding);
+	policy = policy_signer_new((struct signer_port){ &away, refuse_all }, &limits);
 	for (uint64_t i = 0; i < 65536 + 100; i++) {
 		r.channel_key = i;
 		ask(&g.a, policy_signer_port(policy), &r);

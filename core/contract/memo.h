@@ -1,0 +1,36 @@
+/* What was computed once and will be asked for again.
+ *
+ * The keys of a commitment are derived by whoever builds, checks or signs it,
+ * and its signatures are verified by the channel and by a validating signer.
+ * Each of these is a pure function of its arguments: with a memo the answer is
+ * the same, bit for bit, and only sooner.  An answer is remembered under a
+ * SHA256 of all its arguments, and only good ones are; nobody can put one in
+ * without its having been computed here.  Whoever composes a process decides
+ * who shares a memo.
+ *
+ * Bounded: the oldest make room.  One thread.  A NULL memo computes. */
+#ifndef CONTRACT_MEMO_H
+#define CONTRACT_MEMO_H
+
+#include "contract/keys.h"
+
+struct memo;
+
+MUST_USE struct memo *memo_new(void); /* returns owned */
+void memo_free(struct memo *m);
+
+/* commitment_keys_derive */
+MUST_USE bool memo_keys(struct memo *m, struct commitment_keys *out, const struct basepoints *broadcaster,
+			const struct basepoints *countersignatory, const struct pubkey *per_commitment_point);
+/* Whether it would be answered from memory; false without a memo. */
+MUST_USE bool memo_has_keys(struct memo *m, const struct basepoints *broadcaster,
+			    const struct basepoints *countersignatory, const struct pubkey *per_commitment_point);
+/* ecdsa_verify */
+MUST_USE bool memo_verify(struct memo *m, const struct sig64 *sig, const struct sha256 *hash, const struct pubkey *p);
+/* Whether secret * G is the point.  For a secret that was revealed: not in constant time. */
+MUST_USE bool memo_secret(struct memo *m, const struct secret32 *secret, const struct pubkey *point);
+
+/* How many answers came from memory. */
+uint64_t memo_hits(const struct memo *m);
+
+#endif

@@ -1,0 +1,147 @@
+/* A memo answers what its functions would, and remembers nothing that was not good. */
+#include "contract/memo.h"
+
+#include <string.h>
+
+#include "crypto/hash.h"
+#include "tests/test.h"
+
+struct setup {
+	struct memo *memo;
+	struct secp *secp;
+	struct secret32 keys[12];
+	struct pubkey points[12];
+	struct basepoints one, other;
+};
+
+static void setup_init(struct setup *s)
+{
+	static const uint8_t seed[32] = { 1 };
+
+	memset(s, 0, sizeof(*s));
+	s->memo = memo_new();
+	s->secp = secp_new(seed);
+	for (uint8_t i = 0; i < 12; i++) {
+		s->keys[i].v[31] = (uint8_t)(i + 1);
+		pubkey_of(s->secp, &s->points[i], &s->keys[i]);
+	}
+	s->one = (struct basepoints){ s->points[0], s->points[1], s->points[2], s->points[3], s->points[4] };
+	s->other = (struct basepoints){ s->points[5], s->points[6], s->points[7], s->points[8], s->points[9] };
+}
+
+static void setup_release(struct setup *s)
+{
+	memo_free(s->memo);
+	secp_free(s->secp);
+}
+
+/* Derived, asked twice of the memo, and told from every near relative. */
+TEST(keys_are_those_that_are_derived)
+{
+	struct commitment_keys want, got;
+	struct setup s;
+
+	setup_init(&s);
+	for (int swap = 0; swap < 2; swap++) {
+		const struct basepoints *a = swap ? &s.other : &s.one, *b = swap ? &s.one : &s.other;
+
+		for (int p = 10; p < 12; p++) {
+			CHECK(!memo_has_keys(s.memo, a, b, &s.points[p]));
+			CHECK(commitment_keys_derive(&want, a, b, &s.points[p]));
+			for (int again = 0; again < 2; again++) {
+				memset(&got, 0, sizeof(got));
+				CHECK(memo_keys(s.memo, &got, a, b, &s.points[p]));
+				CHECK(memcmp(&got, &want, sizeof(got)) == 0);
+			}
+			CHECK(memo_has_keys(s.memo, a, b, &s.points[p]));
+			CHECK(memo_keys(NULL, &got, a, b, &s.points[p]));
+			CHECK(memcmp(&got, &want, sizeof(got)) == 0);
+			CHECK(!memo_has_keys(NULL, a, b, &s.points[p]));
+		}
+	}
+	CHECK_EQ(memo_hits(s.memo), 4);
+	setup_release(&s);
+}
+
+TEST(invalid_points_make_no_keys)
+{
+	struct commitment_keys got;
+	struct pubkey bad;
+	struct setup s;
+
+	setup_init(&s);
+	bad = s.points[0];
+	bad.v[0] = 5;
+	for (int again = 0; again < 2; again++)
+		CHECK(!memo_keys(s.memo, &got, &s.one, &s.other, &bad));
+	CHECK(!memo_has_keys(s.memo, &s.one, &s.other, &bad));
+	CHECK_EQ(memo_hits(s.memo), 0);
+	setup_release(&s);
+}
+
+TEST(a_signature_is_good_for_its_hash_and_its_key_only)
+{
+	struct sha256 hash = sha256("a", 1), other = sha256("b", 1);
+	struct sig64 sig, bad;
+	struct setup s;
+
+	setup_init(&s);
+	ecdsa_sign(s.secp, &sig, &hash, &s.keys[0], false);
+	for (int again = 0; again < 3; again++) {
+		CHECK(memo_verify(s.memo, &sig, &hash, &s.points[0]));
+		CHECK(!memo_verify(s.memo, &sig, &other, &s.points[0]));
+		CHECK(!memo_verify(s.memo, &sig, &hash, &s.points[1]));
+		for (int i = 0; i < 64; i += 9) {
+			bad = sig;
+			bad.v[i] ^= 1;
+			CHECK(!memo_verify(s.memo, &bad, &hash, &s.points[0]));
+		}
+	}
+	CHECK_EQ(memo_hits(s.memo), 2);
+	CHECK(memo_verify(NULL, &sig, &hash, &s.points[0]) && !memo_verify(NULL, &sig, &other, &s.points[0]));
+	setup_release(&s);
+}
+
+TEST(a_secret_is_that_of_its_point_only)
+{
+	struct secret32 zero = { { 0 } };
+	struct setup s;
+
+	setup_init(&s);
+	for (int m = 0; m < 2; m++) {
+		struct memo *memo = m ? s.memo : NULL;
+
+		for (int again = 0; again < 2; again++) {
+			CHECK(memo_secret(memo, &s.keys[3], &s.points[3]));
+			CHECK(!memo_secret(memo, &s.keys[3], &s.points[4]));
+			CHECK(!memo_secret(memo, &s.keys[4], &s.points[3]));
+			CHECK(!memo_secret(memo, &zero, &s.points[3]));
+		}
+	}
+	CHECK_EQ(memo_hits(s.memo), 1);
+	setup_release(&s);
+}
+
+/* The oldest make room; what was forgotten is computed again. */
+TEST(memory_is_bounded)
+{
+	struct sha256 hash = sha256("a", 1), first = hash;
+	struct sig64 sig, first_sig;
+	struct setup s;
+	uint64_t before;
+
+	setup_init(&s);
+	ecdsa_sign(s.secp, &first_sig, &hash, &s.keys[0], false);
+	CHECK(memo_verify(s.memo, &first_sig, &hash, &s.points[0]));
+	for (int i = 0; i < 8000; i++) {
+		hash = sha256(hash.v, sizeof(hash.v));
+		ecdsa_sign(s.secp, &sig, &hash, &s.keys[0], false);
+		CHECK(memo_verify(s.memo, &sig, &hash, &s.points[0]));
+	}
+	before = memo_hits(s.memo);
+	CHECK(memo_verify(s.memo, &sig, &hash, &s.points[0]));
+	CHECK_EQ(memo_hits(s.memo), before + 1);
+	CHECK(memo_verify(s.memo, &first_sig, &first, &s.points[0]));
+	CHECK_EQ(memo_hits(s.memo), before + 1);
+	setup_release(&s);
+}
