@@ -123,8 +123,8 @@ static void add_coins(json_t *o, const struct methods *m, bool spent_too)
 	uint32_t at = 0;
 
 	while (m->port.wallet && wallet_view_coin(m->port.wallet, &at, &c)) {
-		/* What others sign for is not ours to spend. */
-		if (c.chain == WALLET_FOREIGN || (c.spent && !spent_too))
+		/* What others sign for is not ours to spend, what a reorganization took is not there. */
+		if (c.chain == WALLET_FOREIGN || c.lost || (c.spent && !spent_too))
 			continue;
 		json_append(outputs, coin_json(m, &c));
 		json_append(transactions, coin_in_lampos_form(m, &c));

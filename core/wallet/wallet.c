@@ -162,7 +162,7 @@ bool wallet_view_coin(const struct wallet *w, uint32_t *at, struct wallet_coin *
 	*out = (struct wallet_coin){
 		.outpoint = c->outpoint, .amount = c->amount, .script = buf_view(&c->owner->script),
 		.chain = c->owner->chain, .index = c->owner->index, .tag = c->owner->tag, .height = c->height,
-		.coinbase = c->coinbase, .spent = c->spent, .spent_height = c->spent_height, .spender = c->spender,
+		.lost = c->height == 0 && c->lost_height, .coinbase = c->coinbase, .spent = c->spent, .spent_height = c->spent_height, .spender = c->spender,
 		.reservation = c->reservation,
 	};
 	return true;

@@ -97,6 +97,7 @@ struct wallet_coin {
 	uint32_t index;       /* of the key in its chain */
 	uint64_t tag;         /* WALLET_FOREIGN */
 	uint32_t height;      /* 0: unconfirmed */
+	bool lost;            /* its block left the chain and it was not seen since: it may never come back */
 	bool coinbase;
 	bool spent;           /* by a transaction that is not buried yet */
 	uint32_t spent_height;/* 0: by an unconfirmed one */

@@ -17,7 +17,7 @@ def bitcoind_restarts(net):
     a.pay_to(b, 100_000_000)
     net.bitcoind.stop()
     # Payments do not need the chain.
-    a.pay_to(b, 1_000_000)
+    a.pay_to(b, 100_000_000)
     b.pay_to(a, 1_000)
     check(a.getinfo()["id"] == a.id, "the node answers while bitcoind is away")
     net.bitcoind.start()
