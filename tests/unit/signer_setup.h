@@ -40,13 +40,70 @@ static inline void take_answer(void *owner, uint64_t id, const struct sign_answe
 }
 
 /* Asks and takes the answer, which must come at once. */
-static inline void ask(struct answered *out, struct signer_port port, const struct sign_request *r)
+static inline void ask_here(struct answered *out, struct signer_port port, const struct sign_request *r)
 {
 	out->done = false;
 	port.request(port.context, r, take_answer, out, 77);
 	CHECK(out->done);
 	CHECK_EQ(out->id, 77);
 }
+
+#ifdef SIGNER_THROUGH_CODEC
+/* The signer is in another process: question and answer pass as bytes. */
+#include "runtime/signer/codec.h"
+
+struct crossing {
+	void *owner;
+	enum sign_kind kind;
+	struct arena arena;
+};
+
+static inline void cross_back(void *owner, uint64_t id, const struct sign_answer *answer)
+{
+	struct crossing *x = owner;
+	struct sign_answer decoded;
+	struct buf bytes = BUF_EMPTY, again = BUF_EMPTY;
+
+	sign_answer_encode(answer, x->kind, &bytes);
+	CHECK(sign_answer_decode(&decoded, &x->arena, x->kind, buf_view(&bytes)));
+	sign_answer_encode(&decoded, x->kind, &again);
+	CHECK(bytes_equal(buf_view(&bytes), buf_view(&again)));
+	take_answer(x->owner, id, &decoded);
+	buf_release(&bytes);
+	buf_release(&again);
+}
+
+static inline void ask(struct answered *out, struct signer_port port, const struct sign_request *r)
+{
+	struct crossing x = { .owner = out, .kind = r->kind };
+	struct buf bytes = BUF_EMPTY, again = BUF_EMPTY;
+	struct sign_request *decoded;
+
+	/* What has no form in bytes cannot reach a signer over there. */
+	if (r->kind > SIGN_POINT || (r->kind == SIGN_MUTUAL_CLOSE && !r->u.mutual_close.tx->input_count)) {
+		ask_here(out, port, r);
+		return;
+	}
+	arena_init(&x.arena);
+	sign_request_encode(r, &bytes);
+	decoded = sign_request_decode(&x.arena, buf_view(&bytes));
+	CHECK(decoded);
+	sign_request_encode(decoded, &again);
+	CHECK(bytes_equal(buf_view(&bytes), buf_view(&again)));
+	out->done = false;
+	port.request(port.context, decoded, cross_back, &x, 77);
+	CHECK(out->done);
+	CHECK_EQ(out->id, 77);
+	arena_release(&x.arena);
+	buf_release(&bytes);
+	buf_release(&again);
+}
+#else
+static inline void ask(struct answered *out, struct signer_port port, const struct sign_request *r)
+{
+	ask_here(out, port, r);
+}
+#endif
 
 struct pair {
 	struct local_signer *local, *peer;
