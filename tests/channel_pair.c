@@ -287,6 +287,7 @@ static void record_note(struct pair *p, int side, const struct channel_note *n)
 	k->has_path_key = n->has_path_key;
 	k->path_key = n->path_key;
 	k->failure_code = n->failure_code;
+	k->sha256_of_onion = n->sha256_of_onion;
 	k->reason_size = n->reason.size < sizeof(k->reason) ? n->reason.size : sizeof(k->reason);
 	if (k->reason_size)
 		memcpy(k->reason, n->reason.data, k->reason_size);

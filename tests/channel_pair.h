@@ -45,6 +45,7 @@ struct pair_note {
 	bool dust_exposed, closing, mutual, has_path_key;
 	struct pubkey path_key;
 	uint16_t failure_code;
+	struct sha256 sha256_of_onion;
 	uint8_t reason[64], onion_first;
 	size_t reason_size, onion_size;
 	enum channel_state old_state;

@@ -668,6 +668,13 @@ TEST(the_old_way_without_ranges)
 	CHECK_STR(pair_note(&p, 0, CHANNEL_NOTE_HANG_UP)->text, "closing fee is not between the last two"); /* B2.closing_signed.18 */
 	pair_release(&p);
 
+	/* One satoshi apart: there is nothing in between. */
+	pair_ready(&p, true);
+	to_closing_signed(&p, &m);
+	inject_closing(&p, 0, m.fee_satoshis.v + 1, NULL);
+	CHECK_STR(pair_note(&p, 0, CHANNEL_NOTE_HANG_UP)->text, "there is no closing fee between the last two"); /* B2.closing_signed.20 */
+	pair_release(&p);
+
 	/* A fundee that agrees at once with an opener of the old kind. */
 	pair_ready(&p, true);
 	to_closing_signed(&p, &m);

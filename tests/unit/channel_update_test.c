@@ -425,7 +425,6 @@ TEST(a_preimage_is_known_at_once_and_for_good)
 
 	with_htlc(&p);
 	inject_fulfill(&p, 0, 1);
-	/* B2.forwarding_htlcs.5 */
 	CHECK_EQ(pair_note_count(&p, 0, CHANNEL_NOTE_HTLC_FULFILLED), 1);
 	CHECK_EQ(pair_note(&p, 0, CHANNEL_NOTE_HTLC_FULFILLED)->cookie[1], 1);
 	CHECK(SAME(pair_note(&p, 0, CHANNEL_NOTE_HTLC_FULFILLED)->preimage, pair_preimage(1)));
@@ -480,8 +479,9 @@ TEST(a_malformed_onion_comes_back_with_its_code)
 	CHECK(channel_fail_malformed(p.side[1].ch, s, 0, 0xc005, &hash));
 	pair_end(&p, 1, &notes);
 	pair_run(&p);
-	/* B2.update_fulfill_htlc_update_fail_htlc.13: what upstream has to be told */
+	/* What upstream has to be told. */
 	CHECK_EQ(pair_note(&p, 0, CHANNEL_NOTE_HTLC_FAILED)->failure_code, 0xc005);
+	CHECK(SAME(pair_note(&p, 0, CHANNEL_NOTE_HTLC_FAILED)->sha256_of_onion, hash));
 	CHECK_EQ(pair_note(&p, 0, CHANNEL_NOTE_HTLC_FAILED)->reason_size, 0);
 	CHECK_EQ(channel_htlc_count(p.side[1].ch), 0);
 	pair_release(&p);
