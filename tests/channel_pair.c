@@ -382,6 +382,13 @@ static void hold(struct pair_side *s, const struct effect *f)
 	s->held.request = *f->u.sign.request;
 	if (s->held.request.remote_revoked)
 		s->held.request.remote_revoked = arena_copy(a, s->held.request.remote_revoked, 32);
+	if (s->held.request.kind == SIGN_MUTUAL_CLOSE) {
+		struct buf b = BUF_EMPTY;
+
+		tx_encode(s->held.request.u.mutual_close.tx, &b);
+		s->held.request.u.mutual_close.tx = tx_parse(a, arena_bytes(a, buf_view(&b)));
+		buf_release(&b);
+	}
 	if (s->held.request.kind == SIGN_REMOTE_COMMITMENT || s->held.request.kind == SIGN_LOCAL_COMMITMENT ||
 	    s->held.request.kind == SIGN_REVOKE) {
 		bool revoke = s->held.request.kind == SIGN_REVOKE;

@@ -397,6 +397,8 @@ void channel_flush(struct channel *ch, struct step *s, struct channel_notes *not
 	if (ch->link == LINK_UP && ch->ask == ASK_NONE && channel_operating(ch) &&
 	    ch->r.remote_number == ch->r.remote_revoked && commit_needed(ch))
 		commit_start(ch, s, notes);
+	/* If there was nothing to commit after all, what waited for it goes on. */
+	channel_pump(ch, s, notes);
 	channel_finish(ch, s);
 }
 

@@ -84,7 +84,8 @@ static void take_back_unaffordable(struct channel *ch, struct step *s, struct ch
 {
 	if (ch->r.opener != SIDE_LOCAL)
 		return;
-	if (ch->r.feerates[0].per_kw != 0 && !opener_can_pay(ch))
+	/* B2.shutdown.6: the last HTLC may have gone since the feerate was wanted. */
+	if (ch->r.feerates[0].per_kw != 0 && (!fee_may_move(ch, true) || !opener_can_pay(ch)))
 		feerates_set(ch, 0, FEERATE(0));
 	while (ch->lists[SENT_ADD_HTLC].count > 0 && !opener_can_pay(ch))
 		channel_take_back_offer(ch, s, notes, ch->lists[SENT_ADD_HTLC].tail);

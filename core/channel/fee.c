@@ -1,10 +1,12 @@
 /* update_fee both ways: BOLT 2 "Updating Fees". */
 #include "channel/machine.h"
 
-/* B2.shutdown.6: nothing moves any more once both have said shutdown and no HTLC remains. */
-static bool fee_may_move(const struct channel *ch)
+/* B2.shutdown.6: nothing moves any more once shutdown is said and no HTLC remains.  Of the peer's shutdown only one in
+ * this connection counts: what was lost in an earlier one comes again before it. */
+bool fee_may_move(const struct channel *ch, bool ours)
 {
-	bool closing = ch->r.side[SIDE_LOCAL].shutdown.size > 0 || ch->r.side[SIDE_REMOTE].shutdown.size > 0;
+	bool closing = ours ? ch->r.side[SIDE_LOCAL].shutdown.size > 0 || ch->r.side[SIDE_REMOTE].shutdown.size > 0
+			    : ch->talk.shutdown_received;
 
 	return channel_operating(ch) && (!closing || table_count(&ch->htlcs) > 0);
 }
@@ -34,7 +36,7 @@ static const char *refuse_in_view(const struct channel *ch, enum htlc_view v, st
 bool channel_set_feerate(struct channel *ch, struct step *s, struct feerate feerate)
 {
 	/* B2.update_fee.2 */
-	if (ch->dead || ch->r.opener != SIDE_LOCAL || ch->link != LINK_UP || !fee_may_move(ch))
+	if (ch->dead || ch->r.opener != SIDE_LOCAL || ch->link != LINK_UP || !fee_may_move(ch, true))
 		return false;
 	if (feerate.per_kw < ch->policy->feerate_floor.per_kw || feerate.per_kw == latest(ch).per_kw)
 		return false;
@@ -67,7 +69,7 @@ void fee_on_message(struct channel *ch, struct step *s, struct channel_notes *no
 	/* B2.update_fee.5 */
 	if (ch->r.opener != SIDE_REMOTE)
 		why = "update_fee from the side that does not pay the fee";
-	else if (!fee_may_move(ch))
+	else if (!fee_may_move(ch, false))
 		why = "update_fee out of place";
 	/* B2.update_fee.4 */
 	else if (policy_feerate_ok(ch->policy, s, ch->r.type, FEERATE(m.feerate_per_kw), &why))

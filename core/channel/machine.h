@@ -228,6 +228,7 @@ bool update_may_afford(const struct channel *ch, struct amount_msat amount); /* 
 void update_note_in(struct channel *ch, struct step *s, struct channel_notes *notes, const struct channel_htlc *h);
 void update_note_fulfilled(struct channel *ch, struct step *s, struct channel_notes *notes, const struct channel_htlc *h);
 void fee_on_message(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message);
+bool fee_may_move(const struct channel *ch, bool ours);
 void fee_send(struct channel *ch, struct step *s, struct feerate rate);
 
 /* commit.c, revoke.c */

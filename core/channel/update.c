@@ -180,8 +180,8 @@ static const char *refuse_add(const struct channel *ch, const struct msg_update_
 	struct amount_msat rest, sum;
 	bool trimmed;
 
-	/* B2.shutdown.5 from the other end */
-	if (ch->r.side[SIDE_REMOTE].shutdown.size > 0)
+	/* B2.shutdown.5 from the other end; in this connection, as what was lost in an earlier one comes again first */
+	if (ch->talk.shutdown_received)
 		return "update_add_htlc after shutdown";
 	if (m->id != ch->r.next_htlc_id[SIDE_REMOTE])
 		return "update_add_htlc with an id out of order";

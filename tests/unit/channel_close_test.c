@@ -181,6 +181,58 @@ TEST(no_update_after_shutdown)
 	pair_release(&p);
 }
 
+static bool set_feerate(struct pair *p, uint32_t rate)
+{
+	struct channel_notes notes;
+	struct step *s = pair_begin(p, 0, &notes);
+	bool ok = channel_set_feerate(p->side[0].ch, s, FEERATE(rate));
+
+	pair_end(p, 0, &notes);
+	return ok;
+}
+
+TEST(an_update_that_crosses_our_shutdown)
+{
+	struct pair p;
+
+	pair_ready(&p, true);
+	CHECK(set_feerate(&p, 1500));
+	pair_flush(&p, 0);
+	CHECK(pair_shutdown(&p, 1));
+	CHECK(pair_has(&p, 0, MSG_SHUTDOWN));
+	pair_run(&p);
+	/* The opener had not seen it. */
+	CHECK_EQ(p.side[1].hang_ups, 0);
+	check_closed(&p);
+	pair_release(&p);
+}
+
+TEST(a_feerate_that_comes_too_late_is_not_sent)
+{
+	struct pair p;
+	uint64_t id;
+	uint32_t fees = 0;
+
+	pair_ready(&p, true);
+	CHECK_EQ(pair_offer(&p, 0, MSAT(5000000), 1, &id), OFFER_OK);
+	pair_run(&p);
+	CHECK(pair_shutdown(&p, 0));
+	pair_run(&p);
+	CHECK(pair_fail(&p, 1, 0));
+	pair_flush(&p, 1);
+	/* Wanted while the HTLC is there, but the signature for its removal is on its way. */
+	while (channel_record_of(p.side[0].ch)->remote_number == channel_record_of(p.side[0].ch)->remote_revoked)
+		(void)pair_deliver(&p, 0);
+	CHECK(set_feerate(&p, 1500));
+	while (pair_waiting(&p, 0) || pair_waiting(&p, 1)) {
+		fees += pair_peek_type(&p, 1) == MSG_UPDATE_FEE;
+		(void)(pair_deliver(&p, 1) || pair_deliver(&p, 0));
+	}
+	CHECK_EQ(fees, 0); /* B2.shutdown.6 */
+	check_closed(&p);
+	pair_release(&p);
+}
+
 TEST(shutdown_before_the_channel_is_ready)
 {
 	struct pair p;

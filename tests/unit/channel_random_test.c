@@ -12,7 +12,7 @@
 struct world {
 	struct pair p;
 	struct drbg random;
-	bool connected;
+	bool connected, may_close, closing;
 	uint32_t calm; /* the greater, the more messages are delivered between accidents */
 	int64_t moved; /* msat from side 0 to side 1 by fulfilled HTLCs */
 	uint32_t offered[2], fulfilled, failed, fee_changes, spent_all;
@@ -131,6 +131,11 @@ static void something(struct world *w)
 	case 3:
 		change_feerate(w);
 		break;
+	case 29:
+		/* The beginning of the end, in one world of three. */
+		if (w->may_close && pick(w, 4) == 0)
+			w->closing |= pair_shutdown(&w->p, side);
+		break;
 	case 28:
 		crash(w);
 		break;
@@ -189,11 +194,12 @@ static void check_end(struct world *w)
 {
 	const struct channel *a = w->p.side[0].ch, *b = w->p.side[1].ch;
 
-	CHECK_EQ(channel_state_of(a), CHANNELD_NORMAL);
-	CHECK_EQ(channel_state_of(b), CHANNELD_NORMAL);
+	CHECK_EQ(channel_state_of(a), w->closing ? CLOSINGD_COMPLETE : CHANNELD_NORMAL);
+	CHECK_EQ(channel_state_of(b), w->closing ? CLOSINGD_COMPLETE : CHANNELD_NORMAL);
 	CHECK_EQ(channel_htlc_count(a), 0);
 	CHECK_EQ(channel_htlc_count(b), 0);
 	CHECK(!channel_is_busy(a) && !channel_is_busy(b));
+	CHECK(!w->p.side[0].published && !w->p.side[1].published);
 	CHECK_EQ(channel_to_us(a).v, 700000000 - w->moved);
 	CHECK_EQ(channel_to_us(b).v, 300000000 + w->moved);
 	CHECK_EQ(channel_feerate(a, SIDE_LOCAL).per_kw, channel_feerate(b, SIDE_LOCAL).per_kw);
@@ -208,7 +214,7 @@ static void check_end(struct world *w)
 			CHECK(r->kind != RECORD_HTLC && r->kind != RECORD_HTLC_ONION);
 }
 
-static void play(uint64_t seed, uint32_t steps, uint32_t totals[2])
+static void play(uint64_t seed, uint32_t steps, uint32_t totals[3])
 {
 	struct world *w = test_alloc(sizeof(*w));
 	uint8_t seed32[32] = { 0 };
@@ -219,12 +225,14 @@ static void play(uint64_t seed, uint32_t steps, uint32_t totals[2])
 	pair_ready(&w->p, seed % 2);
 	w->connected = true;
 	w->calm = 1 + (uint32_t)(seed % 5);
+	w->may_close = seed % 3 == 0;
 	for (uint32_t i = 0; i < steps; i++)
 		something(w);
 	settle(w);
 	check_end(w);
 	totals[0] += w->fulfilled;
 	totals[1] += w->failed;
+	totals[2] += w->closing;
 	pair_release(&w->p);
 }
 
@@ -235,7 +243,7 @@ TEST(both_agree_whatever_happens)
 {
 	const char *from = getenv("SEED"), *count = getenv("SEEDS");
 	uint64_t first = from ? strtoull(from, NULL, 10) : 1, n = count ? strtoull(count, NULL, 10) : 60;
-	uint32_t totals[2] = { 0, 0 };
+	uint32_t totals[3] = { 0, 0, 0 };
 
 	for (uint64_t seed = first; seed < first + n; seed++) {
 		if (from)
@@ -243,7 +251,7 @@ TEST(both_agree_whatever_happens)
 		play(seed, 400, totals);
 	}
 	if (from)
-		printf("%u fulfilled, %u failed\n", totals[0], totals[1]);
+		printf("%u fulfilled, %u failed, %u closed\n", totals[0], totals[1], totals[2]);
 	/* The worlds were not empty. */
-	CHECK(totals[0] > n && totals[1] > n / 2);
+	CHECK(totals[0] > n && totals[1] > n / 2 && totals[2] > n / 10);
 }
