@@ -255,8 +255,12 @@ static void command_pay(struct node *n, struct step *s, uint64_t call, const str
 	struct invoice v;
 	const char *why = NULL;
 
-	if (!invoice_decode(&s->out->arena, &v, &why, n->config->network, bytes_from_string(cmd->u.pay.bolt11)) ||
-	    !agree_amount(cmd, &v, &q.amount, &why)) {
+	if (!invoice_decode(&s->out->arena, &v, &why, n->config->network, bytes_from_string(cmd->u.pay.bolt11))) {
+		node_reply_error(s, call, cmd->kind, REPLY_INVALID,
+				 arena_printf(&s->out->arena, "'bolt11' is no invoice for this network: %s", why));
+		return;
+	}
+	if (!agree_amount(cmd, &v, &q.amount, &why)) {
 		node_reply_error(s, call, cmd->kind, REPLY_INVALID, why);
 		return;
 	}

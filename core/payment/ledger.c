@@ -49,6 +49,12 @@ static void parts_free(struct payment_part *part)
 
 void ledger_payment_free(struct payment *p)
 {
+	while (p->calls) {
+		struct send_call *next = p->calls->next;
+
+		mem_free(p->calls);
+		p->calls = next;
+	}
 	parts_free(p->parts);
 	plan_free(p->plan);
 	buf_release(&p->stored);
@@ -70,12 +76,6 @@ void send_free(struct send *s)
 		ledger_part_free(s->loaded->part);
 		mem_free(s->loaded);
 		s->loaded = next;
-	}
-	while (s->calls) {
-		struct send_call *next = s->calls->next;
-
-		mem_free(s->calls);
-		s->calls = next;
 	}
 	table_release(&s->payments);
 	table_release(&s->latest);
@@ -159,7 +159,7 @@ struct payment *ledger_take_flush(struct send *s, uint32_t *at)
 {
 	struct payment *p;
 
-	while ((p = table_next(&s->pending, at))) {
+	while (s->want_count && (p = table_next(&s->pending, at))) {
 		if (!p->plan || !p->plan->wants_flush)
 			continue;
 		p->plan->wants_flush = false;
@@ -294,7 +294,7 @@ void ledger_complete(struct send *s, struct step *step, struct payment *p, const
 	p->r.parts = parts;
 	close_book(s, step, p);
 	tell(step, NOTIFY_PAYMENT_SENT, p, NULL);
-	ledger_answer(s, step, p);
+	ledger_answer(step, p);
 }
 
 void ledger_fail(struct send *s, struct step *step, struct payment *p, enum reply_code code, const char *words)
@@ -307,16 +307,15 @@ void ledger_fail(struct send *s, struct step *step, struct payment *p, enum repl
 	close_book(s, step, p);
 	tell(step, NOTIFY_PAYMENT_FAILED, p,
 	     arena_printf(&step->out->arena, "%.*s", (int)p->r.fail_words.size, (const char *)p->r.fail_words.data));
-	ledger_answer(s, step, p);
+	ledger_answer(step, p);
 }
 
-void ledger_wait(struct send *s, struct payment *p, uint64_t call, enum payment_kind kind)
+void ledger_wait(struct payment *p, uint64_t call, enum payment_kind kind)
 {
-	struct send_call *c = NEW(struct send_call), **end = &s->calls;
+	struct send_call *c = NEW(struct send_call), **end = &p->calls;
 
 	c->call = call;
 	c->kind = kind;
-	c->payment = p;
 	while (*end)
 		end = &(*end)->next;
 	*end = c;
@@ -341,36 +340,31 @@ static struct reply *reply_about(struct arena *a, const struct payment *p, enum 
 	return reply;
 }
 
-void ledger_answer(struct send *s, struct step *step, const struct payment *p)
+void ledger_answer(struct step *step, struct payment *p)
 {
-	struct send_call **at = &s->calls;
-
 	ASSERT(p->r.state != PAYMENT_PENDING);
-	while (*at) {
-		struct send_call *c = *at;
+	while (p->calls) {
+		struct send_call *c = p->calls;
 
-		if (c->payment != p) {
-			at = &c->next;
-			continue;
-		}
 		effect_reply(step->out, c->call, reply_about(&step->out->arena, p, c->kind));
-		*at = c->next;
+		p->calls = c->next;
 		mem_free(c);
 	}
 }
 
+/* Only who asked for a payment that is pending still waits. */
 void send_call_gone(struct send *s, uint64_t call)
 {
-	struct send_call **at = &s->calls;
+	struct payment *p;
+	uint32_t i = 0;
 
-	while (*at) {
-		struct send_call *c = *at;
-
-		if (c->call == call) {
+	while ((p = table_next(&s->pending, &i)))
+		for (struct send_call **at = &p->calls, *c; (c = *at);) {
+			if (c->call != call) {
+				at = &c->next;
+				continue;
+			}
 			*at = c->next;
 			mem_free(c);
-		} else {
-			at = &c->next;
 		}
-	}
 }

@@ -6,11 +6,11 @@
 
 #include "payment/plan.h"
 
+/* Somebody who waits for the end of a payment. */
 struct send_call {
 	struct send_call *next;
 	uint64_t call;
 	enum payment_kind kind;
-	struct payment *payment;
 };
 
 /* Read from the store, but its payment may not be yet. */
@@ -28,7 +28,6 @@ struct send {
 	struct table pending;
 	struct table parts;     /* in flight; by htlc_key */
 	struct loaded_part *loaded; /* until ledger_sound */
-	struct send_call *calls;
 	uint64_t last_created_index;
 	uint32_t want_count;    /* payments that want a flush */
 };
@@ -72,8 +71,8 @@ void ledger_complete(struct send *s, struct step *step, struct payment *p, const
 void ledger_fail(struct send *s, struct step *step, struct payment *p, enum reply_code code, const char *words);
 
 /* The call is answered when the payment ends, or by ledger_answer if it has. */
-void ledger_wait(struct send *s, struct payment *p, uint64_t call, enum payment_kind kind);
-void ledger_answer(struct send *s, struct step *step, const struct payment *p);
+void ledger_wait(struct payment *p, uint64_t call, enum payment_kind kind);
+void ledger_answer(struct step *step, struct payment *p);
 
 /* Gives loaded parts to their payments; false if the records contradict one another. */
 MUST_USE bool ledger_sound(struct send *s);

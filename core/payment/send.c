@@ -74,11 +74,11 @@ static struct payment *start(struct send *s, struct step *step, const struct sen
 	return p;
 }
 
-static void pay_again(struct send *s, struct step *step, struct payment *p, const struct send_request *q)
+static void pay_again(struct step *step, struct payment *p, const struct send_request *q)
 {
-	ledger_wait(s, p, q->call, q->kind);
+	ledger_wait(p, q->call, q->kind);
 	if (p->r.state == PAYMENT_COMPLETE)
-		ledger_answer(s, step, p);
+		ledger_answer(step, p);
 }
 
 void send_pay(struct send *s, struct step *step, const struct send_request *request)
@@ -99,7 +99,7 @@ void send_pay(struct send *s, struct step *step, const struct send_request *requ
 	p = ledger_latest(s, &q.payment_hash);
 	/* INV-S2: what is paid stays paid, whatever the clock says now. */
 	if (p && p->r.state != PAYMENT_FAILED) {
-		pay_again(s, step, p, &q);
+		pay_again(step, p, &q);
 		return;
 	}
 	if (!why && ledger_pending(s) >= s->config.pending_max) {
@@ -114,7 +114,7 @@ void send_pay(struct send *s, struct step *step, const struct send_request *requ
 	p->plan->final.has_keysend = q.kind == PAYMENT_KEYSEND;
 	p->plan->final.keysend = preimage;
 	ledger_want_flush(s, p);
-	ledger_wait(s, p, q.call, q.kind);
+	ledger_wait(p, q.call, q.kind);
 	mem_wipe(&preimage, sizeof(preimage));
 }
 

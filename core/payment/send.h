@@ -62,6 +62,7 @@ struct payment {
 	uint32_t part_count;
 	uint64_t next_part;
 	struct payment_plan *plan; /* NULL: no new parts */
+	struct send_call *calls;  /* those who wait for its end; owned */
 	uint8_t key[40];
 };
 
