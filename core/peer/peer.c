@@ -72,6 +72,7 @@ void peer_connected(struct peer *p, struct step *s, const struct peer_policy *po
 	p->state = PEER_INIT;
 	p->connection = connection;
 	p->outbound = outbound;
+	p->heard_init = false;
 	p->dialing = false;
 	set_host(p->host, host);
 	p->port = port;
@@ -211,8 +212,10 @@ struct peer_result peer_message(struct peer *p, struct step *s, const struct pee
 			return hang_up("bad warning message");
 		return take_complaint(s, PEER_WARNING, warning.channel_id, warning.data);
 	}
-	if (p->state == PEER_INIT)
-		return type == MSG_INIT ? take_init(p, s, policy, message) : hang_up("a message before init");
+	if (p->state == PEER_INIT) {
+		p->heard_init = type == MSG_INIT;
+		return p->heard_init ? take_init(p, s, policy, message) : hang_up("a message before init");
+	}
 	switch (type) {
 	case MSG_INIT: /* Said twice means nothing new. */
 		return result(PEER_DONE);
@@ -319,7 +322,7 @@ void peer_send_warning(struct peer *p, struct step *s, const struct channel_id *
 	struct msg_warning m = { .channel_id = *channel, .data = bytes_from_string(text) };
 	struct buf out = BUF_EMPTY;
 
-	if (p->state == PEER_AWAY)
+	if (p->state == PEER_AWAY || !p->heard_init) /* INV-P2 */
 		return;
 	msg_warning_encode(&m, &out);
 	effect_send(s->out, p->connection, buf_view(&out));

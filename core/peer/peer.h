@@ -39,6 +39,7 @@ struct peer {
 	enum peer_state state;
 	uint64_t connection;
 	bool outbound;
+	bool heard_init;               /* theirs came, good or bad: they may be told something */
 	char host[PEER_HOST_MAX];      /* where it can be reached, or came from */
 	uint16_t port;
 	bool has_address;              /* host and port can be dialled */

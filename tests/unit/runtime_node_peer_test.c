@@ -30,7 +30,7 @@ TEST(what_is_no_message_or_comes_too_early_ends_the_connection)
 		rig_connected(&a, &peer, 7 + i, false);
 		rig_forget(&a);
 		rig_message(&a, 7 + i, test_unhex(early[i]));
-		CHECK(rig_sent(&a, MSG_WARNING).size);
+		CHECK(!rig_sent(&a, MSG_WARNING).size); /* B1.init.10, INV-P2 */
 		CHECK_EQ(took(&a, EFFECT_DISCONNECT)->id, 7 + i);
 		/* What was on its way is nobody's. */
 		rig_say_init(&a, 7 + i);
@@ -266,20 +266,15 @@ TEST(messages_of_channels_that_we_do_not_know_are_answered_with_errors)
 	CHECK(rig_is_ready(&a, &peer));
 }
 
-static void say(struct rig *r, uint64_t connection, uint16_t type, const struct channel_id *id, const char *text)
+static void say_error(struct rig *r, uint64_t connection, uint16_t type, const struct channel_id *id)
 {
-	struct msg_error e = { .channel_id = *id, .data = bytes_from_string(text) };
+	struct msg_error e = { .channel_id = *id, .data = BYTES("it \x1b[2J is over", 15) };
 	struct buf out = BUF_EMPTY;
 
 	msg_error_encode(&e, &out);
 	store_be16(out.data, type);
 	rig_message(r, connection, buf_view(&out));
 	buf_release(&out);
-}
-
-static void say_error(struct rig *r, uint64_t connection, uint16_t type, const struct channel_id *id)
-{
-	say(r, connection, type, id, "it \x1b[2J is over");
 }
 
 TEST(an_error_of_an_unknown_channel_is_ignored)
@@ -356,29 +351,6 @@ TEST(one_of_two_channels_fails_alone)
 	}
 	CHECK_EQ(failed, 1);
 	CHECK_EQ(normal, 1);
-}
-
-/* lnd, when it is told to stop in the middle of an update: the link ends, the channel does not. */
-TEST(an_internal_error_of_the_peer_ends_the_connection_alone)
-{
-	struct channel_id id, all = { { 0 } };
-
-	two();
-	id = *channel_id_of(rig_channel(&b));
-	say(&b, 1, MSG_ERROR, &id, "internal error");
-	CHECK_EQ(took(&b, EFFECT_DISCONNECT)->id, 1);
-	CHECK_EQ(channel_state_of(rig_channel(&b)), CHANNELD_NORMAL);
-	CHECK(!rig_take(&b, EFFECT_BROADCAST));
-	rig_disconnected(&a, 1);
-	rig_link(&a, &b, 2);
-	rig_pump(&a, &b, 2);
-	CHECK(channel_is_usable(rig_channel(&a)) && channel_is_usable(rig_channel(&b)));
-	/* Nothing but these very words is taken so lightly. */
-	say(&b, 2, MSG_ERROR, &id, "internal error: funding lost");
-	CHECK_EQ(channel_state_of(rig_channel(&b)), AWAITING_UNILATERAL);
-	two();
-	say(&b, 1, MSG_ERROR, &all, "internal error");
-	CHECK_EQ(channel_state_of(rig_channel(&b)), AWAITING_UNILATERAL);
 }
 
 TEST(a_warning_is_only_logged)
