@@ -63,7 +63,7 @@ bool json_scan_end(const struct json_scan *s)
 
 static enum json_scan_result bad(struct json_scan *s)
 {
-	s->state = SCAN_OVER;
+	s->state = SCAN_OVER; /* INV-J2 */
 	return JSON_SCAN_BAD;
 }
 
@@ -84,7 +84,7 @@ static enum json_scan_result value_over(struct json_scan *s)
 
 static enum json_scan_result open_container(struct json_scan *s, bool array)
 {
-	if (s->depth == JSON_DEPTH_MAX)
+	if (s->depth == JSON_DEPTH_MAX) /* INV-J1 */
 		return bad(s);
 	s->arrays &= ~(1ull << s->depth);
 	s->arrays |= (uint64_t)array << s->depth;

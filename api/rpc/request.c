@@ -81,7 +81,7 @@ void answer_error(struct rpc_client *c, struct rpc_batch *batch, const json_t *i
 
 void batch_finish(struct rpc_client *c, struct rpc_batch *batch)
 {
-	if (batch->unanswered > 0 || batch->next < json_array_size(batch->requests))
+	if (batch->unanswered > 0 || batch->next < json_array_size(batch->requests)) /* INV-Q3 */
 		return;
 	if (batch->answers.size) {
 		buf_add_bytes(&c->out, buf_view(&batch->answers));
@@ -155,10 +155,10 @@ static void call_answered(struct lampo_call *call)
 	struct rpc_client *c = call->client;
 	struct rpc_batch *batch = call->batch;
 
-	call_drop(call);
+	call_drop(call); /* INV-Q1 */
 	if (!c)
 		return;
-	c->in_flight--;
+	c->in_flight--; /* INV-Q2 */
 	if (batch) {
 		batch->unanswered--;
 		batch_finish(c, batch);

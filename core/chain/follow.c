@@ -43,6 +43,7 @@ const struct block_hash *follow_hash(const struct follow *f, uint32_t height)
 	return &f->recent[height % FOLLOW_KNOWN_MAX];
 }
 
+/* INV-F1: what does not build on the tip leaves no hole, it is not taken. */
 bool follow_connect(struct follow *f, uint32_t height, const struct block_hash *hash, const struct block_hash *previous)
 {
 	if (!f->started) {
@@ -65,7 +66,7 @@ bool follow_connect(struct follow *f, uint32_t height, const struct block_hash *
 
 bool follow_undo(struct follow *f, struct block_hash *hash, struct block_hash *previous)
 {
-	if (!f->started || f->known < 2)
+	if (!f->started || f->known < 2) /* INV-F2 */
 		return false;
 	*hash = *slot(f, f->height);
 	*previous = *slot(f, f->height - 1);

@@ -168,7 +168,7 @@ static void outbox_block(struct node *n, struct step *s, uint32_t height)
 	struct outbox_entry **at = &n->outbox, *o;
 
 	while ((o = *at)) {
-		if (!o->confirmed_height && n->synced)
+		if (!o->confirmed_height && n->synced) /* INV-N4 */
 			outbox_offer(s, o, 0);
 		if (o->confirmed_height && height >= o->confirmed_height + OUTBOX_DEPTH_BLOCKS)
 			outbox_remove(s, at);

@@ -283,6 +283,7 @@ void node_touch(struct node *n, struct node_channel *c)
 
 /* --- loading --- */
 
+/* INV-N5 */
 static void counters_persist(struct node *n, struct step *s)
 {
 	struct buf b = BUF_EMPTY;

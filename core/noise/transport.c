@@ -21,7 +21,7 @@ void noise_transport_start(struct noise *n)
 }
 
 /* A key is used 1000 times.  It is replaced at once and not at its next use, so that a key that is stolen later
- * opens nothing that came before. */
+ * opens nothing that came before (INV-T4). */
 static void count_use(struct noise_key *k)
 {
 	struct secret32 salt, old;

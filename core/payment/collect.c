@@ -81,6 +81,7 @@ static void forget(struct collect *c, struct htlc_set *set)
 	set_free(set);
 }
 
+/* INV-R3: what gets a verdict leaves its set in the same call. */
 static struct receive_verdict *verdict_add(struct receive_verdicts *out, struct step *s, uint64_t channel_key,
 					   uint64_t htlc_id)
 {

@@ -117,6 +117,7 @@ static void settle(struct exec *e)
 /* Law 4. */
 static void release(struct exec *e, struct batch *b)
 {
+	/* INV-E1, INV-E2: called by exec_committed alone, and then they are forgotten */
 	for (const struct effect *f = b->effects.head; f && !e->halted; f = f->next)
 		if (f->kind != EFFECT_PERSIST && f->kind != EFFECT_SIGN && f->kind != EFFECT_FUNDS)
 			e->ports.release.release(e->ports.release.context, f);
@@ -146,7 +147,7 @@ static void close_batch(struct exec *e)
 	const struct store_op *ops;
 	uint32_t count;
 
-	settle(e);
+	settle(e); /* INV-E4 */
 	for (uint32_t i = 0; i < b->query_count; i++)
 		b->queries[i].evaluate(b->queries[i].context);
 	if (e->halted)
@@ -171,7 +172,7 @@ void exec_run(struct exec *e, uint64_t now_ms)
 	e->running = true;
 	/* A signer that is far away can begin while the store is still busy. */
 	ask(e);
-	while (e->dirty && !e->committing && !e->halted)
+	while (e->dirty && !e->committing && !e->halted) /* INV-E3 */
 		close_batch(e);
 	e->running = false;
 }

@@ -120,6 +120,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 
 void connection_read_or_wait(struct connection *c)
 {
+	/* INV-K1 */
 	bool asking = c->waiting.size || c->noise.state == NOISE_ACT1_ECDH || c->noise.state == NOISE_ACT2_ECDH;
 	bool full = c->out.size + c->sending.size > c->peers->config.unsent_pause;
 	bool want = c->state != CONNECTION_CLOSED && !asking && (c->state > CONNECTION_OPEN || (!c->peers->paused && !full));
@@ -352,7 +353,7 @@ static void write_later(struct connection *c)
 
 static void write_out(struct connection *c)
 {
-	if (c->state >= CONNECTION_LINGER || c->sending.size)
+	if (c->state >= CONNECTION_LINGER || c->sending.size) /* INV-K2 */
 		return;
 	if (c->out.size && !write_now(c))
 		return;
@@ -372,7 +373,7 @@ void connection_send(struct connection *c, struct bytes text)
 void connection_flush(struct connection *c)
 {
 	write_out(c);
-	if (c->state == CONNECTION_OPEN && c->out.size + c->sending.size > c->peers->config.unsent_max) {
+	if (c->state == CONNECTION_OPEN && c->out.size + c->sending.size > c->peers->config.unsent_max) { /* INV-K3 */
 		connection_drop(c, "the peer does not read what we send");
 		return;
 	}
