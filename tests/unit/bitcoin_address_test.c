@@ -206,7 +206,37 @@ TEST(addresses_of_other_networks_are_refused)
 	CHECK_STR(why, "the address is of another network");
 	CHECK(!address_decode(&arena, &script, &why, main_net, bytes_from_string("1FsSia9rv4NeEwvJ2GvXrX7LyxYspbN2mp")));
 	CHECK_STR(why, "not an address, or one with a typing error");
+	/* One wrong letter, or nothing but the beginning, of a segwit address of any network. */
+	CHECK(!address_decode(&arena, &script, &why, regtest, bytes_from_string("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5")));
+	CHECK_STR(why, "the checksum or a character of the address is wrong");
+	CHECK(!address_decode(&arena, &script, &why, regtest, bytes_from_string("BCRT1")));
+	CHECK_STR(why, "the checksum or a character of the address is wrong");
+	CHECK(!address_decode(&arena, &script, &why, regtest, bytes_from_string("bcrt")));
+	CHECK_STR(why, "not an address, or one with a typing error");
+	CHECK(!address_decode(&arena, &script, &why, regtest, bytes_from_string("bcrt0")));
+	CHECK_STR(why, "not an address, or one with a typing error");
 	arena_release(&arena);
+}
+
+/* The numbers 0 and n are no private keys, whatever their checksum says. */
+TEST(keys_out_of_range_are_refused)
+{
+	static const char *const bad[] = {
+		"0000000000000000000000000000000000000000000000000000000000000000",
+		"fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141",
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
+		struct buf text = BUF_EMPTY;
+		struct secret32 k;
+		bool compressed, good;
+
+		memcpy(k.v, test_unhex(bad[i]).data, 32);
+		wif_encode(&text, &networks[0], &k, true);
+		good = wif_decode(&k, &compressed, &networks[0], buf_view(&text));
+		buf_release(&text);
+		CHECK(!good);
+	}
 }
 
 TEST(scripts_without_an_address)

@@ -54,6 +54,11 @@ TEST(targets_above_the_limit_are_refused)
 	CHECK(!block_work_proved(&zero, 0x1d010000, 0x1d00ffff));
 	CHECK(!block_work_proved(&zero, 0x207fffff, 0x1d00ffff));
 	CHECK(block_work_proved(&zero, 0x1c7fffff, 0x1d00ffff));
+	/* A hash that is the target itself is enough; one more is not. */
+	zero.v[27] = zero.v[26] = 0xff;
+	CHECK(block_work_proved(&zero, 0x1d00ffff, 0x1d00ffff));
+	zero.v[0] = 1;
+	CHECK(!block_work_proved(&zero, 0x1d00ffff, 0x1d00ffff));
 }
 
 static void check_target(uint32_t bits, const char *hex)
@@ -69,7 +74,8 @@ static void check_target(uint32_t bits, const char *hex)
 TEST(compact_targets)
 {
 	static const uint32_t bad[] = { 0, 0x00123456, 0x01003456, 0x02000056, 0x03000000, 0x04000000, 0x01fedcba, 0x04923456,
-					0xff123456, 0x23000001, 0x22000100, 0x21010000 };
+					0xff123456, 0x23000001, 0x22000100, 0x21010000, 0x237fffff, 0x227fffff,
+					0x217fffff };
 	struct u256 t;
 
 	check_target(0x1d00ffff, "00000000ffff0000000000000000000000000000000000000000000000000000");

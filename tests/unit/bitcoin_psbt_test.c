@@ -7,6 +7,7 @@
 #include "bitcoin/psbt.h"
 #include "bitcoin/psbt_sign.h"
 #include "bitcoin/taproot.h"
+#include "crypto/hash.h"
 #include "tests/unit/psbt_vectors.h"
 
 static struct arena arena;
@@ -510,6 +511,355 @@ TEST(other_hash_types_and_unknown_inputs_are_not_signed)
 	/* A taproot signature is over what all inputs spend. */
 	CHECK(psbt_sign(&w, 1, secp, &key, &why) == PSBT_REFUSED);
 	CHECK_STR(why, "the PSBT does not say what every input spends");
+	secp_free(secp);
+	arena_release(&arena);
+}
+
+enum scope { GLOBAL, INPUT, OUTPUT };
+
+#define KEY33 "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
+#define NO_KEY33 "020000000000000000000000000000000000000000000000000000000000000007"
+#define KEY65 \
+	"0479be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798" \
+	"483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8"
+#define X32 "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
+#define ZERO32 "0000000000000000000000000000000000000000000000000000000000000000"
+#define XPUB_DEPTH_2 "0488b21e02" "00000000" "00000000" ZERO32 KEY33
+
+/* One field each, in an otherwise good PSBT. */
+static const struct {
+	enum scope scope;
+	uint64_t type;
+	const char *data, *value;
+	bool good;
+} fields[] = {
+	{ GLOBAL, PSBT_GLOBAL_XPUB, XPUB_DEPTH_2, "aabbccdd" "0000008000000080", true },
+	{ GLOBAL, PSBT_GLOBAL_XPUB, XPUB_DEPTH_2, "aabbccdd" "00000080", false },
+	{ GLOBAL, PSBT_GLOBAL_XPUB, XPUB_DEPTH_2, "aabbccdd" "000000800000008000000080", false },
+	{ GLOBAL, PSBT_GLOBAL_VERSION, "", "00000000", true },
+	{ GLOBAL, PSBT_GLOBAL_VERSION, "", "01000000", false },
+	{ GLOBAL, PSBT_GLOBAL_VERSION, "", "03000000", false },
+	{ GLOBAL, PSBT_GLOBAL_VERSION, "", "0000", false },
+	{ GLOBAL, PSBT_GLOBAL_VERSION, "", "0000000000", false },
+	{ GLOBAL, PSBT_PROPRIETARY, "03616263" "07" "ff", "00", true },
+	{ GLOBAL, PSBT_PROPRIETARY, "0007", "", true },
+	{ GLOBAL, PSBT_PROPRIETARY, "03616263", "00", false },
+	{ GLOBAL, PSBT_PROPRIETARY, "0461", "00", false },
+	{ GLOBAL, PSBT_PROPRIETARY, "", "00", false },
+	{ INPUT, PSBT_PROPRIETARY, "", "00", false },
+	{ OUTPUT, PSBT_PROPRIETARY, "", "00", false },
+	{ INPUT, PSBT_IN_NON_WITNESS_UTXO, "", "00", false },
+	{ INPUT, PSBT_IN_WITNESS_UTXO, "", "01000000000000000151", true },
+	{ INPUT, PSBT_IN_WITNESS_UTXO, "", "010000000000000001", false },
+	{ INPUT, PSBT_IN_WITNESS_UTXO, "", "0100000000000000015152", false },
+	{ INPUT, PSBT_IN_WITNESS_UTXO, "", "010000", false },
+	{ INPUT, PSBT_IN_PARTIAL_SIG, KEY33, "300602010102010101", true },
+	{ INPUT, PSBT_IN_PARTIAL_SIG, KEY65, "300602010102010101", true },
+	{ INPUT, PSBT_IN_PARTIAL_SIG, KEY33, "3006020101020101", false },
+	{ INPUT, PSBT_IN_PARTIAL_SIG, NO_KEY33, "300602010102010101", false },
+	{ INPUT, PSBT_IN_PARTIAL_SIG, KEY65 "00", "300602010102010101", false },
+	{ INPUT, PSBT_IN_PARTIAL_SIG, "06" ZERO32 ZERO32, "300602010102010101", false },
+	{ INPUT, PSBT_IN_SIGHASH_TYPE, "", "010000", false },
+	{ INPUT, PSBT_IN_BIP32_DERIVATION, KEY33, "aabbccdd", true },
+	{ INPUT, PSBT_IN_BIP32_DERIVATION, KEY33, "aabbccdd01", false },
+	{ INPUT, PSBT_IN_BIP32_DERIVATION, KEY33, "", false },
+	{ INPUT, PSBT_IN_FINAL_SCRIPTWITNESS, "", "020151015200", false },
+	{ INPUT, PSBT_IN_FINAL_SCRIPTWITNESS, "", "0201510152", true },
+	{ INPUT, PSBT_IN_FINAL_SCRIPTWITNESS, "", "02015101", false },
+	{ INPUT, PSBT_IN_FINAL_SCRIPTWITNESS, "", "", false },
+	{ INPUT, PSBT_IN_RIPEMD160, "8eb208f7e05d987a9b044a8e98c6b087f15a0bfc", "616263", true },
+	{ INPUT, PSBT_IN_RIPEMD160, "8eb208f7e05d987a9b044a8e98c6b087f15a0bfc", "616264", false },
+	{ INPUT, PSBT_IN_RIPEMD160, "8eb208f7e05d987a9b044a8e98c6b087f15a0bfc00", "616263", false },
+	{ INPUT, PSBT_IN_SHA256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "616263", true },
+	{ INPUT, PSBT_IN_SHA256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "616264", false },
+	{ INPUT, PSBT_IN_HASH160, "bb1be98c142444d7a56aa3981c3942a978e4dc33", "616263", true },
+	{ INPUT, PSBT_IN_HASH160, "bb1be98c142444d7a56aa3981c3942a978e4dc33", "616264", false },
+	{ INPUT, PSBT_IN_HASH256, "4f8b42c22dd3729b519ba6f68d2da7cc5b2d606d05daed5ad5128cc03e6c6358", "616263", true },
+	{ INPUT, PSBT_IN_HASH256, "4f8b42c22dd3729b519ba6f68d2da7cc5b2d606d05daed5ad5128cc03e6c6358", "616264", false },
+	{ INPUT, PSBT_IN_TAP_LEAF_SCRIPT, "c0" X32, "51c0", true },
+	{ INPUT, PSBT_IN_TAP_LEAF_SCRIPT, "c0" X32 ZERO32, "c0", true },
+	{ INPUT, PSBT_IN_TAP_LEAF_SCRIPT, "c0" X32 ZERO32, "", false },
+	{ INPUT, PSBT_IN_TAP_LEAF_SCRIPT, "c0" X32 "00", "51c0", false },
+	{ INPUT, PSBT_IN_TAP_BIP32_DERIVATION, X32, "00" "aabbccdd", true },
+	{ INPUT, PSBT_IN_TAP_BIP32_DERIVATION, X32, "01" ZERO32 "aabbccdd", true },
+	{ INPUT, PSBT_IN_TAP_BIP32_DERIVATION, X32, "02" ZERO32 "aabbccdd", false },
+	{ INPUT, PSBT_IN_TAP_BIP32_DERIVATION, X32, "01" ZERO32 "aabbcc", false },
+	{ INPUT, PSBT_IN_TAP_BIP32_DERIVATION, X32, "00", false },
+	{ INPUT, PSBT_IN_TAP_BIP32_DERIVATION, X32, "", false },
+	{ INPUT, PSBT_IN_TAP_MERKLE_ROOT, "", X32 "00", false },
+	{ OUTPUT, PSBT_OUT_BIP32_DERIVATION, NO_KEY33, "aabbccdd", false },
+	{ OUTPUT, PSBT_OUT_TAP_TREE, "", "00c0" "0151", true },
+	{ OUTPUT, PSBT_OUT_TAP_TREE, "", "01c0" "0151" "01c0" "0152", true },
+	{ OUTPUT, PSBT_OUT_TAP_TREE, "", "02c0" "0151" "02c0" "0152" "01c0" "0153", true },
+	{ OUTPUT, PSBT_OUT_TAP_TREE, "", "01c0" "0151" "02c0" "0152" "02c0" "0153", true },
+	{ OUTPUT, PSBT_OUT_TAP_TREE, "", "", false },
+	{ OUTPUT, PSBT_OUT_TAP_TREE, "", "01c0" "0151", false },
+	{ OUTPUT, PSBT_OUT_TAP_TREE, "", "00c0" "0151" "00c0" "0152", false },
+	{ OUTPUT, PSBT_OUT_TAP_TREE, "", "00c0" "0151" "01c0" "0152", false },
+	{ OUTPUT, PSBT_OUT_TAP_TREE, "", "02c0" "0151" "01c0" "0153" "02c0" "0152", false },
+	{ OUTPUT, PSBT_OUT_TAP_TREE, "", "01c1" "0151" "01c0" "0152", false },
+	{ OUTPUT, PSBT_OUT_TAP_TREE, "", "01c0" "0151" "01c0" "0252", false },
+	{ OUTPUT, PSBT_OUT_TAP_TREE, "", "01c0" "0151" "01", false },
+	{ OUTPUT, PSBT_OUT_TAP_TREE, "", "81c0" "0151", false },
+};
+
+TEST(fields_are_checked_one_by_one)
+{
+	static const uint8_t blinding[32] = { 3 };
+	struct secp *secp = secp_new(blinding);
+	struct secret32 key = { { 7 } };
+
+	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
+		struct psbt *p = own_psbt(secp, &key, 0);
+		struct psbt_map *m = fields[i].scope == GLOBAL ? &p->global : fields[i].scope == INPUT ? &p->inputs[0] : &p->outputs[0];
+
+		psbt_set(p, m, fields[i].type, test_unhex(fields[i].data), test_unhex(fields[i].value));
+		if ((psbt_decode(&arena, encoded(p)) != NULL) != fields[i].good)
+			test_failed(__FILE__, __LINE__, "field %zu: type %02x data %s value %s", i, (unsigned)fields[i].type,
+				    fields[i].data, fields[i].value);
+	}
+	secp_free(secp);
+	arena_release(&arena);
+}
+
+/* What every part of a PSBT may carry beyond what we know comes through a combination. */
+TEST(unknown_fields_of_every_part_are_combined)
+{
+	static const uint8_t blinding[32] = { 3 };
+	struct secp *secp = secp_new(blinding);
+	struct secret32 key = { { 7 } };
+	struct psbt *p = own_psbt(secp, &key, 0), *q = own_psbt(secp, &key, 0);
+	struct bytes mine = bytes_from_string("mine"), theirs = bytes_from_string("theirs"), value;
+
+	secp_free(secp);
+	psbt_set(q, &q->global, 0x99, theirs, theirs);
+	psbt_set(q, &q->inputs[1], 0x99, theirs, theirs);
+	psbt_set(q, &q->outputs[0], 0x99, theirs, theirs);
+	psbt_set(p, &p->outputs[0], 0x99, mine, mine);
+	psbt_set(q, &q->outputs[0], 0x99, mine, theirs);
+	CHECK(psbt_combine(p, q));
+	CHECK(psbt_get(&p->global, 0x99, theirs, &value) && psbt_get(&p->inputs[1], 0x99, theirs, &value) &&
+	      psbt_get(&p->outputs[0], 0x99, theirs, &value));
+	/* Of two values ours stays. */
+	CHECK(psbt_get(&p->outputs[0], 0x99, mine, &value) && bytes_equal(value, mine));
+	arena_release(&arena);
+}
+
+/* One input locked by a script, in every way in which scripts are wrapped. */
+enum wrap { BARE, P2SH, P2WSH, P2SH_P2WSH, WRAPS };
+
+static struct psbt *locked_psbt(enum wrap wrap, struct bytes script)
+{
+	struct tx *prev = tx_new(&arena, 2, 1, 1, 0), *t = tx_new(&arena, 2, 1, 1, 0);
+	struct bytes inner = wrap == P2WSH || wrap == P2SH_P2WSH ? script_p2wsh(&arena, script) : script;
+	struct hash160 h = hash160(inner.data, inner.size);
+	struct psbt *p;
+
+	prev->outputs[0].amount = SAT(70000);
+	prev->outputs[0].script = wrap == P2SH || wrap == P2SH_P2WSH ? script_p2sh(&arena, &h) : inner;
+	t->inputs[0].prev.txid = tx_id(prev);
+	t->outputs[0] = (struct tx_output){ SAT(60000), inner };
+	p = psbt_from_tx(&arena, t, 0);
+	psbt_set_non_witness_utxo(p, 0, prev);
+	if (wrap == P2SH || wrap == P2SH_P2WSH)
+		psbt_set(p, &p->inputs[0], PSBT_IN_REDEEM_SCRIPT, BYTES_NONE, inner);
+	if (wrap == P2WSH || wrap == P2SH_P2WSH)
+		psbt_set(p, &p->inputs[0], PSBT_IN_WITNESS_SCRIPT, BYTES_NONE, script);
+	return p;
+}
+
+/* Signed by so many of the keys; final with enough of them and not before. */
+static void check_lock(const struct secp *secp, struct bytes script, const struct secret32 *keys, uint32_t count, uint32_t needed)
+{
+	for (int wrap = 0; wrap < WRAPS; wrap++) {
+		struct psbt *p = locked_psbt(wrap, script);
+		struct psbt_work w;
+		const char *why = NULL;
+		struct tx *t;
+
+		CHECK(psbt_work_init(&w, p, &why));
+		for (uint32_t i = 0; i < needed; i++) {
+			CHECK(!psbt_finalize(&w, &why));
+			CHECK(!psbt_extract(&arena, p));
+			CHECK(psbt_sign(&w, 0, secp, &keys[count - 1 - i], &why) == PSBT_SIGNED);
+		}
+		CHECK(psbt_finalize(&w, &why));
+		t = psbt_extract(&arena, p);
+		CHECK(t);
+		CHECK((t->inputs[0].witness_count > 0) == (wrap == P2WSH || wrap == P2SH_P2WSH));
+		CHECK((t->inputs[0].script_sig.size > 0) == (wrap != P2WSH));
+		if (wrap == P2WSH)
+			CHECK(bytes_equal(t->inputs[0].witness[t->inputs[0].witness_count - 1], script));
+		/* Final already. */
+		CHECK(psbt_finalize(&w, &why));
+	}
+}
+
+TEST(every_kind_of_script_is_finished)
+{
+	static const uint8_t blinding[32] = { 6 };
+	struct secp *secp = secp_new(blinding);
+	struct secret32 keys[3] = { { { 1 } }, { { 2 } }, { { 3 } } };
+	struct buf script = BUF_EMPTY;
+	struct bytes multisig, single;
+	struct pubkey p[3];
+	struct hash160 h;
+
+	for (int i = 0; i < 3; i++)
+		pubkey_of(secp, &p[i], &keys[i]);
+	script_number(&script, 2);
+	for (int i = 0; i < 3; i++)
+		script_push(&script, BYTES_OF(p[i].v));
+	script_number(&script, 3);
+	script_op(&script, OP_CHECKMULTISIG);
+	multisig = arena_bytes(&arena, buf_view(&script));
+	buf_clear(&script);
+	script_push(&script, BYTES_OF(p[0].v));
+	script_op(&script, OP_CHECKSIG);
+	single = arena_bytes(&arena, buf_view(&script));
+	buf_release(&script);
+	h = hash160(p[0].v, sizeof(p[0].v));
+	check_lock(secp, multisig, keys, 3, 2);
+	check_lock(secp, single, keys, 1, 1);
+	check_lock(secp, script_p2pkh(&arena, &h), keys, 1, 1);
+	secp_free(secp);
+	arena_release(&arena);
+}
+
+/* Scripts that only look like ones that we finish. */
+TEST(other_scripts_are_left_alone)
+{
+	static const char *const odd[] = {
+		"5221" KEY33 "51ae",               /* two of one */
+		"5121" KEY33 "52ae",               /* one key, said to be two */
+		"5121" KEY33 "51af",               /* CHECKMULTISIGVERIFY */
+		"5121" KEY33 "51ae51",             /* something behind it */
+		"5121" KEY33 "51",                 /* nothing behind it */
+		"21" KEY33 "ad",                   /* CHECKSIGVERIFY */
+		"21" KEY33 "ac51", "51", "",
+		"5121" KEY33,
+	};
+	static const uint8_t blinding[32] = { 6 };
+	struct secp *secp = secp_new(blinding);
+	struct secret32 one = { { [31] = 1 } }; /* whose point is the generator, KEY33 */
+
+	for (size_t i = 0; i < ARRAY_COUNT(odd); i++) {
+		struct psbt *p = locked_psbt(P2WSH, test_unhex(odd[i]));
+		struct psbt_work w;
+		const char *why = NULL;
+
+		CHECK(psbt_work_init(&w, p, &why));
+		CHECK(psbt_sign(&w, 0, secp, &one, &why) == (odd[i][0] && strcmp(odd[i], "51") ? PSBT_SIGNED : PSBT_NO_KEY));
+		CHECK(!psbt_finalize(&w, &why) && !psbt_extract(&arena, p));
+		CHECK_STR(why, "the script is of a kind that this program does not finish");
+	}
+	secp_free(secp);
+	arena_release(&arena);
+}
+
+static void check_refused(const struct secp *secp, struct psbt *p, const char *reason)
+{
+	struct secret32 key = { { 7 } };
+	struct psbt_work w;
+	const char *why = NULL;
+
+	CHECK(psbt_work_init(&w, p, &why));
+	CHECK(psbt_sign(&w, 0, secp, &key, &why) == PSBT_REFUSED);
+	CHECK_STR(why, reason);
+}
+
+TEST(each_contradiction_has_its_reason)
+{
+	static const uint8_t blinding[32] = { 3 };
+	struct secp *secp = secp_new(blinding);
+	struct bytes script = test_unhex("51");
+	struct tx *other = tx_new(&arena, 2, 1, 1, 77), *t;
+	struct psbt *p = locked_psbt(BARE, script);
+	struct tx_output o = { SAT(1), script };
+
+	psbt_set_witness_utxo(p, 0, &o);
+	check_refused(secp, p, "the two outputs given for the input contradict each other");
+	p = locked_psbt(BARE, script);
+	psbt_set_non_witness_utxo(p, 0, other);
+	check_refused(secp, p, "the previous transaction is not the one that is spent");
+	/* An index that the previous transaction does not have. */
+	t = tx_new(&arena, 2, 1, 1, 0);
+	t->inputs[0].prev = (struct outpoint){ tx_id(other), 1 };
+	p = psbt_from_tx(&arena, t, 0);
+	psbt_set_non_witness_utxo(p, 0, other);
+	check_refused(secp, p, "the previous transaction is not the one that is spent");
+	p = locked_psbt(P2WSH, script);
+	psbt_remove(&p->inputs[0], PSBT_IN_WITNESS_SCRIPT, BYTES_NONE);
+	check_refused(secp, p, "the witness script is missing");
+	p = locked_psbt(P2SH, script);
+	psbt_remove(&p->inputs[0], PSBT_IN_REDEEM_SCRIPT, BYTES_NONE);
+	check_refused(secp, p, "the redeem script is missing");
+	p = locked_psbt(BARE, script);
+	psbt_set(p, &p->inputs[0], PSBT_IN_REDEEM_SCRIPT, BYTES_NONE, script);
+	check_refused(secp, p, "there is a redeem script, but the output is not P2SH");
+	p = locked_psbt(BARE, script);
+	psbt_set(p, &p->inputs[0], PSBT_IN_WITNESS_SCRIPT, BYTES_NONE, script);
+	check_refused(secp, p, "there is a witness script, but the output is not P2WSH");
+	check_refused(secp, locked_psbt(BARE, test_unhex("6020" X32)), "the witness version is unknown");
+	/* Taproot inside P2SH is not taproot (BIP 341). */
+	check_refused(secp, locked_psbt(P2SH, test_unhex("5120" X32)), "the witness version is unknown");
+	secp_free(secp);
+	arena_release(&arena);
+}
+
+/* SIGHASH_ALL where a taproot input asks for it: 65 bytes. */
+TEST(taproot_signs_with_all_when_asked)
+{
+	static const uint8_t blinding[32] = { 3 };
+	struct secp *secp = secp_new(blinding);
+	struct secret32 key = { { 7 } };
+	struct psbt *p = own_psbt(secp, &key, 0);
+	struct psbt_work w;
+	const char *why = NULL;
+	struct bytes sig;
+
+	psbt_set(p, &p->inputs[1], PSBT_IN_SIGHASH_TYPE, BYTES_NONE, test_unhex("01000000"));
+	CHECK(psbt_work_init(&w, p, &why));
+	CHECK(psbt_sign(&w, 1, secp, &key, &why) == PSBT_SIGNED);
+	CHECK(psbt_get(&p->inputs[1], PSBT_IN_TAP_KEY_SIG, BYTES_NONE, &sig) && sig.size == 65 && sig.data[64] == 1);
+	CHECK(psbt_finalize_input(&w, 1, &why));
+	secp_free(secp);
+	arena_release(&arena);
+}
+
+/* Every hash type that consensus knows can be finished, if the input asks for none. */
+TEST(signatures_of_other_hash_types_are_finished)
+{
+	static const uint8_t blinding[32] = { 3 };
+	static const uint8_t types[] = { 0, 1, 2, 3, 4, 0x80, 0x81, 0x82, 0x83, 0x84, 0xff };
+	struct secp *secp = secp_new(blinding);
+	struct secret32 key = { { 7 } };
+	struct pubkey point;
+	int good = 0;
+
+	pubkey_of(secp, &point, &key);
+	for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
+		struct psbt *p = own_psbt(secp, &key, 0);
+		struct psbt_work w;
+		struct psbt_lock lock;
+		const char *why = NULL;
+		struct sha256 hash;
+		struct sig64 sig;
+		uint8_t der[73];
+		size_t size;
+
+		CHECK(psbt_work_init(&w, p, &why) && psbt_lock(&w, 0, &lock, &why));
+		if (psbt_sighash(&w, 0, &lock, types[i], &hash))
+			good++;
+		else
+			hash = sighash_segwit(w.tx, 0, lock.script_code, lock.spent.amount, types[i]);
+		ecdsa_sign(secp, &sig, &hash, &key, true);
+		size = sig_to_der(der, &sig);
+		der[size++] = types[i];
+		psbt_set(p, &p->inputs[0], PSBT_IN_PARTIAL_SIG, BYTES_OF(point.v), BYTES(der, size));
+		CHECK(psbt_finalize_input(&w, 0, &why) == ((types[i] & 0x7f) >= 1 && (types[i] & 0x7f) <= 3));
+	}
+	CHECK_EQ(good, 6);
 	secp_free(secp);
 	arena_release(&arena);
 }

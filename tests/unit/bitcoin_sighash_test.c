@@ -348,6 +348,83 @@ TEST(bip341_key_path_spending)
 	CHECK_EQ(count, 7);
 }
 
+/* BIP 341 "Common signature message" and BIP 342's extension, written out: SIGHASH_ALL | ANYONECANPAY of input 1 with
+ * an annex, in a leaf, spending a script whose size takes three bytes. */
+TEST(taproot_message_by_definition)
+{
+	struct tx *t = tx_new(&arena, 2, 2, 1, 99);
+	uint8_t *long_script = arena_alloc(&arena, 300), zero = 0;
+	struct tx_output spent[2] = { { { 1 }, { NULL, 0 } }, { { 5 }, { long_script, 300 } } };
+	struct sha256 leaf = { { 3 } }, got, part, want;
+	struct buf message = BUF_EMPTY, annex = BUF_EMPTY, out = BUF_EMPTY;
+	struct sha256_state s;
+
+	t->inputs[1].sequence = 7;
+	t->inputs[1].prev.index = 4;
+	t->outputs[0] = (struct tx_output){ SAT(3), { long_script, 300 } };
+	memset(long_script, 0x51, 300);
+	buf_add_u8(&message, 0x81);
+	buf_add_le32(&message, 2);
+	buf_add_le32(&message, 99);
+	buf_add_le64(&out, 3);
+	buf_add_varint(&out, 300);
+	buf_add(&out, long_script, 300);
+	part = sha256(out.data, out.size);
+	buf_add(&message, part.v, 32);
+	buf_add_u8(&message, 3); /* in a leaf, with an annex */
+	buf_add(&message, t->inputs[1].prev.txid.v, 32);
+	buf_add_le32(&message, 4);
+	buf_add_le64(&message, 5);
+	buf_add_varint(&message, 300);
+	buf_add(&message, long_script, 300);
+	buf_add_le32(&message, 7);
+	buf_add_varint(&annex, 260);
+	buf_add(&annex, long_script, 260);
+	part = sha256(annex.data, annex.size);
+	buf_add(&message, part.v, 32);
+	buf_add(&message, leaf.v, 32);
+	buf_add_u8(&message, 0);
+	buf_add_le32(&message, 0xffffffff);
+	sha256_tagged_init(&s, "TapSighash");
+	sha256_add(&s, &zero, 1);
+	sha256_add(&s, message.data, message.size);
+	want = sha256_finish(&s);
+	buf_release(&message);
+	buf_release(&annex);
+	buf_release(&out);
+	CHECK(sighash_taproot(&got, t, 1, spent, 0x81, &leaf, BYTES(long_script, 260)));
+	CHECK(SAME(got, want));
+	arena_release(&arena);
+}
+
+/* BIP 143's message, written out, for a script code whose size takes three bytes. */
+TEST(segwit_message_with_a_long_script)
+{
+	struct tx *t = tx_new(&arena, 2, 1, 1, 0);
+	uint8_t code[253];
+	struct buf message = BUF_EMPTY;
+	static const uint8_t zeros[36];
+	struct sha256 want, got;
+
+	memset(code, 0x51, sizeof(code));
+	buf_add_le32(&message, 2);
+	buf_add(&message, zeros, 32);
+	buf_add(&message, zeros, 32);
+	buf_add(&message, zeros, 36);
+	buf_add(&message, "\xfd\xfd\x00", 3);
+	buf_add(&message, code, sizeof(code));
+	buf_add_le64(&message, 1234567);
+	buf_add_le32(&message, 0);
+	buf_add(&message, zeros, 32);
+	buf_add_le32(&message, 0);
+	buf_add_le32(&message, SIGHASH_NONE | SIGHASH_ANYONECANPAY);
+	want = sha256d(message.data, message.size);
+	buf_release(&message);
+	got = sighash_segwit(t, 0, BYTES_OF(code), SAT(1234567), SIGHASH_NONE | SIGHASH_ANYONECANPAY);
+	CHECK(SAME(got, want));
+	arena_release(&arena);
+}
+
 TEST(taproot_refuses_unknown_hash_types)
 {
 	struct tx *t = tx_new(&arena, 2, 2, 1, 0);

@@ -255,10 +255,34 @@ TEST(numbers_and_pushes_are_minimal)
 	script_push(&b, BYTES(data, 256));
 	CHECK(b.size == 259 && b.data[0] == 0x4d && b.data[1] == 0 && b.data[2] == 1);
 	buf_clear(&b);
+	script_push(&b, BYTES(data, 65535));
+	CHECK(b.size == 65538 && b.data[0] == 0x4d && b.data[1] == 0xff && b.data[2] == 0xff);
+	buf_clear(&b);
 	script_push(&b, BYTES(data, 70000));
 	CHECK(b.size == 70005 && b.data[0] == 0x4e);
 	buf_release(&b);
 	arena_release(&arena);
+}
+
+TEST(scripts_are_read_opcode_by_opcode)
+{
+	struct bytes push;
+	struct cursor c;
+	uint8_t op;
+
+	/* OP_0, a push of one, PUSHDATA1 of two, PUSHDATA2 of none, PUSHDATA4 of one, OP_CHECKSIG */
+	c = cursor_of(test_unhex("00" "01aa" "4c02bbcc" "4d0000" "4e01000000dd" "ac"));
+	CHECK(script_read(&c, &op, &push) && op == OP_0 && push.size == 0);
+	CHECK(script_read(&c, &op, &push) && op == 1 && push.size == 1 && push.data[0] == 0xaa);
+	CHECK(script_read(&c, &op, &push) && op == OP_PUSHDATA1 && push.size == 2 && push.data[1] == 0xcc);
+	CHECK(script_read(&c, &op, &push) && op == 0x4d && push.size == 0);
+	CHECK(script_read(&c, &op, &push) && op == 0x4e && push.size == 1 && push.data[0] == 0xdd);
+	CHECK(script_read(&c, &op, &push) && op == OP_CHECKSIG && push.size == 0);
+	CHECK(!script_read(&c, &op, &push) && cursor_ok(&c));
+	for (size_t size = 1; size < 4; size++) {
+		c = cursor_of(BYTES(test_unhex("4c02bbcc").data, size));
+		CHECK(!script_read(&c, &op, &push) && !cursor_ok(&c) && !script_read(&c, &op, &push));
+	}
 }
 
 /* BIP 143's key and the programs that BIP 173 shows for BIP 84's first key. */
