@@ -212,6 +212,14 @@ void lampo_config_wallet(struct lampo_config *config, const struct lampo_wallet 
 	config->has_wallet = true;
 }
 
+void lampo_config_signer(struct lampo_config *config, const struct lampo_signer *signer)
+{
+	need(config, signer && signer->size == sizeof(*signer), "lampo_config_signer", "its size is not that of this version");
+	need(config, signer->request != NULL, "lampo_config_signer", "a function is missing");
+	config->signer = *signer;
+	config->has_signer = true;
+}
+
 void lampo_config_method(struct lampo_config *config, const struct lampo_method *method)
 {
 	need(config, method && method->name && method->handler, "lampo_config_method", "a method needs a name and a handler");

@@ -17,10 +17,11 @@ struct lampo_config {
 	uint32_t birthday_height;
 	uint16_t port;
 	bool has_accept_channels, accept_channels, has_accept_keysend, accept_keysend;
-	bool has_backend, has_store, has_wallet;
+	bool has_backend, has_store, has_wallet, has_signer;
 	struct lampo_backend backend;
 	struct lampo_store store;
 	struct lampo_wallet wallet;
+	struct lampo_signer signer;
 	const struct lampo_method *methods[CONFIG_METHODS_MAX];
 	size_t method_count;
 	lampo_illegal_use *illegal_use;

@@ -18,6 +18,7 @@ struct lampo_node {
 	struct lampo_config config;
 	struct log_sink log;
 	struct wallet_adapter *wallet; /* NULL: the bundled one */
+	struct signer_adapter *signer;
 	struct service *service;
 	struct loop_wake *wake;
 	pthread_mutex_t lock;
@@ -182,7 +183,7 @@ static bool has_what_it_needs(const struct lampo_config *c, char *error)
 {
 	const char *missing = NULL;
 
-	if (!c->seed_size)
+	if (!c->seed_size && !(c->has_signer && c->has_wallet))
 		missing = "a seed or words (lampo_config_words)";
 	else if (!c->has_store && !c->directory)
 		missing = "a directory (lampo_config_directory) or a store of your own";
@@ -196,10 +197,16 @@ static bool has_what_it_needs(const struct lampo_config *c, char *error)
 static bool open_service(struct lampo_node *n, char *error)
 {
 	struct service_config s = { .socket_path = n->config.socket_path, .context = n, .notify = on_notify };
+	struct daemon_signer signer;
 	struct daemon_funds funds;
 	struct backend backend;
 
 	fill_daemon_config(&s.daemon, n);
+	if (n->config.has_signer) {
+		n->signer = signer_adapter_new(&n->config.signer);
+		signer = signer_adapter_signer(n->signer);
+		s.daemon.signer = &signer;
+	}
 	if (n->config.has_wallet) {
 		n->wallet = wallet_adapter_new(&n->config.wallet);
 		funds = wallet_adapter_funds(n->wallet);
@@ -278,6 +285,8 @@ void lampo_node_free(struct lampo_node *node)
 		service_free(node->service);
 	if (node->wallet)
 		wallet_adapter_free(node->wallet);
+	if (node->signer)
+		signer_adapter_free(node->signer);
 	drop_posts(node);
 	pthread_mutex_destroy(&node->lock);
 	config_wipe(&node->config);

@@ -21,6 +21,7 @@
 #include "lampo/export.h"
 #include "lampo/method.h"
 #include "lampo/node.h"
+#include "lampo/signer.h"
 #include "lampo/store.h"
 #include "lampo/types.h"
 #include "lampo/wallet.h"

@@ -5,6 +5,7 @@
 #include "lampo/backend.h"
 #include "lampo/event.h"
 #include "lampo/method.h"
+#include "lampo/signer.h"
 #include "lampo/store.h"
 #include "lampo/types.h"
 #include "lampo/wallet.h"
@@ -51,6 +52,8 @@ LAMPO_API void lampo_config_core_cookie(struct lampo_config *config, const char 
 LAMPO_API void lampo_config_backend(struct lampo_config *config, const struct lampo_backend *backend);
 LAMPO_API void lampo_config_store(struct lampo_config *config, const struct lampo_store *store);
 LAMPO_API void lampo_config_wallet(struct lampo_config *config, const struct lampo_wallet *wallet);
+/* With a signer and a wallet of your own the node needs no seed. */
+LAMPO_API void lampo_config_signer(struct lampo_config *config, const struct lampo_signer *signer);
 /* Borrowed for good; the method appears beside the bundled ones. */
 LAMPO_API void lampo_config_method(struct lampo_config *config, const struct lampo_method *method);
 

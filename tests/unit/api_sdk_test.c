@@ -551,3 +551,68 @@ TEST(illegal_use_is_told_and_aborts_by_default)
 	CHECK(strstr(text, "lampo_config_store"));
 	CHECK_EQ(exit_of(use_illegally_silently, text), 1006); /* SIGABRT */
 }
+
+/* ---- A signer in "another process" ---- */
+
+struct vault {
+	struct world *world;
+	struct lampo_keys *keys;
+	struct lampo_sign_ask *ask;
+	struct buf question;
+	uint32_t asked;
+};
+
+static void on_bytes(void *context, struct lampo_bytes bytes)
+{
+	lampo_signer_answer(context, bytes);
+}
+
+static void answer_from_vault(void *context)
+{
+	struct vault *v = context;
+
+	CHECK(lampo_keys_answer(v->keys, (struct lampo_bytes){ v->question.data, v->question.size }, on_bytes, v->ask));
+}
+
+static void vault_request(void *context, struct lampo_sign_ask *ask, struct lampo_bytes question)
+{
+	struct vault *v = context;
+
+	CHECK(!v->asked++); /* this test asks for one signature */
+	v->ask = ask;
+	buf_add(&v->question, question.data, question.size);
+	lampo_node_post(v->world->node, answer_from_vault, v);
+}
+
+TEST(keys_may_be_elsewhere)
+{
+	static const char words[] = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
+	struct world *w = world_new();
+	struct vault v = { .world = w, .keys = lampo_keys_from_words("regtest", words) };
+	struct lampo_signer s = { .size = sizeof(s), .context = &v, .request = vault_request };
+	struct lampo_config *c = config_of(w);
+	uint8_t local[33], far[33];
+
+	CHECK(v.keys);
+	CHECK(!lampo_keys_from_words("regtest", "no words"));
+	CHECK(!lampo_keys_new("regtest", "short", 5));
+	CHECK(!lampo_keys_answer(v.keys, (struct lampo_bytes){ far, 1 }, on_bytes, NULL));
+	w->node = lampo_node_new(c, w->error);
+	CHECK(w->node);
+	lampo_node_id(w->node, local);
+	lampo_node_free(w->node);
+	lampo_keys_node_id(v.keys, s.node_id33);
+	CHECK(memcmp(local, s.node_id33, 33) == 0);
+	lampo_config_signer(c, &s);
+	w->node = lampo_node_new(c, w->error);
+	CHECK(w->node);
+	w->answers = 1;
+	lampo_node_call(w->node, "invoice", "{\"amount_msat\": 1000, \"label\": \"x\", \"description\": \"y\"}", on_answer, w);
+	lampo_node_run(w->node);
+	lampo_node_free(w->node);
+	CHECK_EQ(v.asked, 1);
+	CHECK(strstr(w->trace, "\"bolt11\":\"lnbcrt"));
+	lampo_config_free(c);
+	lampo_keys_free(v.keys);
+	buf_release(&v.question);
+}
