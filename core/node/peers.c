@@ -201,6 +201,14 @@ static void peer_ready(struct node *n, struct step *s, struct node_peer *p)
 		node_calls_peer_ready(n, s, p);
 }
 
+/* lnd says this of a channel when it is told to stop in the middle of an update, and comes back with the channel in
+ * good order (lnd issue 7628; still so in 0.21).  Who goes to the chain for it loses a channel with each restart of
+ * the peer.  If the peer means it, its own commitment is in the chain soon, and we see that. */
+static bool means_come_back(const struct peer_result *r)
+{
+	return strcmp(r->text, "internal error") == 0;
+}
+
 /* BOLT 1: all zero means every channel of the peer. */
 static void take_error(struct node *n, struct step *s, struct node_peer *p, const struct peer_result *r)
 {
@@ -209,6 +217,11 @@ static void take_error(struct node *n, struct step *s, struct node_peer *p, cons
 
 	hex_encode(id, p->peer->id.v, 33);
 	log_write(s->log, LOG_WARN, "peer", "%s said error: %s", id, r->text);
+	/* A departure from B1.error_warning.10: the next connection begins with channel_reestablish. */
+	if (!all && means_come_back(r)) {
+		node_hang_up(n, s, p, "the peer has an internal error");
+		return;
+	}
 	for (struct node_channel *c = p->channels, *next; c; c = next) {
 		struct channel_notes notes;
 

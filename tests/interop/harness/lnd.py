@@ -177,7 +177,7 @@ class Lnd(Process):
     def close(self, channel_point, force=False):
         """Begins a close; does not wait for the chain."""
         txid, out = channel_point.split(":")
-        path = "/v1/channels/%s/%s?force=%s&sat_per_vbyte=2&no_wait=true" % (txid, out, str(force).lower())
+        path = "/v1/channels/%s/%s?%s&no_wait=true" % (txid, out, "force=true" if force else "sat_per_vbyte=2")
         link = http.client.HTTPConnection("127.0.0.1", self.rest_port, timeout=60 * TIME_FACTOR)
         try:
             link.request("DELETE", path)

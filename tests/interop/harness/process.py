@@ -142,6 +142,19 @@ class Watch:
             time.sleep(pause)
             pause = min(pause * 1.2, 0.25)
 
+    def until_empty(self, what, probe, timeout=30):
+        """Polls until probe() gives an empty list; what is left is told when time runs out."""
+        left = []
+
+        def none():
+            left[:] = probe()
+            return not left
+
+        try:
+            self.until(what, none, timeout)
+        except Failure as e:
+            raise Failure("%s\n  left: %.1500r" % (e, left)) from None
+
     def logs(self):
         return "\n".join("  %s (%s):\n%s" % (p.name, "running" if p.running() else "ended", tail(p.log))
                          for p in self.processes)
