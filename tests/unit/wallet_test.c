@@ -789,6 +789,81 @@ TEST(a_child_pays_for_its_parent)
 	world_free(w);
 }
 
+/* A parent that pays enough by itself costs the child nothing more. */
+TEST(a_child_of_a_good_parent_pays_for_itself)
+{
+	struct world *w = world_new("regtest", 0);
+	struct funds_input anchor = { .prev = { { { 5 } }, 1 }, .amount = SAT(330), .script = test_unhex(
+					      "0020bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"),
+				      .sequence = 0xfffffffd, .witness_weight = 116 };
+	struct funds_request r = { .kind = FUNDS_BUILD, .reservation = 1, .feerate = FEERATE(5000), .min_confirmations = 1,
+				   .inputs = &anchor, .input_count = 1 };
+	struct funds_answer alone, rich, exact;
+
+	world_deposit(w, ADDRESS_P2WPKH, 100000);
+	alone = world_ask(w, &r);
+	world_tell(w, FUNDS_RELEASE, 1);
+	r.parent_weight = 1124;
+	r.parent_fee = SAT(1000000);
+	rich = world_ask(w, &r);
+	world_tell(w, FUNDS_RELEASE, 1);
+	r.parent_fee = SAT(5620);
+	exact = world_ask(w, &r);
+	CHECK(!alone.failed && !rich.failed && !exact.failed);
+	CHECK(rich.fee.v == alone.fee.v && exact.fee.v == alone.fee.v);
+	world_free(w);
+}
+
+/* A purse full of pennies: more than one transaction can carry. */
+TEST(too_many_coins)
+{
+	struct world *w = world_new("regtest", 0);
+	struct bytes *scripts = test_alloc(1500 * sizeof(*scripts));
+	uint64_t *amounts = test_alloc(1500 * sizeof(*amounts));
+	struct funds_output o;
+	struct funds_request r = world_pay(1, &o, 1350000);
+	struct funds_answer a;
+
+	w->no_reload = true;
+	scripts[0] = world_address(w, ADDRESS_P2WPKH);
+	for (int i = 0; i < 1500; i++) {
+		scripts[i] = scripts[0];
+		amounts[i] = 1000;
+	}
+	w->height++;
+	w->blocks[w->height].count = 1;
+	w->blocks[w->height].txs[0] = world_payment(w, scripts, amounts, 1500);
+	{
+		struct event e = { .kind = EVENT_BLOCK };
+		struct block_tx b = { .index = 1 };
+		struct buf raw = BUF_EMPTY;
+
+		tx_encode(w->blocks[w->height].txs[0], &raw);
+		b.raw = buf_view(&raw);
+		e.u.block.height = w->height;
+		e.u.block.txs = &b;
+		e.u.block.tx_count = 1;
+		wallet_block(w->wallet, &e, &w->out);
+		effects_reset(&w->out); /* the world's store is small */
+		buf_release(&raw);
+	}
+	r.feerate.per_kw = 253;
+	wallet_request(w->wallet, NULL, &r, &a, &w->out);
+	CHECK(a.failed && a.code == FUNDS_TOO_MANY_INPUTS);
+	o.all = true;
+	wallet_request(w->wallet, NULL, &r, &a, &w->out);
+	CHECK(a.failed && a.code == FUNDS_TOO_MANY_INPUTS);
+	o.all = false;
+	o.amount = SAT(1600000);
+	wallet_request(w->wallet, NULL, &r, &a, &w->out);
+	CHECK(a.failed && a.code == FUNDS_TOO_MANY_INPUTS);
+	o.amount = SAT(1250000);
+	wallet_request(w->wallet, NULL, &r, &a, &w->out);
+	CHECK(!a.failed);
+	CHECK(tx_parse(&w->arena, a.tx)->input_count < 1400);
+	world_free(w);
+}
+
 /* Keys that are elsewhere: the PSBT goes out and comes back signed. */
 TEST(signatures_from_elsewhere)
 {
