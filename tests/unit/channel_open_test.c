@@ -752,6 +752,168 @@ TEST(nobody_waits_for_ever)
 	pair_release(&p);
 }
 
+/* --- channel_ready --- */
+
+static void open_to_lockin(struct pair *p)
+{
+	pair_start(p);
+	pair_run(p);
+	CHECK_EQ(channel_state_of(p->side[1].ch), CHANNELD_AWAITING_LOCKIN);
+}
+
+TEST(channel_ready_waits_for_depth)
+{
+	struct pair p;
+	struct msg_channel_ready m;
+	struct secret32 secret;
+	struct pubkey second;
+
+	pair_init(&p);
+	open_to_lockin(&p);
+	pair_confirm(&p, 2);
+	CHECK_EQ(pair_waiting(&p, 0) + pair_waiting(&p, 1), 0);
+	CHECK(!channel_is_usable(p.side[1].ch)); /* B2.open_channel.31 */
+	pair_blocks(&p, 1);
+	/* B2.channel_ready.2, B2.channel_ready.10 */
+	CHECK_EQ(msg_channel_ready_decode(pair_find(&p, 0, MSG_CHANNEL_READY), &p.memory, &m), DECODE_OK);
+	secret = shachain_from_seed(&p.side[1].seed, SHACHAIN_FIRST - 1);
+	pubkey_of(p.side[1].secp, &second, &secret);
+	CHECK(SAME(m.second_per_commitment_point, second)); /* B2.channel_ready.3 */
+	CHECK(m.tlvs.short_channel_id); /* B2.channel_ready.4 */
+	pair_run(&p);
+	CHECK(channel_is_usable(p.side[0].ch) && channel_is_usable(p.side[1].ch));
+	CHECK_EQ(pair_note_count(&p, 0, CHANNEL_NOTE_READY), 1);
+	CHECK_EQ(channel_record_of(p.side[0].ch)->scid.v, scid_make(1001, 7, 1).v);
+	pair_release(&p);
+}
+
+TEST(a_wrong_funding_output_is_not_a_channel)
+{
+	for (int wrong = 0; wrong < 3; wrong++) {
+		struct channel_notes notes;
+		struct tx_output output;
+		struct pair p;
+		struct step *s;
+
+		pair_init(&p);
+		open_to_lockin(&p);
+		output = p.funding_output;
+		if (wrong == 0)
+			output.amount = SAT(999999);
+		if (wrong == 1)
+			output.script = BYTES_OF(p2wsh);
+		p.height++;
+		s = pair_begin(&p, 1, &notes);
+		channel_funding_confirmed(p.side[1].ch, s, &notes, p.height, 1, wrong == 2 ? NULL : &output);
+		pair_end(&p, 1, &notes);
+		CHECK(!pair_has(&p, 0, MSG_CHANNEL_READY)); /* B2.channel_ready.1 */
+		CHECK_EQ(p.side[1].forgotten, 1);
+		CHECK(!p.side[1].store);
+		pair_release(&p);
+	}
+}
+
+TEST(aliases_are_random_and_answered_to)
+{
+	struct pair p;
+	const struct channel_record *a, *b;
+
+	pair_init(&p);
+	p.args.channel_type = BYTES_OF(anchors_alias_type);
+	pair_open(&p);
+	a = channel_record_of(p.side[0].ch);
+	b = channel_record_of(p.side[1].ch);
+	CHECK(a->alias_local.v && b->alias_local.v);
+	/* B2.channel_ready.6, B2.channel_ready.7: not the real one, nor any that a block could give */
+	CHECK(scid_height(a->alias_local) >= 0xf00000 && scid_height(b->alias_local) >= 0xf00000);
+	CHECK(a->alias_local.v != b->alias_local.v);
+	CHECK_EQ(a->alias_remote.v, b->alias_local.v);
+	CHECK(channel_answers_to(p.side[0].ch, a->alias_local)); /* B2.channel_ready.8 */
+	CHECK(!channel_answers_to(p.side[0].ch, a->scid)); /* B2.channel_ready.9 */
+	CHECK_EQ(channel_incoming_scid(p.side[0].ch).v, a->alias_remote.v); /* B2.channel_ready.12 */
+	pair_release(&p);
+	pair_init(&p);
+	p.args.announce = true;
+	pair_open(&p);
+	a = channel_record_of(p.side[0].ch);
+	CHECK(a->alias_local.v != a->scid.v); /* B2.channel_ready.5 */
+	CHECK(channel_answers_to(p.side[0].ch, a->scid) && channel_answers_to(p.side[0].ch, a->alias_local));
+	CHECK_EQ(channel_incoming_scid(p.side[0].ch).v, a->scid.v);
+	CHECK(!channel_answers_to(p.side[0].ch, (struct scid){ 0 }));
+	pair_release(&p);
+}
+
+TEST(a_trusted_channel_is_ready_at_once)
+{
+	struct pair p;
+	struct msg_accept_channel m;
+
+	pair_init(&p);
+	p.args.channel_type = BYTES_OF(zeroconf_type);
+	p.accept_trusts = true;
+	pair_start(&p);
+	(void)pair_deliver(&p, 1);
+	decode_accept(&p, &p.memory, &m);
+	CHECK_EQ(m.minimum_depth, 0); /* B2.accept_channel.1 */
+	pair_run(&p);
+	CHECK(channel_is_usable(p.side[0].ch) && channel_is_usable(p.side[1].ch));
+	CHECK_EQ(channel_record_of(p.side[1].ch)->scid.v, 0);
+	CHECK_EQ(channel_incoming_scid(p.side[1].ch).v, channel_record_of(p.side[0].ch)->alias_local.v);
+	/* It confirms later. */
+	pair_confirm(&p, 1);
+	CHECK_EQ(channel_record_of(p.side[1].ch)->scid.v, scid_make(1001, 7, 1).v);
+	pair_release(&p);
+}
+
+TEST(the_fundee_forgets_after_2016_blocks)
+{
+	struct pair p;
+
+	pair_init(&p);
+	open_to_lockin(&p);
+	pair_blocks(&p, 2015);
+	CHECK_EQ(p.side[1].forgotten, 0);
+	pair_blocks(&p, 1);
+	CHECK_EQ(p.side[1].forgotten, 1); /* B2.channel_ready.11 */
+	CHECK(!p.side[1].store);
+	CHECK_EQ(p.side[0].forgotten, 0);
+	CHECK_EQ(pair_peek_type(&p, 0), MSG_ERROR);
+	pair_release(&p);
+}
+
+TEST(an_error_before_the_funding_is_seen)
+{
+	struct channel_notes notes;
+	struct pair p;
+	struct step *s;
+
+	/* The fundee has nothing to publish: it forgets, or it could be filled up with such channels. */
+	pair_init(&p);
+	open_to_lockin(&p);
+	s = pair_begin(&p, 1, &notes);
+	channel_peer_error(p.side[1].ch, s, &notes, "never mind");
+	pair_end(&p, 1, &notes);
+	CHECK_EQ(p.side[1].forgotten, 1);
+	CHECK(!p.side[1].store && !p.side[1].published);
+	pair_release(&p);
+	/* Once the money is there it does not. */
+	pair_init(&p);
+	open_to_lockin(&p);
+	pair_confirm(&p, 1);
+	s = pair_begin(&p, 1, &notes);
+	channel_peer_error(p.side[1].ch, s, &notes, "never mind");
+	pair_end(&p, 1, &notes);
+	CHECK_EQ(p.side[1].forgotten, 0);
+	CHECK(p.side[1].published);
+	/* The opener never forgets money. */
+	s = pair_begin(&p, 0, &notes);
+	channel_peer_error(p.side[0].ch, s, &notes, "never mind");
+	pair_end(&p, 0, &notes);
+	CHECK_EQ(p.side[0].forgotten, 0);
+	CHECK(p.side[0].published);
+	pair_release(&p);
+}
+
 TEST(our_own_reserve_must_fit)
 {
 	struct pair p;
@@ -762,6 +924,35 @@ TEST(our_own_reserve_must_fit)
 	pair_start(&p);
 	CHECK(!p.side[0].ch);
 	CHECK_STR(p.why, "the channel reserve is above the channel's amount");
+	pair_release(&p);
+}
+
+TEST(a_reorganization_takes_the_confirmation_back)
+{
+	struct channel_notes notes;
+	struct pair p;
+	struct step *s;
+
+	pair_init(&p);
+	open_to_lockin(&p);
+	pair_confirm(&p, 2);
+	s = pair_begin(&p, 1, &notes);
+	channel_funding_unconfirmed(p.side[1].ch, s, &notes);
+	pair_end(&p, 1, &notes);
+	CHECK_EQ(channel_record_of(p.side[1].ch)->scid.v, 0);
+	pair_blocks(&p, 10);
+	CHECK(!pair_has(&p, 0, MSG_CHANNEL_READY)); /* B2.channel_ready.2 */
+	pair_restart(&p, 1);
+	CHECK_EQ(channel_record_of(p.side[1].ch)->funding_height, 0);
+	pair_cut(&p);
+	pair_connect(&p);
+	pair_run(&p);
+	p.height++;
+	s = pair_begin(&p, 1, &notes);
+	channel_funding_confirmed(p.side[1].ch, s, &notes, p.height - 2, 9, &p.funding_output);
+	pair_end(&p, 1, &notes);
+	CHECK(pair_has(&p, 0, MSG_CHANNEL_READY));
+	CHECK_EQ(channel_record_of(p.side[1].ch)->scid.v, scid_make(p.height - 2, 9, 1).v);
 	pair_release(&p);
 }
 
