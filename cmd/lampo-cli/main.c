@@ -19,10 +19,12 @@ static int call(const struct arguments *a)
 	}
 	code = show(a, response, &out, &err);
 	json_decref(response);
-	fwrite(out.data, 1, out.size, stdout);
+	if (out.size)
+		fwrite(out.data, 1, out.size, stdout);
 	if (fflush(stdout) != 0)
 		code = 1;
-	fwrite(err.data, 1, err.size, stderr);
+	if (err.size)
+		fwrite(err.data, 1, err.size, stderr);
 	buf_release(&out);
 	buf_release(&err);
 	return code;
