@@ -444,7 +444,7 @@ static inline bool rig_try_start(struct rig *r)
 {
 	uint8_t fresh[32] = { 0 };
 	struct exec_ports ports = {
-		.core = { r, rig_core_step, rig_core_flush, rig_core_deadline },
+		.core = { .context = r, .step = rig_core_step, .flush = rig_core_flush, .deadline = rig_core_deadline, .ahead = NULL },
 		.signer = { r, rig_ask },
 		.funds = { r, rig_funds, NULL },
 		.commit = { r, rig_commit },
