@@ -39,7 +39,7 @@ static struct signer_port signer(void)
 	if (!local) {
 		local = local_signer_new(network_by_name("regtest"), BYTES_OF(seed), seed);
 		policy_limits_default(&limits);
-		policy = policy_signer_new(local_signer_port(local), &limits, seed);
+		policy = policy_signer_new(local_signer_port(local), &limits);
 	}
 	return policy_signer_port(policy);
 }
