@@ -342,6 +342,7 @@ void channel_unlink(struct channel *ch, struct step *s, struct channel_notes *no
 	ch->resend_commit = ch->resend_revoke = false;
 	ch->batch_left = 0;
 	ch->ready_received_now = false;
+	ch->abort_sent = false;
 	mem_free(ch->proof);
 	ch->proof = NULL;
 	close_forget_talk(ch);
@@ -439,6 +440,9 @@ static void on_live_message(struct channel *ch, struct step *s, struct channel_n
 		return;
 	case MSG_CLOSING_SIGNED:
 		close_on_message(ch, s, notes, m);
+		return;
+	case MSG_TX_ABORT:
+		abort_on_message(ch, s, notes, m);
 		return;
 	default:
 		/* BOLT 1: odd ones are ignored. */

@@ -104,6 +104,7 @@ struct channel {
 	enum ask ask;
 	struct opening *open;          /* owned; NULL after OPENINGD */
 	bool ready_received_now;       /* in this connection */
+	bool abort_sent;               /* tx_abort, in this connection: the peer's echo is to come */
 
 	/* What channel_reestablish told us to send again, in the order of revoke_sent_last. */
 	bool resend_revoke, resend_commit;
@@ -247,6 +248,7 @@ void revoke_on_message(struct channel *ch, struct step *s, struct channel_notes 
 
 /* reestablish.c */
 void reestablish_on_message(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message);
+void abort_on_message(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message);
 void reestablish_on_proof(struct channel *ch, struct step *s, struct channel_notes *notes, const struct sign_answer *answer);
 
 /* shutdown.c, close.c */

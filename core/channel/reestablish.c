@@ -95,21 +95,37 @@ static const char *judge_commitment(struct channel *ch, const struct msg_channel
 	return "your next_commitment_number cannot be";
 }
 
-static void answer_next_funding(struct channel *ch, struct step *s)
+static void send_abort(struct channel *ch, struct step *s, const char *why)
 {
-	struct msg_tx_abort m = { .channel_id = ch->r.id, .data = bytes_from_string("no such funding transaction") };
+	struct msg_tx_abort m = { .channel_id = ch->r.id, .data = bytes_from_string(why) };
 	struct buf b = BUF_EMPTY;
 
 	msg_tx_abort_encode(&m, &b);
 	channel_send(ch, s, &b);
 }
 
+void abort_on_message(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message)
+{
+	struct msg_tx_abort m;
+
+	if (msg_tx_abort_decode(message, &s->out->arena, &m) != DECODE_OK) {
+		channel_broken(ch, s, notes, "malformed tx_abort");
+		return;
+	}
+	/* B2.tx_abort.6: an echo of ours is not echoed.  B2.tx_abort.5: there is nothing to forget. */
+	if (!ch->abort_sent)
+		send_abort(ch, s, "");
+	ch->abort_sent = false;
+}
+
 static void link_up(struct channel *ch, struct step *s, struct channel_notes *notes, const struct msg_channel_reestablish *m)
 {
 	ch->link = LINK_UP;
 	/* B2.message_retransmission.43 */
-	if (m->tlvs.next_funding)
-		answer_next_funding(ch, s);
+	if (m->tlvs.next_funding) {
+		send_abort(ch, s, "no such funding transaction");
+		ch->abort_sent = true;
+	}
 	/* B2.message_retransmission.26; else B2.message_retransmission.27 */
 	if (m->next_commitment_number == 1 && ch->r.local_number == 0 && ch->r.ready_sent)
 		ready_send(ch, s);
