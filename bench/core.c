@@ -163,6 +163,7 @@ static void release(void *context, const struct effect *f)
 	case EFFECT_CONNECT:
 	case EFFECT_WATCH:
 	case EFFECT_NOTIFY:
+	case EFFECT_FETCH: /* no funding output is ever spent here */
 		return;
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:

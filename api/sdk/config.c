@@ -1,5 +1,6 @@
 #include "api/sdk/config.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,9 +198,11 @@ void lampo_config_backend(struct lampo_config *config, const struct lampo_backen
 
 void lampo_config_store(struct lampo_config *config, const struct lampo_store *store)
 {
-	need(config, store && store->size == sizeof(*store), "lampo_config_store", "its size is not that of this version");
+	need(config, store && (store->size == sizeof(*store) || store->size == offsetof(struct lampo_store, fetch)),
+	     "lampo_config_store", "its size is not that of this version or an older one");
 	need(config, store->load && store->commit, "lampo_config_store", "a function is missing");
-	config->store = *store;
+	memset(&config->store, 0, sizeof(config->store));
+	memcpy(&config->store, store, store->size);
 	config->has_store = true;
 }
 

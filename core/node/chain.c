@@ -435,6 +435,21 @@ void node_on_synced(struct node *n, struct step *s, const struct event *e)
 			outbox_offer(s, o, 0);
 }
 
+/* --- records that are read when they are wanted --- */
+
+/* The past HTLCs (RECORD_HTLC_PAST) of a channel have been read: its claims on a revoked commitment go on from here.
+ * A channel that has been settled since then does not want them any more. */
+void node_fetched(struct node *n, struct step *s, uint64_t channel_key, const struct event *e)
+{
+	struct node_channel *c = node_channel_by_key(n, channel_key);
+
+	if (!c || !c->onchain || c->dead)
+		return;
+	if (e->u.fetched.truncated)
+		log_write(s->log, LOG_WARN, "onchain", "a channel has more than %u past HTLCs: the oldest alone are looked at",
+			  FETCH_RECORDS_MAX);
+}
+
 /* The opener follows the network's fee rates. */
 void node_on_fees(struct node *n, struct step *s, const struct event *e)
 {

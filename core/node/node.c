@@ -547,6 +547,7 @@ static void on_signed(struct node *n, struct step *s, const struct event *e)
 	case OWNER_CHANNEL_ADDRESS:
 	case OWNER_CALL:
 	case OWNER_GOSSIP:
+	case OWNER_PAST:
 		return;
 	}
 	UNREACHABLE();
@@ -579,6 +580,33 @@ static void on_funds(struct node *n, struct step *s, const struct event *e)
 	case OWNER_CHANNEL:
 	case OWNER_HTLC_ONION:
 	case OWNER_INVOICE:
+	case OWNER_CALL:
+	case OWNER_GOSSIP:
+	case OWNER_PAST:
+		return;
+	}
+	UNREACHABLE();
+}
+
+static void on_fetched(struct node *n, struct step *s, const struct event *e)
+{
+	enum owner_kind kind;
+	uint64_t owner;
+
+	if (!step_take(s, e->u.fetched.id, &kind, &owner))
+		return;
+	switch (kind) {
+	case OWNER_PAST:
+		node_fetched(n, s, owner, e);
+		return;
+	case OWNER_CHANNEL:
+	case OWNER_HTLC_ONION:
+	case OWNER_INVOICE:
+	case OWNER_FUNDING:
+	case OWNER_WITHDRAW:
+	case OWNER_ADDRESS:
+	case OWNER_CHANNEL_ADDRESS:
+	case OWNER_SWEEP:
 	case OWNER_CALL:
 	case OWNER_GOSSIP:
 		return;
@@ -657,6 +685,9 @@ static void dispatch(struct node *n, struct step *s, const struct event *e)
 		return;
 	case EVENT_CALL_GONE:
 		node_on_call_gone(n, s, e);
+		return;
+	case EVENT_FETCHED:
+		on_fetched(n, s, e);
 		return;
 	}
 	UNREACHABLE();

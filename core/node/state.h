@@ -254,6 +254,7 @@ void node_on_broadcast(struct node *n, struct step *s, const struct event *e);
 void node_on_block(struct node *n, struct step *s, const struct event *e);
 void node_on_undone(struct node *n, struct step *s, const struct event *e);
 void node_on_synced(struct node *n, struct step *s, const struct event *e);
+void node_fetched(struct node *n, struct step *s, uint64_t channel_key, const struct event *e);
 void node_on_fees(struct node *n, struct step *s, const struct event *e);
 
 #endif

@@ -129,3 +129,12 @@ void effect_reply(struct effects *e, uint64_t call, struct reply *reply)
 	f->u.reply.call = call;
 	f->u.reply.reply = reply;
 }
+
+void effect_fetch(struct effects *e, uint64_t id, enum record_kind kind, struct bytes prefix)
+{
+	struct effect *f = effect_add(e, EFFECT_FETCH);
+
+	f->u.fetch.id = id;
+	f->u.fetch.kind = kind;
+	f->u.fetch.prefix = arena_bytes(&e->arena, prefix);
+}

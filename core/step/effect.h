@@ -23,6 +23,7 @@ enum effect_kind {
 	EFFECT_WATCH,
 	EFFECT_NOTIFY,
 	EFFECT_REPLY,
+	EFFECT_FETCH,
 };
 
 /* What the chain source must report: transactions that create `script` or spend `outpoint`. */
@@ -88,6 +89,11 @@ struct effect {
 			uint64_t call;
 			struct reply *reply;
 		} reply;
+		struct {
+			uint64_t id;           /* EVENT_FETCHED answers with it */
+			enum record_kind kind;
+			struct bytes prefix;   /* of the keys; empty: all of that kind */
+		} fetch;
 	} u;
 };
 
@@ -117,5 +123,9 @@ void effect_unwatch_outpoint(struct effects *e, const struct outpoint *o);
 void effect_sign(struct effects *e, uint64_t id, struct sign_request *request);
 void effect_funds(struct effects *e, uint64_t id, struct funds_request *request);
 void effect_reply(struct effects *e, uint64_t call, struct reply *reply);
+/* Reads stored records that the core does not keep in memory.  Released like a message, so that the answer has what
+ * this batch and all before have written (and it may have more).  A question that a crash loses is asked again by
+ * who derives it from stored records. */
+void effect_fetch(struct effects *e, uint64_t id, enum record_kind kind, struct bytes prefix);
 
 #endif

@@ -26,7 +26,15 @@ enum event_kind {
 	EVENT_BROADCAST,       /* answer to EFFECT_BROADCAST */
 	EVENT_COMMAND,
 	EVENT_CALL_GONE,       /* whoever made a call is not there any more */
+	EVENT_FETCHED,         /* answer to EFFECT_FETCH */
 };
+
+/* A stored record; an answer to EFFECT_FETCH has no more than FETCH_RECORDS_MAX. */
+struct fetched {
+	struct bytes key, value;
+};
+
+#define FETCH_RECORDS_MAX 100000u
 
 struct block_tx {
 	struct bytes raw;
@@ -98,6 +106,12 @@ struct event {
 		struct {
 			uint64_t call;
 		} gone;
+		struct {
+			uint64_t id;
+			const struct fetched *records; /* in order of keys */
+			uint32_t count;
+			bool truncated;                /* there are more than FETCH_RECORDS_MAX */
+		} fetched;
 	} u;
 };
 

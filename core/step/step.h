@@ -23,6 +23,7 @@ enum owner_kind {
 	OWNER_SWEEP,        /* owner: channel key id */
 	OWNER_CALL,         /* owner: call id */
 	OWNER_GOSSIP,       /* owner: channel key id */
+	OWNER_PAST,         /* owner: channel key id, about its past HTLCs */
 };
 
 struct step {

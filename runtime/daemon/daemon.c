@@ -78,12 +78,26 @@ static void commit(void *context, const struct store_op *ops, uint32_t count, st
 	store_thread_commit(((struct daemon *)context)->store_thread, ops, count);
 }
 
-static void on_committed(void *context)
+static void on_fetched(struct daemon *d)
+{
+	struct fetch got;
+	uint64_t id;
+
+	while (store_thread_fetched(d->store_thread, &id, &got)) {
+		struct event e = fetch_event(&got, id, loop_now_ms(d->loop));
+
+		exec_event(d->exec, &e);
+		fetch_release(&got);
+	}
+}
+
+static void on_store(void *context)
 {
 	struct daemon *d = context;
 
 	if (store_thread_done(d->store_thread))
 		exec_committed(d->exec);
+	on_fetched(d);
 }
 
 static void ring_store(void *context)
@@ -125,6 +139,9 @@ static void release(void *context, const struct effect *f)
 	case EFFECT_REPLY:
 		if (d->config.reply)
 			d->config.reply(d->config.context, f->u.reply.call, f->u.reply.reply);
+		return;
+	case EFFECT_FETCH:
+		store_thread_fetch(d->store_thread, f->u.fetch.id, f->u.fetch.kind, f->u.fetch.prefix);
 		return;
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:
@@ -303,7 +320,7 @@ static void open_loop(struct daemon *d)
 	/* A peer that is gone must not end us; libuv tells us otherwise. */
 	signal(SIGPIPE, SIG_IGN);
 	d->loop = loop_new(&client);
-	d->store_wake = loop_wake_new(d->loop, on_committed, d);
+	d->store_wake = loop_wake_new(d->loop, on_store, d);
 	d->stop_wake = loop_wake_new(d->loop, on_stop_wake, d);
 }
 

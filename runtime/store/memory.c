@@ -133,6 +133,29 @@ static bool memory_commit(struct store *store, const struct store_op *ops, uint3
 	return true;
 }
 
+static bool matches(const struct memory_record *r, enum record_kind kind, struct bytes prefix)
+{
+	return r->key.data[0] == (uint8_t)kind && r->key.size - 1 >= prefix.size
+	       && (!prefix.size || !memcmp(r->key.data + 1, prefix.data, prefix.size));
+}
+
+static bool memory_fetch(struct store *store, enum record_kind kind, struct bytes prefix, store_each *each, void *context)
+{
+	const struct memory_disk *d = ((struct memory_store *)store)->disk;
+	struct memory_record **found = NEW_ARRAY(struct memory_record *, table_count(&d->records) + 1), *r;
+	uint32_t at = 0, count = 0;
+
+	while ((r = table_next(&d->records, &at)))
+		if (matches(r, kind, prefix))
+			found[count++] = r;
+	qsort(found, count, sizeof(*found), compare);
+	for (uint32_t i = 0; i < count; i++)
+		if (!each(context, kind, BYTES(found[i]->key.data + 1, found[i]->key.size - 1), buf_view(&found[i]->value)))
+			break;
+	mem_free(found);
+	return true;
+}
+
 static void memory_idle(struct store *store)
 {
 	(void)store;
@@ -150,6 +173,7 @@ struct store *store_open_memory(struct memory_disk *d)
 	s->disk = d;
 	s->store.load = memory_load;
 	s->store.commit = memory_commit;
+	s->store.fetch = memory_fetch;
 	s->store.idle = memory_idle;
 	s->store.close = memory_close;
 	return &s->store;

@@ -31,7 +31,7 @@ static const char *const migrations[] = {
 struct sqlite_store {
 	struct store store;
 	sqlite3 *db;
-	sqlite3_stmt *begin, *commit, *put, *remove;
+	sqlite3_stmt *begin, *commit, *put, *remove, *range;
 	int lock_fd;
 	int wal_pages;
 };
@@ -186,7 +186,8 @@ static bool prepare_all(struct sqlite_store *s)
 {
 	return prepare(s, &s->begin, "BEGIN IMMEDIATE") && prepare(s, &s->commit, "COMMIT")
 	       && prepare(s, &s->put, "INSERT OR REPLACE INTO records(kind, key, value) VALUES(?, ?, ?)")
-	       && prepare(s, &s->remove, "DELETE FROM records WHERE kind = ? AND key = ?");
+	       && prepare(s, &s->remove, "DELETE FROM records WHERE kind = ? AND key = ?")
+	       && prepare(s, &s->range, "SELECT key, value FROM records WHERE kind = ? AND key >= ? ORDER BY key");
 }
 
 /* ---- Reading ---- */
@@ -220,6 +221,36 @@ static bool sqlite_load(struct store *store, store_each *each, void *context)
 	return ok;
 }
 
+static void bind_blob(sqlite3_stmt *q, int i, struct bytes b)
+{
+	/* A NULL pointer would bind NULL. */
+	sqlite3_bind_blob64(q, i, b.size ? b.data : (const uint8_t *)"", b.size, SQLITE_STATIC);
+}
+
+static bool begins_with(struct bytes key, struct bytes prefix)
+{
+	return key.size >= prefix.size && (!prefix.size || !memcmp(key.data, prefix.data, prefix.size));
+}
+
+/* Keys that begin with the prefix stand together, and nothing before them is not less than it. */
+static bool sqlite_fetch(struct store *store, enum record_kind kind, struct bytes prefix, store_each *each, void *context)
+{
+	struct sqlite_store *s = (struct sqlite_store *)store;
+	sqlite3_stmt *q = s->range;
+	bool more = true;
+	int code = SQLITE_DONE;
+
+	sqlite3_bind_int(q, 1, (int)kind);
+	bind_blob(q, 2, prefix);
+	while (more && (code = sqlite3_step(q)) == SQLITE_ROW)
+		more = begins_with(column(q, 0), prefix) && each(context, kind, column(q, 0), column(q, 1));
+	if (more && code != SQLITE_DONE)
+		failed(s, "reading some records");
+	sqlite3_reset(q);
+	sqlite3_clear_bindings(q);
+	return !more || code == SQLITE_DONE;
+}
+
 /* ---- Writing ---- */
 
 static bool step_done(struct sqlite_store *s, sqlite3_stmt *q, const char *what)
@@ -230,12 +261,6 @@ static bool step_done(struct sqlite_store *s, sqlite3_stmt *q, const char *what)
 		failed(s, what);
 	sqlite3_reset(q);
 	return code == SQLITE_DONE;
-}
-
-static void bind_blob(sqlite3_stmt *q, int i, struct bytes b)
-{
-	/* A NULL pointer would bind NULL. */
-	sqlite3_bind_blob64(q, i, b.size ? b.data : (const uint8_t *)"", b.size, SQLITE_STATIC);
 }
 
 static bool write_op(struct sqlite_store *s, const struct store_op *op)
@@ -292,6 +317,7 @@ static void sqlite_close(struct store *store)
 	sqlite3_finalize(s->commit);
 	sqlite3_finalize(s->put);
 	sqlite3_finalize(s->remove);
+	sqlite3_finalize(s->range);
 	sqlite3_close(s->db);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
@@ -305,6 +331,7 @@ struct store *store_open_sqlite(const char *directory, char error[STORE_ERROR_SI
 	s->lock_fd = -1;
 	s->store.load = sqlite_load;
 	s->store.commit = sqlite_commit;
+	s->store.fetch = sqlite_fetch;
 	s->store.idle = sqlite_idle;
 	s->store.close = sqlite_close;
 	if (!take_lock(s, directory) || !open_database(s, directory) || !configure(s) || !migrate(s)

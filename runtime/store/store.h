@@ -19,13 +19,16 @@ struct store_op {
 	struct bytes key, value;
 };
 
-/* False stops the load: the record makes no sense. */
+/* False stops.  Of a load that is a failure: the record makes no sense. */
 typedef bool store_each(void *context, enum record_kind kind, struct bytes key, struct bytes value);
 
 struct store {
 	/* Every record in order of kind and key.  False if reading failed or `each` said so. */
 	bool (*load)(struct store *s, store_each *each, void *context);
 	bool (*commit)(struct store *s, const struct store_op *ops, uint32_t count);
+	/* The records of one kind whose keys begin with prefix, in order of keys, until `each` says false: it has enough.
+	 * False: reading failed.  Between commits, on the thread that does them. */
+	bool (*fetch)(struct store *s, enum record_kind kind, struct bytes prefix, store_each *each, void *context);
 	/* Called after a commit when no other waits: housekeeping that may take long. */
 	void (*idle)(struct store *s);
 	void (*close)(struct store *s); /* frees */

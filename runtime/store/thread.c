@@ -5,6 +5,19 @@
 
 enum work { WORK_NONE, WORK_ASKED, WORK_DONE };
 
+/* A read: wanted, then done. */
+struct read {
+	struct read *next;
+	uint64_t id;
+	enum record_kind kind;
+	struct buf prefix;
+	struct fetch got;
+};
+
+struct reads {
+	struct read *head, **tail;
+};
+
 struct store_thread {
 	struct store *store;
 	struct store_thread_owner owner;
@@ -15,8 +28,34 @@ struct store_thread {
 	enum work work;
 	const struct store_op *ops;
 	uint32_t count;
+	struct reads wanted, done;
 	bool stop;
 };
+
+static void push(struct reads *q, struct read *r)
+{
+	r->next = NULL;
+	*q->tail = r;
+	q->tail = &r->next;
+}
+
+static struct read *pop(struct reads *q)
+{
+	struct read *r = q->head;
+
+	if (!r)
+		return NULL;
+	q->head = r->next;
+	if (!q->head)
+		q->tail = &q->head;
+	return r;
+}
+
+static void read_free(struct read *r)
+{
+	buf_release(&r->prefix);
+	mem_free(r);
+}
 
 static void commit(struct store_thread *t)
 {
@@ -26,26 +65,48 @@ static void commit(struct store_thread *t)
 	}
 }
 
-/* Holds the lock, except while the disk works. */
+/* The next two hold the lock, except while the disk works. */
+static void do_commit(struct store_thread *t)
+{
+	pthread_mutex_unlock(&t->lock);
+	commit(t);
+	pthread_mutex_lock(&t->lock);
+	t->work = WORK_DONE;
+	pthread_mutex_unlock(&t->lock);
+	t->owner.wake(t->owner.context);
+	/* Whoever commits next waits for this; the effects of the last batch do not. */
+	t->store->idle(t->store);
+	pthread_mutex_lock(&t->lock);
+}
+
+static void do_read(struct store_thread *t, struct read *r)
+{
+	pthread_mutex_unlock(&t->lock);
+	if (!fetch_read(&r->got, t->store, r->kind, buf_view(&r->prefix))) {
+		t->owner.fatal(t->owner.context, t->store->error);
+		UNREACHABLE();
+	}
+	pthread_mutex_lock(&t->lock);
+	push(&t->done, r);
+	pthread_mutex_unlock(&t->lock);
+	t->owner.wake(t->owner.context);
+	pthread_mutex_lock(&t->lock);
+}
+
 static void *run(void *context)
 {
 	struct store_thread *t = context;
 
 	pthread_mutex_lock(&t->lock);
 	for (;;) {
-		while (t->work != WORK_ASKED && !t->stop)
+		while (t->work != WORK_ASKED && !t->stop && !t->wanted.head)
 			pthread_cond_wait(&t->changed, &t->lock);
-		if (t->work != WORK_ASKED)
+		if (t->work == WORK_ASKED)
+			do_commit(t);
+		else if (t->stop)
 			break;
-		pthread_mutex_unlock(&t->lock);
-		commit(t);
-		pthread_mutex_lock(&t->lock);
-		t->work = WORK_DONE;
-		pthread_mutex_unlock(&t->lock);
-		t->owner.wake(t->owner.context);
-		/* Whoever commits next waits for this; the effects of the last batch do not. */
-		t->store->idle(t->store);
-		pthread_mutex_lock(&t->lock);
+		else
+			do_read(t, pop(&t->wanted));
 	}
 	pthread_mutex_unlock(&t->lock);
 	return NULL;
@@ -58,6 +119,8 @@ struct store_thread *store_thread_new(struct store *store, const struct store_th
 
 	t->store = store;
 	t->owner = *owner;
+	t->wanted.tail = &t->wanted.head;
+	t->done.tail = &t->done.head;
 	ASSERT(!pthread_mutex_init(&t->lock, NULL) && !pthread_cond_init(&t->changed, NULL));
 	/* Signals are the loop's. */
 	sigfillset(&all);
@@ -69,11 +132,19 @@ struct store_thread *store_thread_new(struct store *store, const struct store_th
 
 void store_thread_free(struct store_thread *t)
 {
+	struct read *r;
+
 	pthread_mutex_lock(&t->lock);
 	t->stop = true;
 	pthread_cond_signal(&t->changed);
 	pthread_mutex_unlock(&t->lock);
 	pthread_join(t->thread, NULL);
+	while ((r = pop(&t->wanted)))
+		read_free(r);
+	while ((r = pop(&t->done))) {
+		fetch_release(&r->got);
+		read_free(r);
+	}
 	pthread_cond_destroy(&t->changed);
 	pthread_mutex_destroy(&t->lock);
 	mem_free(t);
@@ -100,4 +171,32 @@ bool store_thread_done(struct store_thread *t)
 		t->work = WORK_NONE;
 	pthread_mutex_unlock(&t->lock);
 	return done;
+}
+
+void store_thread_fetch(struct store_thread *t, uint64_t id, enum record_kind kind, struct bytes prefix)
+{
+	struct read *r = NEW(struct read);
+
+	r->id = id;
+	r->kind = kind;
+	buf_add_bytes(&r->prefix, prefix);
+	pthread_mutex_lock(&t->lock);
+	push(&t->wanted, r);
+	pthread_cond_signal(&t->changed);
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool store_thread_fetched(struct store_thread *t, uint64_t *id, struct fetch *out)
+{
+	struct read *r;
+
+	pthread_mutex_lock(&t->lock);
+	r = pop(&t->done);
+	pthread_mutex_unlock(&t->lock);
+	if (!r)
+		return false;
+	*id = r->id;
+	*out = r->got;
+	read_free(r);
+	return true;
 }

@@ -473,7 +473,8 @@ static void order(uint32_t side)
 /* Answers to questions that nobody asked, or that are answered already. */
 static void stale_answer(struct rig *r)
 {
-	struct event e = { .kind = take8() % 2 ? EVENT_SIGNED : EVENT_FUNDS };
+	static const enum event_kind kinds[] = { EVENT_SIGNED, EVENT_FUNDS, EVENT_FETCHED };
+	struct event e = { .kind = kinds[take8() % 3] };
 	struct sign_answer s = { .refused = true, .reason = "stale" };
 	struct funds_answer f = { .failed = true, .reason = "stale" };
 	uint64_t id = 1000000000ull + take8();
@@ -481,6 +482,8 @@ static void stale_answer(struct rig *r)
 	if (e.kind == EVENT_SIGNED) {
 		e.u.signature.id = id;
 		e.u.signature.answer = &s;
+	} else if (e.kind == EVENT_FETCHED) {
+		e.u.fetched.id = id;
 	} else {
 		e.u.funds.id = id;
 		e.u.funds.answer = &f;

@@ -7,7 +7,7 @@
 
 #include "contract/memo.h"
 
-enum entry_kind { ENTRY_MESSAGE, ENTRY_CONNECTED, ENTRY_CONNECT_FAILED, ENTRY_DISCONNECTED, ENTRY_TICK, ENTRY_FEED, ENTRY_BROADCAST, ENTRY_SIGNER, ENTRY_FEES, ENTRY_START };
+enum entry_kind { ENTRY_MESSAGE, ENTRY_CONNECTED, ENTRY_CONNECT_FAILED, ENTRY_DISCONNECTED, ENTRY_TICK, ENTRY_FEED, ENTRY_BROADCAST, ENTRY_SIGNER, ENTRY_FEES, ENTRY_START, ENTRY_FETCH };
 
 struct sim_entry {
 	uint64_t at_ms, order;
@@ -17,7 +17,7 @@ struct sim_entry {
 	uint64_t id;         /* connection, broadcast */
 	bool outbound;
 	bool refused;
-	uint8_t *data;       /* owned: MESSAGE */
+	uint8_t *data;       /* owned: MESSAGE; FETCH: kind (u8), prefix */
 	size_t size;
 };
 
@@ -230,6 +230,20 @@ static void broadcast(struct sim_node *n, const struct effect *f)
 					   .life = n->life, .id = f->u.broadcast.id, .refused = refused });
 }
 
+/* The disk answers later, and until then other batches may be committed. */
+static void ask_store(struct sim_node *n, const struct effect *f)
+{
+	struct sim_entry x = { .at_ms = n->world->now_ms + world_random(n->world, n->world->delay_max_ms), .kind = ENTRY_FETCH,
+			       .node = n->index, .life = n->life, .id = f->u.fetch.id };
+
+	x.size = 1 + f->u.fetch.prefix.size;
+	x.data = mem_alloc(x.size);
+	x.data[0] = (uint8_t)f->u.fetch.kind;
+	if (f->u.fetch.prefix.size)
+		memcpy(x.data + 1, f->u.fetch.prefix.data, f->u.fetch.prefix.size);
+	push(n->world, x);
+}
+
 static void release(void *context, const struct effect *f)
 {
 	struct sim_node *n = context;
@@ -255,6 +269,9 @@ static void release(void *context, const struct effect *f)
 		break;
 	case EFFECT_REPLY:
 		keep_reply(n, f->u.reply.call, f->u.reply.reply);
+		break;
+	case EFFECT_FETCH:
+		ask_store(n, f);
 		break;
 	case EFFECT_WATCH:
 	case EFFECT_NOTIFY:
@@ -498,6 +515,18 @@ void world_fees(struct world *w, uint32_t normal_per_kw)
 			push_simple(w, ENTRY_FEES, i, 1 + world_random(w, w->delay_max_ms), normal_per_kw);
 }
 
+static void answer_fetch(struct sim_node *n, const struct sim_entry *x)
+{
+	struct fetch got;
+	struct event e;
+
+	if (!fetch_read(&got, n->store, (enum record_kind)x->data[0], BYTES(x->data + 1, x->size - 1)))
+		world_fail(n->world, "the store cannot be read");
+	e = fetch_event(&got, x->id, n->world->now_ms);
+	give(n, &e);
+	fetch_release(&got);
+}
+
 static void perform(struct world *w, struct sim_entry *x)
 {
 	struct sim_node *n = &w->nodes[x->node];
@@ -558,6 +587,9 @@ static void perform(struct world *w, struct sim_entry *x)
 		break;
 	case ENTRY_START:
 		world_start(w, x->node);
+		return;
+	case ENTRY_FETCH:
+		answer_fetch(n, x);
 		return;
 	}
 	give(n, &e);

@@ -13,7 +13,7 @@
 #include "runtime/signer/delayed.h"
 #include "runtime/signer/local.h"
 #include "runtime/signer/policy.h"
-#include "runtime/store/store.h"
+#include "runtime/store/fetch.h"
 
 #define WORLD_NODES 2
 #define WORLD_REPLIES 4096

@@ -126,6 +126,7 @@ static void world_release(void *context, const struct effect *f)
 		w->notified_stop |= f->u.notify.kind == NOTIFY_STOP;
 		return;
 	case EFFECT_WATCH:
+	case EFFECT_FETCH:
 		return;
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:

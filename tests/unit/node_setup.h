@@ -17,7 +17,7 @@
 #include "runtime/exec/exec.h"
 #include "runtime/signer/delayed.h"
 #include "runtime/signer/local.h"
-#include "runtime/store/store.h"
+#include "runtime/store/fetch.h"
 #include "wire/message.h"
 
 #define RIG_HEIGHT 500u
@@ -214,6 +214,18 @@ static inline void rig_keep_reply(struct rig *r, struct rig_item *i, uint64_t ca
 		i->reply.u.fund_channel.tx = arena_bytes(&r->kept, reply->u.fund_channel.tx);
 }
 
+/* The store answers at once; what the core says then is in the next batch. */
+static inline void rig_fetch(struct rig *r, const struct effect *f)
+{
+	struct fetch got;
+	struct event e;
+
+	ASSERT(fetch_read(&got, r->store, f->u.fetch.kind, f->u.fetch.prefix));
+	e = fetch_event(&got, f->u.fetch.id, r->now_ms);
+	exec_event(r->exec, &e);
+	fetch_release(&got);
+}
+
 static inline void rig_release(void *context, const struct effect *f)
 {
 	struct rig *r = context;
@@ -244,6 +256,9 @@ static inline void rig_release(void *context, const struct effect *f)
 		break;
 	case EFFECT_REPLY:
 		rig_keep_reply(r, i, f->u.reply.call, f->u.reply.reply);
+		break;
+	case EFFECT_FETCH:
+		rig_fetch(r, f);
 		break;
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:

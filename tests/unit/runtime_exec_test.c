@@ -6,7 +6,7 @@
 
 #include "tests/test.h"
 
-/* Each message is one order: p KEY VALUE persist, r KEY remove, s TEXT send, g sign, f funds, l flush signs. */
+/* Each message is one order: p KEY VALUE persist, r KEY remove, s TEXT send, g sign, f funds, q PREFIX fetch, l flush signs. */
 struct world {
 	struct exec *exec;
 	struct buf trace; /* what happened, in order, one word each */
@@ -52,6 +52,9 @@ static void obey(struct bytes m, struct effects *out)
 		break;
 	case 'g':
 		ask_signature(out, m.data[1]);
+		break;
+	case 'q':
+		effect_fetch(out, 8, RECORD_NODE, BYTES(m.data + 1, m.size - 1));
 		break;
 	case 'f':
 		effect_funds(out, m.data[1], ARENA_NEW(&out->arena, struct funds_request));
@@ -173,6 +176,8 @@ static void release(void *context, const struct effect *effect)
 		trace(w, "send:", effect->u.send.message);
 	else if (effect->kind == EFFECT_WATCH)
 		trace(w, "watch:", effect->u.watch.script);
+	else if (effect->kind == EFFECT_FETCH)
+		trace(w, "fetch:", effect->u.fetch.prefix);
 	else
 		trace(w, "other", BYTES_NONE);
 	if (w->send_on_release) {
@@ -251,6 +256,22 @@ TEST(the_core_works_ahead_only_while_nothing_waits)
 	w.ahead = 1;
 	CHECK(!exec_ahead(w.exec));
 	world_close(&w, "commit[A=1] . | ahead ahead ahead");
+}
+
+/* So that the answer has what the batch wrote. */
+TEST(a_fetch_waits_for_its_commit_like_a_message)
+{
+	struct world w;
+
+	world_open(&w);
+	w.commit_later = true;
+	message(&w, "qab");
+	message(&w, "pk1");
+	message(&w, "shello");
+	exec_run(w.exec, 6);
+	CHECK(!w.released);
+	exec_committed(w.exec);
+	world_close(&w, "commit[k=1] fetch:ab send:hello .");
 }
 
 TEST(the_last_write_of_a_record_wins)

@@ -156,6 +156,107 @@ TEST(memory_keeps_what_was_committed)
 	memory_disk_free(other);
 }
 
+/* --- fetching --- */
+
+struct seen_keys {
+	struct buf text;
+	uint32_t most;
+};
+
+static bool see_key(void *context, enum record_kind kind, struct bytes key, struct bytes value)
+{
+	struct seen_keys *k = context;
+
+	CHECK_EQ(kind, RECORD_HTLC_PAST);
+	for (size_t i = 0; i < key.size; i++)
+		buf_add_u8(&k->text, key.data[i] == 0xff ? 'F' : 'a' + key.data[i]);
+	buf_add_u8(&k->text, '=');
+	buf_add_bytes(&k->text, value);
+	buf_add_u8(&k->text, ' ');
+	return --k->most > 0;
+}
+
+static void check_fetch(struct store *s, struct bytes prefix, uint32_t most, const char *expected)
+{
+	struct seen_keys k = { BUF_EMPTY, most };
+
+	CHECK(s->fetch(s, RECORD_HTLC_PAST, prefix, see_key, &k));
+	buf_add_u8(&k.text, 0);
+	CHECK_STR((const char *)k.text.data, expected);
+	buf_release(&k.text);
+}
+
+static void check_fetches(struct store *s)
+{
+	static const uint8_t keys[][3] = { { 1, 2, 9 }, { 1, 2, 3 }, { 1, 3, 0 }, { 0xff, 0xff, 1 }, { 1, 1, 0xff } };
+	struct store_op ops[7];
+
+	for (uint32_t i = 0; i < 5; i++)
+		ops[i] = (struct store_op){ RECORD_HTLC_PAST, false, BYTES_OF(keys[i]), BYTES("01234" + i, 1) };
+	/* Kinds do not mix, and a key that is the prefix itself is of it. */
+	ops[5] = (struct store_op){ RECORD_HTLC_ONION, false, BYTES_OF(keys[0]), BYTES("x", 1) };
+	ops[6] = (struct store_op){ RECORD_HTLC_PAST, false, BYTES(keys[0], 2), BYTES_NONE };
+	CHECK(s->commit(s, ops, 7));
+	check_fetch(s, BYTES_NONE, 100, "bbF=4 bc= bcd=1 bcj=0 bda=2 FFb=3 ");
+	check_fetch(s, BYTES(keys[0], 2), 100, "bc= bcd=1 bcj=0 ");
+	check_fetch(s, BYTES(keys[0], 2), 2, "bc= bcd=1 ");
+	check_fetch(s, BYTES(keys[3], 1), 100, "FFb=3 ");
+	check_fetch(s, BYTES(keys[3], 2), 100, "FFb=3 ");
+	check_fetch(s, BYTES("\2", 1), 100, "");
+	/* What one batch writes the next question finds. */
+	ops[0].remove = true;
+	CHECK(s->commit(s, ops, 1));
+	check_fetch(s, BYTES(keys[0], 2), 100, "bc= bcd=1 ");
+}
+
+TEST(records_are_fetched_by_the_beginning_of_their_key)
+{
+	char *directory = temp_directory();
+	struct memory_disk *d = memory_disk_new();
+	struct store *s = open_or_fail(directory);
+
+	check_fetches(s);
+	s->close(s);
+	remove_directory(directory);
+	s = store_open_memory(d);
+	check_fetches(s);
+	s->close(s);
+	memory_disk_free(d);
+}
+
+TEST(a_fetch_is_bounded_and_says_so)
+{
+	struct memory_disk *d = memory_disk_new();
+	struct store *s = store_open_memory(d);
+	struct fetch got;
+	struct event e;
+	uint8_t key[4];
+
+	for (uint32_t i = 0; i <= FETCH_RECORDS_MAX; i++) {
+		struct store_op op = { RECORD_HTLC_PAST, false, BYTES_OF(key), BYTES("v", 1) };
+
+		if (i == FETCH_RECORDS_MAX) {
+			CHECK(fetch_read(&got, s, RECORD_HTLC_PAST, BYTES_NONE));
+			CHECK(!got.truncated);
+			CHECK_EQ(got.count, FETCH_RECORDS_MAX);
+			fetch_release(&got);
+		}
+		store_be32(key, i);
+		CHECK(s->commit(s, &op, 1));
+	}
+	CHECK(fetch_read(&got, s, RECORD_HTLC_PAST, BYTES_NONE));
+	e = fetch_event(&got, 5, 77);
+	CHECK_EQ(e.kind, EVENT_FETCHED);
+	CHECK_EQ(e.now_ms, 77);
+	CHECK_EQ(e.u.fetched.id, 5);
+	CHECK_EQ(e.u.fetched.count, FETCH_RECORDS_MAX);
+	CHECK(e.u.fetched.truncated);
+	CHECK_EQ(load_be32(e.u.fetched.records[FETCH_RECORDS_MAX - 1].key.data), FETCH_RECORDS_MAX - 1);
+	fetch_release(&got);
+	s->close(s);
+	memory_disk_free(d);
+}
+
 TEST(the_database_is_private)
 {
 	char *directory = temp_directory(), path[128];
@@ -454,6 +555,55 @@ TEST(the_thread_commits_and_wakes)
 	close(w.fds[0]);
 	close(w.fds[1]);
 	remove_directory(directory);
+}
+
+TEST(the_thread_fetches_after_the_commits_before)
+{
+	struct memory_disk *d = memory_disk_new();
+	struct store *s = store_open_memory(d);
+	struct waiter w;
+	struct store_thread_owner owner = { &w, wake, fatal };
+	struct store_thread *t;
+	uint8_t key[4] = { 1, 2, 3, 4 }, value[4], prefix[2] = { 1, 2 };
+	struct store_op op = { RECORD_HTLC_PAST, false, BYTES_OF(key), BYTES_OF(value) };
+	struct fetch got;
+	uint64_t id;
+	char byte;
+
+	CHECK(!pipe(w.fds));
+	t = store_thread_new(s, &owner);
+	CHECK(!store_thread_fetched(t, &id, &got));
+	for (uint32_t i = 1; i < 50; i++) {
+		bool committed = false, fetched = false;
+
+		store_be32(value, i);
+		store_thread_commit(t, &op, 1);
+		prefix[1] = 2;
+		store_thread_fetch(t, i, RECORD_HTLC_PAST, BYTES_OF(prefix));
+		prefix[1] = 9; /* it was copied */
+		while (!committed || !fetched) {
+			CHECK(read(w.fds[0], &byte, 1) == 1);
+			committed |= store_thread_done(t);
+			if (!store_thread_fetched(t, &id, &got))
+				continue;
+			fetched = true;
+			CHECK_EQ(id, i);
+			CHECK_EQ(got.count, 1);
+			CHECK_EQ(load_be32(got.records[0].value.data), i);
+			fetch_release(&got);
+		}
+		while (!committed)
+			committed = store_thread_done(t);
+	}
+	/* Nobody takes these. */
+	store_thread_fetch(t, 98, RECORD_HTLC_PAST, BYTES_OF(prefix));
+	CHECK(read(w.fds[0], &byte, 1) == 1);
+	store_thread_fetch(t, 99, RECORD_HTLC_PAST, BYTES_OF(prefix));
+	store_thread_free(t);
+	s->close(s);
+	memory_disk_free(d);
+	close(w.fds[0]);
+	close(w.fds[1]);
 }
 
 static bool commit_fails(struct store *s, const struct store_op *ops, uint32_t count)
