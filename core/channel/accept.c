@@ -233,6 +233,11 @@ void accept_on_created(struct channel *ch, struct step *s, struct channel_notes 
 		return;
 	}
 	funding = (struct outpoint){ m.funding_txid, m.funding_output_index };
+	/* An all-zero channel_id, which a zero txid could give, names every channel in an `error` (BOLT 1). */
+	if (bytes_all_zero(BYTES_OF(m.funding_txid.v)) || opening_id_is_zero(&funding)) {
+		opening_failed(ch, s, notes, true, "no transaction has the funding_txid");
+		return;
+	}
 	opening_identify(ch, s, notes, &funding);
 	/* B2.funding_created.7 */
 	if (!opening_take_signature(ch, &m.signature)) {

@@ -202,6 +202,8 @@ const char *terms_balances(const struct terms *t);
 bool terms_points_valid(const struct basepoints *b, const struct pubkey *first);
 struct channel *channel_new_opening(struct step *s, const struct channel_open_args *args);
 void opening_failed(struct channel *ch, struct step *s, struct channel_notes *notes, bool tell, const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* BOLT 2 gives a channel its id by its funding outpoint: whether that would be the all-zero one. */
+MUST_USE bool opening_id_is_zero(const struct outpoint *funding);
 void opening_identify(struct channel *ch, struct step *s, struct channel_notes *notes, const struct outpoint *funding);
 void opening_ask_signature(struct channel *ch, struct step *s);
 /* Verifies the peer's signature of our commitment 0 and keeps it. */

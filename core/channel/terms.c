@@ -127,6 +127,13 @@ static struct channel_id id_of(const struct outpoint *funding)
 	return id;
 }
 
+bool opening_id_is_zero(const struct outpoint *funding)
+{
+	struct channel_id id = id_of(funding);
+
+	return bytes_all_zero(BYTES_OF(id.v));
+}
+
 void opening_identify(struct channel *ch, struct step *s, struct channel_notes *notes, const struct outpoint *funding)
 {
 	struct channel_note *n = channel_note(ch, s, notes, CHANNEL_NOTE_ID);
