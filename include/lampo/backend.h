@@ -25,7 +25,9 @@ struct lampo_backend {
 	enum lampo_verdict (*block_hash)(void *context, uint32_t height, uint8_t hash32[32], char *error);
 	/* The whole block, with witnesses. */
 	enum lampo_verdict (*block)(void *context, const uint8_t hash32[32], struct lampo_buffer *out, char *error);
-	/* Parents before children.  LAMPO_OK also for what is in the mempool or the chain already. */
+	/* To the network, parents before children.  More than one are a package: a child that pays for parents whose own
+	 * fee is too low, even zero, so that they pass together or not at all (Bitcoin Core's submitpackage); a backend that
+	 * cannot do that sends them one by one.  LAMPO_OK: all of them are in the mempool or in the chain, now or already. */
 	enum lampo_verdict (*broadcast)(void *context, const struct lampo_bytes *txs, size_t count, char *error);
 	/* Satoshi for 1000 weight units, to confirm within so many blocks; 0 blocks: the least that is relayed. */
 	enum lampo_verdict (*feerate)(void *context, uint32_t blocks, uint32_t *per_kw, char *error);

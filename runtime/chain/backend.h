@@ -33,7 +33,8 @@ struct backend {
 	enum backend_result (*block_hash)(void *context, uint32_t height, struct block_hash *out, char *error);
 	/* Appends the whole block with witnesses. */
 	enum backend_result (*block)(void *context, const struct block_hash *hash, struct buf *raw, char *error);
-	/* Parents first.  OK also if it is in the mempool or in the chain already. */
+	/* Parents first; several are a package, whose child may pay for its parents.  OK: all are in the mempool or in the
+	 * chain, now or already. */
 	enum backend_result (*broadcast)(void *context, const struct bytes *txs, uint32_t count, char *error);
 	/* To confirm within so many blocks; 0: the least that is relayed at all.  NO: no estimate. */
 	enum backend_result (*feerate)(void *context, uint32_t blocks, struct feerate *out, char *error);

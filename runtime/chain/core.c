@@ -208,11 +208,21 @@ static enum backend_result send_each(const struct core *c, const struct bytes *t
 	return worst;
 }
 
-/* The first refusal in a package's results, NULL if there is none. */
-static const char *package_refusal(const json_t *result)
+/* What one of a package came to: it is in the mempool, itself or with another witness, or in the chain. */
+static bool is_there(const json_t *one)
+{
+	const char *why = json_string_value(json_object_get(one, "error"));
+
+	return why ? is_known_already(why) : json_object_get(one, "vsize") || json_object_get(one, "other-wtxid");
+}
+
+/* Why a package is not in bitcoind's mempool; NULL if all of it is there, or in the chain.  Its results are by witness
+ * id, one for each transaction: what was not even looked at, because another had failed, says so too. */
+static const char *package_refusal(const json_t *result, uint32_t count)
 {
 	const json_t *each = json_object_get(result, "tx-results"), *one;
 	const char *message = json_string_value(json_object_get(result, "package_msg")), *id;
+	uint32_t there = 0;
 
 	if (message && strcmp(message, "success") == 0)
 		return NULL;
@@ -220,9 +230,13 @@ static const char *package_refusal(const json_t *result)
 	{
 		const char *why = json_string_value(json_object_get(one, "error"));
 
-		if (why && !is_known_already(why))
+		if (is_there(one))
+			there++;
+		else if (why && strcmp(why, "package-not-validated"))
 			return why;
 	}
+	if (there == count)
+		return NULL;
 	return message ? message : "refused";
 }
 
@@ -236,7 +250,7 @@ static enum backend_result send_package(struct core *c, const struct bytes *txs,
 	for (uint32_t i = 0; i < count; i++)
 		json_array_append_new(list, json_hex(txs[i]));
 	r = core_rpc_call(c->rpc, "submitpackage", json_pack("[o, i]", list, 0), &result, &code, error);
-	if (r == BACKEND_OK && (why = package_refusal(result))) {
+	if (r == BACKEND_OK && (why = package_refusal(result, count))) {
 		snprintf(error, BACKEND_ERROR_SIZE, "%.400s", why);
 		r = BACKEND_NO;
 	}
@@ -246,18 +260,34 @@ static enum backend_result send_package(struct core *c, const struct bytes *txs,
 	return r;
 }
 
+/* Both reasons: which of them is the one to act on depends on what was refused. */
+static void join_reasons(char *error, const char *package)
+{
+	char each[BACKEND_ERROR_SIZE];
+
+	memcpy(each, error, sizeof(each));
+	snprintf(error, BACKEND_ERROR_SIZE, "%.240s (one by one: %.240s)", package, each);
+}
+
 static enum backend_result core_broadcast(void *context, const struct bytes *txs, uint32_t count, char *error)
 {
 	struct core *c = context;
+	char package[BACKEND_ERROR_SIZE] = "";
 	enum backend_result r;
 
 	if (count > 1 && !c->no_packages) {
-		r = send_package(c, txs, count, error);
-		if (r == BACKEND_OK || r == BACKEND_AWAY)
+		r = send_package(c, txs, count, package);
+		if (r != BACKEND_NO) {
+			memcpy(error, package, sizeof(package));
 			return r;
-		/* A package that is refused as such may still pass one by one. */
+		}
 	}
-	return send_each(c, txs, count, error);
+	/* A package that is refused as such may still pass one by one: when its parent has been mined, or with a bitcoind
+	 * that knows no packages. */
+	r = send_each(c, txs, count, error);
+	if (r == BACKEND_NO && *package && !c->no_packages)
+		join_reasons(error, package);
+	return r;
 }
 
 /* ---- Fees ---- */

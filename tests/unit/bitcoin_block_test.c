@@ -300,3 +300,107 @@ TEST(no_block_is_empty_or_larger_than_its_bytes)
 	CHECK(!block_open(&r, BYTES(raw, sizeof(raw))));
 	CHECK(!block_open(&r, BYTES(raw, 79)));
 }
+
+/* --- what consensus allows and parsers have choked on --- */
+
+struct grown {
+	struct buf raw;
+	struct txid id;
+	bool read;
+	uint32_t witness_count, input_count, output_count;
+	size_t item_size;
+};
+
+/* A block of that one transaction, which must be read as it is. */
+static struct grown block_of_one(struct tx *t)
+{
+	struct block_header h = { .version = 0x20000000, .bits = 0x207fffff };
+	struct grown g = { .raw = BUF_EMPTY, .id = tx_id(t) };
+	uint8_t raw[BLOCK_HEADER_SIZE];
+	struct block_reader r;
+	const struct tx *got;
+	struct txid id;
+
+	memcpy(h.merkle_root.v, g.id.v, 32); /* a tree of one leaf is the leaf */
+	block_header_encode(raw, &h);
+	buf_add(&g.raw, raw, sizeof(raw));
+	buf_add_varint(&g.raw, 1);
+	tx_encode(t, &g.raw);
+	if (!block_open(&r, buf_view(&g.raw)) || !(got = block_next(&r, &arena, &id)))
+		return g;
+	g.read = SAME(id, g.id) && !block_next(&r, &arena, &id) && block_complete(&r) && tx_weight(got) == tx_weight(t);
+	g.witness_count = got->inputs[0].witness_count;
+	g.item_size = got->inputs[0].witness_count ? got->inputs[0].witness[0].size : 0;
+	g.input_count = got->input_count;
+	g.output_count = got->output_count;
+	return g;
+}
+
+static void end_growing(struct grown *g)
+{
+	buf_release(&g->raw);
+	arena_release(&arena);
+}
+
+/* LND before 0.15.4 (CVE-2022-44797): btcd's wire code took no witness of more than 500,000 items, so a block that
+ * everybody else followed stopped the node, and breaches behind it went unseen. */
+TEST(attack_a_witness_of_more_than_500000_items)
+{
+	uint32_t count = 500003;
+	struct tx *t = tx_new(&arena, 2, 1, 1, 0);
+	struct grown g;
+
+	t->outputs[0].script = BYTES("\x51", 1);
+	tx_set_witness(&arena, t, 0, ARENA_ARRAY(&arena, struct bytes, count), count);
+	g = block_of_one(t);
+	CHECK(g.read);
+	CHECK_EQ(g.witness_count, count);
+	end_growing(&g);
+}
+
+/* LND before 0.15.2 (CVE-2022-39389): a witness item of more than 11,000 bytes, which tapscript allows. */
+TEST(attack_a_witness_item_of_more_than_11000_bytes)
+{
+	size_t size = 3999000; /* nearly the whole block */
+	struct bytes item = BYTES(arena_alloc(&arena, size), size);
+	struct tx *t = tx_new(&arena, 2, 1, 1, 0);
+	struct grown g;
+
+	tx_set_witness(&arena, t, 0, &item, 1);
+	g = block_of_one(t);
+	CHECK(g.read);
+	CHECK_EQ(g.item_size, size);
+	end_growing(&g);
+}
+
+/* Scripts that can never run may be in a block: of outputs, and of the coinbase's input none is ever looked at. */
+TEST(attack_scripts_longer_than_can_run)
+{
+	size_t size = 990000;
+	struct tx *t = tx_new(&arena, -1, 1, 2, UINT32_MAX);
+	struct grown g;
+
+	t->inputs[0].prev.index = UINT32_MAX;
+	t->inputs[0].script_sig = BYTES(arena_alloc(&arena, 100), 100);
+	t->outputs[0].script = BYTES(arena_alloc(&arena, size), size);
+	t->outputs[1].amount = SAT(2100000000000000);
+	g = block_of_one(t);
+	CHECK(g.read);
+	end_growing(&g);
+}
+
+TEST(attack_as_many_inputs_and_outputs_as_a_block_holds)
+{
+	struct tx *t = tx_new(&arena, 2, 1, 111000, 0);
+	struct grown g;
+
+	g = block_of_one(t);
+	CHECK(g.read);
+	CHECK_EQ(g.output_count, 111000);
+	end_growing(&g);
+	t = tx_new(&arena, 2, 24380, 1, 0);
+	g = block_of_one(t);
+	CHECK(g.read);
+	CHECK_EQ(g.input_count, 24380);
+	end_growing(&g);
+}

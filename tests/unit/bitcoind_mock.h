@@ -48,6 +48,9 @@ struct mock {
 	bool no_submitpackage;
 	const char *package_message;
 	const char *package_error;
+	const char *package_child_error; /* of the last; NULL: package_error */
+	bool package_accepts;            /* what has no error */
+	uint32_t package_hides;          /* so many have no result */
 	char sent[4096];         /* transactions that came, in hex, one word each */
 	uint32_t calls, refused, block_calls;
 	bool stop;
@@ -154,9 +157,15 @@ static inline json_t *mock_package(struct mock *m, const json_t *txs, int *code)
 	json_array_foreach((json_t *)txs, i, each)
 	{
 		mock_note_sent(m, json_string_value(each));
+		if (i < m->package_hides)
+			continue;
 		one = json_object();
-		if (m->package_error)
+		if (m->package_child_error && i + 1 == json_array_size(txs))
+			json_object_set_new(one, "error", json_string(m->package_child_error));
+		else if (m->package_error)
 			json_object_set_new(one, "error", json_string(m->package_error));
+		else if (m->package_accepts)
+			json_object_set_new(one, "vsize", json_integer(110));
 		json_object_set_new(results, json_string_value(each), one);
 	}
 	return json_pack("{s:s, s:o}", "package_msg", m->package_message ? m->package_message : "success", "tx-results", results);

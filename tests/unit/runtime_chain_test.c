@@ -250,6 +250,55 @@ TEST(transactions_go_out_alone_and_in_packages)
 	mock_free(m);
 }
 
+TEST(what_a_package_came_to_is_understood)
+{
+	struct mock *m = mock_new();
+	struct backend b = backend_of(m, "u", NULL);
+	char error[BACKEND_ERROR_SIZE];
+	struct bytes txs[2] = { BYTES("\x01", 1), BYTES("\x02", 1) };
+
+	/* All of it was there: nothing is sent twice. */
+	m->package_message = "transaction failed";
+	m->package_error = "txn-same-nonwitness-data-in-mempool";
+	CHECK_EQ(b.broadcast(b.context, txs, 2, error), BACKEND_OK);
+	CHECK_STR(m->sent, "package 01 02");
+	/* One has no result, so nobody knows. */
+	*m->sent = 0;
+	m->package_hides = 1;
+	CHECK_EQ(b.broadcast(b.context, txs, 2, error), BACKEND_OK);
+	CHECK_STR(m->sent, "package 01 02 01 02");
+	m->package_hides = 0;
+	/* The parent was there, the child came in. */
+	*m->sent = 0;
+	m->package_child_error = "txn-already-known";
+	m->package_error = NULL;
+	m->package_accepts = true;
+	CHECK_EQ(b.broadcast(b.context, txs, 2, error), BACKEND_OK);
+	CHECK_STR(m->sent, "package 01 02");
+	/* The parent is there, the child is not. */
+	*m->sent = 0;
+	m->package_child_error = "insufficient fee, rejecting replacement";
+	m->error_code = -26;
+	m->error_text = "bad-txns-inputs-missingorspent";
+	m->fail_method = "sendrawtransaction";
+	CHECK_EQ(b.broadcast(b.context, txs, 2, error), BACKEND_NO);
+	CHECK_STR(m->sent, "package 01 02");
+	CHECK(strstr(error, "insufficient fee"));
+	CHECK(strstr(error, "missingorspent"));
+	/* The reason is that of the one that was looked at. */
+	m->package_error = "min relay fee not met";
+	m->package_child_error = "package-not-validated";
+	CHECK_EQ(b.broadcast(b.context, txs, 2, error), BACKEND_NO);
+	CHECK(strstr(error, "min relay fee not met"));
+	/* None was. */
+	m->package_error = "package-not-validated";
+	m->package_message = "package-not-sorted";
+	CHECK_EQ(b.broadcast(b.context, txs, 2, error), BACKEND_NO);
+	CHECK(strstr(error, "package-not-sorted"));
+	b.free(b.context);
+	mock_free(m);
+}
+
 /* ---- The source ---- */
 
 struct watcher {
