@@ -55,6 +55,9 @@ PROGRAMS := $(OUT)/lampod-cli $(OUT)/lampo-cli
 UNIT_C := $(wildcard tests/unit/*_test.c)
 UNIT := $(UNIT_C:%.c=$(OUT)/%)
 SIM_C := $(wildcard tests/sim/*.c)
+# The simulator's chain, which tests and benchmarks use by themselves.
+CHAIN_C := $(patsubst %,tests/sim/%.c,chain faucet funds mempool mine policy) $(wildcard tests/script/*.c)
+CHAIN_O := $(CHAIN_C:%.c=$(OUT)/%.o)
 FUZZ_C := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ := $(FUZZ_C:%.c=$(OUT)/%)
 BENCH_C := $(wildcard bench/*.c)
@@ -107,12 +110,14 @@ $(OUT)/tests/unit/api_%_test: $(OUT)/tests/unit/api_%_test.o $(OUT)/tests/test.o
 	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBLAMPO) -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/tests/unit/runtime_%_test: $(OUT)/tests/unit/runtime_%_test.o $(OUT)/tests/test.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBLAMPO) -o $@ $(CORE_LIBS) $(EDGE_LIBS)
+$(OUT)/tests/unit/sim_%_test: $(OUT)/tests/unit/sim_%_test.o $(OUT)/tests/test.o $(CHAIN_O) $(LIBLAMPO)
+	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 CMD_O := $(patsubst %.c,$(OUT)/%.o,$(filter-out %/main.c,$(wildcard cmd/*/*.c)))
 $(OUT)/tests/unit/cmd_%_test: $(OUT)/tests/unit/cmd_%_test.o $(OUT)/tests/test.o $(CMD_O) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 
 sim: $(OUT)/sim
-$(OUT)/sim: $(SIM_C:%.c=$(OUT)/%.o) $(LIBLAMPO)
+$(OUT)/sim: $(sort $(SIM_C:%.c=$(OUT)/%.o) $(CHAIN_O)) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 
 $(OUT)/tests/fuzz/channel_%_fuzz: $(OUT)/tests/fuzz/channel_%_fuzz.o $(OUT)/tests/channel_pair.o $(LIBLAMPO)
@@ -120,7 +125,7 @@ $(OUT)/tests/fuzz/channel_%_fuzz: $(OUT)/tests/fuzz/channel_%_fuzz.o $(OUT)/test
 $(OUT)/tests/fuzz/%_fuzz: $(OUT)/tests/fuzz/%_fuzz.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $(FUZZ_LINK) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 # The core's own benchmark drives nodes with the simulator's chain and wallet.
-$(OUT)/bench/core: $(OUT)/bench/core.o $(OUT)/tests/sim/chain.o $(OUT)/tests/sim/funds.o $(LIBLAMPO)
+$(OUT)/bench/core: $(OUT)/bench/core.o $(CHAIN_O) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/bench/%: $(OUT)/bench/%.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)

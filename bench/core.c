@@ -21,6 +21,7 @@
 
 #include "contract/memo.h"
 #include "crypto/hash.h"
+#include "tests/sim/funds.h"
 #include "tests/sim/world.h"
 #include "wire/message.h"
 
@@ -151,9 +152,8 @@ static void release(void *context, const struct effect *f)
 		send(d, f->u.send.message);
 		return;
 	case EFFECT_BROADCAST:
-		for (uint32_t i = 0; i < f->u.broadcast.count; i++)
-			if (sim_chain_offer(chain, f->u.broadcast.txs[i]))
-				die("a transaction was refused");
+		if (sim_chain_offer(chain, f->u.broadcast.txs, f->u.broadcast.count, (uint64_t)d->sim.index))
+			die("a transaction was refused");
 		return;
 	case EFFECT_REPLY:
 		take_reply(d, f->u.reply.reply);
@@ -202,16 +202,20 @@ static void open_end(int index)
 	d->sim.id = d->sim.config.node_id = local_signer_node_id(d->sim.signer);
 	sinks[index] = (struct log_sink){ log_line, d, LOG_WARN };
 	d->sim.node = node_new(&d->sim.config, fresh, &sinks[index]);
+	d->sim.funds = hot_funds_new(d->sim.config.network, BYTES_OF(fresh), fresh);
+	sim_funds_grant(chain, BYTES_OF(fresh), 1, SAT(2 * FUNDING_SAT));
 	d->sim.disk = memory_disk_new();
 	d->sim.store = store_open_memory(d->sim.disk);
 	ports = (struct exec_ports){
 		.core = { d, core_step, core_flush, core_deadline, core_ahead },
 		.signer = use_policy ? policy_signer_port(d->policy) : local_signer_port(d->sim.signer),
-		.funds = sim_funds_port(&d->sim),
+		.funds = hot_funds_port(d->sim.funds),
 		.commit = { d, commit },
 		.release = { d, release, NULL },
 	};
 	d->sim.exec = exec_new(&ports);
+	if (!hot_funds_start(d->sim.funds, d->sim.exec))
+		die("a wallet does not start");
 	if (!node_start(d->sim.node, now_ms(), exec_effects(d->sim.exec)))
 		die("a node does not start");
 }
@@ -225,8 +229,7 @@ static void close_end(struct end *d)
 	memo_free(d->memo);
 	local_signer_free(d->sim.signer);
 	memory_disk_free(d->sim.disk);
-	for (int i = 0; i < SIM_RESERVATIONS; i++)
-		buf_release(&d->sim.wallet[i]);
+	hot_funds_free(d->sim.funds);
 	for (uint32_t i = 0; i < d->invoice_count; i++)
 		free(d->invoices[i]);
 	mem_free(d->invoices);
@@ -305,10 +308,10 @@ static void feed(struct end *d, uint32_t height)
 	struct block_tx *txs = NEW_ARRAY(struct block_tx, b->count + 1);
 
 	for (uint32_t i = 0; i < b->count; i++)
-		txs[i] = (struct block_tx){ b->txs[i], i + 1 };
+		txs[i] = (struct block_tx){ b->txs[i], i };
 	e.u.block.height = height;
 	e.u.block.hash = b->hash;
-	e.u.block.previous = sim_chain_block(chain, height - 1)->hash;
+	e.u.block.previous = b->prev;
 	e.u.block.txs = txs;
 	e.u.block.tx_count = b->count;
 	give(d, &e);
@@ -319,7 +322,7 @@ static void feed(struct end *d, uint32_t height)
 
 static void mine(void)
 {
-	sim_chain_mine(chain);
+	sim_chain_mine(chain, NULL);
 	for (int i = 0; i < 2; i++)
 		feed(&ends[i], sim_chain_height(chain));
 	until_quiet();
@@ -544,9 +547,10 @@ int main(int argc, char **argv)
 	}
 	started = clock_of(CLOCK_MONOTONIC);
 	start_ms = 1700000000000ull;
-	chain = sim_chain_new();
+	chain = sim_chain_new(1);
 	open_end(0);
 	open_end(1);
+	sim_chain_mine(chain, NULL);
 	for (uint32_t h = 101; h <= sim_chain_height(chain); h++)
 		for (int i = 0; i < 2; i++)
 			feed(&ends[i], h);

@@ -6,6 +6,11 @@
 #include <string.h>
 
 #include "contract/memo.h"
+#include "tests/sim/funds.h"
+
+/* What each wallet begins with. */
+#define WALLET_COINS 4u
+#define WALLET_COIN_SAT 50000000u
 
 enum entry_kind { ENTRY_MESSAGE, ENTRY_CONNECTED, ENTRY_CONNECT_FAILED, ENTRY_DISCONNECTED, ENTRY_TICK, ENTRY_FEED, ENTRY_BROADCAST, ENTRY_SIGNER, ENTRY_FEES, ENTRY_START, ENTRY_FETCH };
 
@@ -16,7 +21,7 @@ struct sim_entry {
 	uint32_t life;       /* only for this life of the node; 0: any */
 	uint64_t id;         /* connection, broadcast */
 	bool outbound;
-	bool refused;
+	const char *refused; /* BROADCAST: why */
 	uint8_t *data;       /* owned: MESSAGE; FETCH: kind (u8), prefix */
 	size_t size;
 };
@@ -222,12 +227,10 @@ static void keep_reply(struct sim_node *n, uint64_t call, const struct reply *r)
 
 static void broadcast(struct sim_node *n, const struct effect *f)
 {
-	bool refused = false;
+	const char *why = sim_chain_offer(n->world->chain, f->u.broadcast.txs, f->u.broadcast.count, (uint64_t)n->index);
 
-	for (uint32_t i = 0; i < f->u.broadcast.count; i++)
-		refused |= sim_chain_offer(n->world->chain, f->u.broadcast.txs[i]) != NULL;
 	push(n->world, (struct sim_entry){ .at_ms = n->world->now_ms + 1, .kind = ENTRY_BROADCAST, .node = n->index,
-					   .life = n->life, .id = f->u.broadcast.id, .refused = refused });
+					   .life = n->life, .id = f->u.broadcast.id, .refused = why });
 }
 
 /* The disk answers later, and until then other batches may be committed. */
@@ -346,14 +349,9 @@ static struct log_sink sinks[WORLD_NODES];
 static bool load_one(void *context, enum record_kind kind, struct bytes key, struct bytes value)
 {
 	struct sim_node *n = context;
-	uint64_t r;
 
-	if (kind == RECORD_WALLET && key.size == 8) {
-		r = load_be64(key.data);
-		buf_clear(&n->wallet[r % SIM_RESERVATIONS]);
-		buf_add_bytes(&n->wallet[r % SIM_RESERVATIONS], value);
-		return true;
-	}
+	if (kind == RECORD_WALLET)
+		return hot_funds_load(n->funds, key, value);
 	if (kind == RECORD_CHAIN && value.size == 36)
 		n->feed_height = load_be32(value.data);
 	return node_load_record(n->node, kind, key, value);
@@ -372,8 +370,8 @@ static void end_life(struct sim_node *n)
 	n->exec = NULL;
 	n->node = NULL;
 	n->alive = false;
-	for (int i = 0; i < SIM_RESERVATIONS; i++)
-		buf_clear(&n->wallet[i]);
+	hot_funds_free(n->funds);
+	n->funds = NULL;
 }
 
 /* Runs the batch to its end and plans what the node wants next. */
@@ -436,17 +434,21 @@ void world_start(struct world *w, int index)
 	sinks[index] = (struct log_sink){ log_line, n, LOG_DEBUG };
 	drbg_fill(&w->entropy, fresh, sizeof(fresh));
 	n->node = node_new(&n->config, fresh, &sinks[index]);
+	drbg_fill(&w->entropy, fresh, sizeof(fresh));
+	n->funds = hot_funds_new(n->config.network, BYTES_OF(n->seed), fresh);
 	n->store = store_open_memory(n->disk);
 	if (!n->store->load(n->store, load_one, n))
 		world_fail(w, "%s cannot load its records", n->name);
 	ports = (struct exec_ports){
 		.core = { n, core_step, core_flush, core_deadline, core_ahead },
 		.signer = n->slow ? delayed_signer_port(n->slow) : policy_signer_port(n->policy),
-		.funds = sim_funds_port(n),
+		.funds = hot_funds_port(n->funds),
 		.commit = { n, commit },
 		.release = { n, release, release_end },
 	};
 	n->exec = exec_new(&ports);
+	if (!hot_funds_start(n->funds, n->exec))
+		world_fail(w, "the wallet of %s does not start from its records", n->name);
 	if (!node_start(n->node, w->now_ms, exec_effects(n->exec)))
 		world_fail(w, "%s does not start from its records", n->name);
 	settle(n);
@@ -483,10 +485,11 @@ static void feed(struct sim_node *n)
 		struct block_tx *txs = NEW_ARRAY(struct block_tx, b->count + 1);
 
 		for (uint32_t i = 0; i < b->count; i++)
-			txs[i] = (struct block_tx){ b->txs[i], i + 1 };
+			txs[i] = (struct block_tx){ b->txs[i], i };
 		block.u.block.height = b->height;
 		block.u.block.hash = b->hash;
-		block.u.block.previous = sim_chain_block(w->chain, b->height - 1)->hash;
+		block.u.block.time = b->time;
+		block.u.block.previous = b->prev;
 		block.u.block.txs = txs;
 		block.u.block.tx_count = b->count;
 		n->feed_height++;
@@ -502,7 +505,7 @@ static void feed(struct sim_node *n)
 void world_mine(struct world *w, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
-		sim_chain_mine(w->chain);
+		sim_chain_mine(w->chain, NULL);
 	for (int i = 0; i < WORLD_NODES; i++)
 		if (w->nodes[i].alive)
 			push_simple(w, ENTRY_FEED, i, 1 + world_random(w, w->delay_max_ms), 0);
@@ -572,7 +575,7 @@ static void perform(struct world *w, struct sim_entry *x)
 		e.kind = EVENT_BROADCAST;
 		e.u.broadcast.id = x->id;
 		e.u.broadcast.accepted = !x->refused;
-		e.u.broadcast.reason = "txn-mempool-conflict";
+		e.u.broadcast.reason = x->refused;
 		break;
 	case ENTRY_SIGNER:
 		n->signer_due = false;
@@ -651,7 +654,7 @@ struct world *world_new(const struct world_options *o)
 	drbg_init(&w->entropy, raw);
 	w->now_ms = 1700000000000ull;
 	w->delay_max_ms = 20;
-	w->chain = sim_chain_new();
+	w->chain = sim_chain_new(w->o.seed);
 	for (int i = 0; i < WORLD_NODES; i++) {
 		struct sim_node *n = &w->nodes[i];
 
@@ -666,8 +669,11 @@ struct world *world_new(const struct world_options *o)
 		n->disk = memory_disk_new();
 		if (w->o.memo)
 			n->memo = n->config.memo = memo_new();
-		world_start(w, i);
+		sim_funds_grant(w->chain, BYTES_OF(n->seed), WALLET_COINS, SAT(WALLET_COIN_SAT));
 	}
+	sim_chain_mine(w->chain, NULL);
+	for (int i = 0; i < WORLD_NODES; i++)
+		world_start(w, i);
 	return w;
 }
 
@@ -683,9 +689,7 @@ void world_free(struct world *w)
 		memo_free(n->memo);
 		local_signer_free(n->signer);
 		memory_disk_free(n->disk);
-		for (int j = 0; j < SIM_RESERVATIONS; j++)
-			buf_release(&n->wallet[j]);
-	}
+		}
 	while (w->links)
 		link_free(w, w->links);
 	for (uint32_t i = 0; i < w->queue_count; i++)

@@ -10,14 +10,15 @@
 #include "node/node.h"
 #include "node/view.h"
 #include "runtime/exec/exec.h"
+#include "runtime/funds/hot.h"
 #include "runtime/signer/delayed.h"
 #include "runtime/signer/local.h"
 #include "runtime/signer/policy.h"
 #include "runtime/store/fetch.h"
+#include "tests/sim/chain.h"
 
 #define WORLD_NODES 2
 #define WORLD_REPLIES 4096
-#define SIM_RESERVATIONS 64
 
 struct world;
 
@@ -44,8 +45,7 @@ struct sim_node {
 	uint64_t tick_at;   /* of the tick in the queue; UINT64_MAX: none */
 	uint32_t fed;       /* blocks of the chain it has been given, and their hashes: */
 	uint32_t feed_height;
-	uint64_t next_address;
-	struct buf wallet[SIM_RESERVATIONS]; /* transactions by reservation */
+	struct hot_funds *funds;
 	uint64_t crash_after; /* effects of this life; 0: never */
 
 	uint64_t effects;   /* released in all lives */
@@ -110,25 +110,5 @@ void world_cut_links(struct world *w);
 void world_fees(struct world *w, uint32_t normal_per_kw);
 
 noreturn void world_fail(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-/* chain.c */
-struct sim_block {
-	uint32_t height;
-	struct block_hash hash;
-	struct bytes *txs;
-	uint32_t count;
-};
-struct sim_chain;
-struct sim_chain *sim_chain_new(void);
-void sim_chain_free(struct sim_chain *c);
-/* Words if it is refused, NULL if it is in the mempool or a block now. */
-const char *sim_chain_offer(struct sim_chain *c, struct bytes tx);
-void sim_chain_mine(struct sim_chain *c);
-uint32_t sim_chain_height(const struct sim_chain *c);
-const struct sim_block *sim_chain_block(const struct sim_chain *c, uint32_t height);
-uint32_t sim_chain_mempool(const struct sim_chain *c);
-
-/* funds.c: a wallet with as much money as anybody asks for. */
-struct funds_port sim_funds_port(struct sim_node *n);
 
 #endif
