@@ -111,13 +111,21 @@ static json_t *reply_json(struct methods *m, struct lampo_call *call, uint64_t i
 	case COMMAND_PAY:
 	case COMMAND_KEYSEND:
 		return reply_paid(m, reply);
+	case COMMAND_SENDPAY:
+	case COMMAND_WAIT_SENDPAY:
+		return reply_sendpay(reply);
 	case COMMAND_STOP:
 		return json_string("Shutdown complete");
 	}
 	UNREACHABLE();
 }
 
-/* The invoice that a failed wait was about: Core Lightning gives it as data. */
+static bool names_payment(const struct reply *reply)
+{
+	return reply->kind == COMMAND_WAIT_SENDPAY && reply->u.sendpay.created_index;
+}
+
+/* The invoice that a failed wait was about, or who failed on a route: Core Lightning gives it as data. */
 static void refuse_as_replied(const struct methods *m, const struct reply *reply, struct refusal *refusal)
 {
 	const struct received_invoice *i = NULL;
@@ -127,6 +135,8 @@ static void refuse_as_replied(const struct methods *m, const struct reply *reply
 		i = receive_by_hash(node_view_invoices(m->port.node), &reply->u.wait_invoice.payment_hash);
 	if (i)
 		refusal->data = invoice_json(i, m->port.now_ms(m->port.context));
+	if (names_payment(reply))
+		refusal->data = failed_sendpay(reply);
 }
 
 void methods_reply(struct methods *m, uint64_t id, const struct reply *reply)
@@ -161,7 +171,8 @@ struct methods *methods_new(struct rpc *rpc, const struct node_port *port)
 		method_invoice,		   method_listinvoices,
 		method_waitinvoice,	   method_decode,
 		method_pay,		   method_keysend,
-		method_listpays,
+		method_listpays,	   method_sendpay,
+		method_waitsendpay,
 	};
 	struct methods *m = NEW(struct methods);
 	char why[RPC_WHY_SIZE];

@@ -12,6 +12,7 @@ const struct lampo_method *const schemas_bundled[] = {
 	&schema_invoice,	  &schema_listinvoices,
 	&schema_waitinvoice,	  &schema_decode,
 	&schema_pay,		  &schema_keysend,
-	&schema_listpays,
+	&schema_listpays,	  &schema_sendpay,
+	&schema_waitsendpay,
 };
 const size_t schemas_bundled_count = ARRAY_COUNT(schemas_bundled);

@@ -298,6 +298,99 @@ static void command_keysend(struct node *n, struct step *s, uint64_t call, const
 	send_pay(n->send, s, &q);
 }
 
+/* --- along a given route --- */
+
+/* The channel into the first node: the one that is named, by any of its names, or the first that takes the HTLC. */
+static struct node_channel *first_channel(const struct node *n, struct step *s, const struct route_hop *hop,
+					  const struct send_route_offer *offer)
+{
+	struct node_peer *p = node_peer_get(n, &hop->node);
+
+	for (struct node_channel *c = p ? p->channels : NULL; c; c = c->next) {
+		const struct channel_record *r = channel_record_of(c->channel);
+
+		if (c->dead)
+			continue;
+		if (hop->scid.v ? hop->scid.v == r->scid.v || hop->scid.v == r->alias_local.v || hop->scid.v == r->alias_remote.v
+				: channel_may_offer(c->channel, s, offer->amount, offer->cltv_expiry) == OFFER_OK)
+			return c;
+	}
+	return NULL;
+}
+
+static void reply_sendpay(struct step *s, uint64_t call, const struct payment *p, uint64_t part)
+{
+	send_route_describe(&s->out->arena, p, part, node_reply(s, call, COMMAND_SENDPAY));
+}
+
+static void offer_route(struct node *n, struct step *s, uint64_t call, const struct send_route *q,
+			const struct send_route_offer *o)
+{
+	struct node_channel *c = first_channel(n, s, &q->hops[0], o);
+	struct htlc_offer offer = { .amount = o->amount, .payment_hash = q->payment_hash, .cltv_expiry = o->cltv_expiry, .onion = o->onion };
+	enum offer_result result;
+	uint64_t id;
+
+	if (!c) {
+		node_reply_error(s, call, COMMAND_SENDPAY, REPLY_PAY_TRY_OTHER_ROUTE,
+				 "no channel with the first node of the route can take that HTLC now");
+		return;
+	}
+	result = channel_offer_htlc(c->channel, s, &offer, &id);
+	if (result != OFFER_OK) {
+		node_reply_error(s, call, COMMAND_SENDPAY, REPLY_PAY_TRY_OTHER_ROUTE,
+				 arena_printf(&s->out->arena, "our own channel does not take the HTLC: %s", offer_result_words(result)));
+		return;
+	}
+	node_touch(n, c);
+	reply_sendpay(s, call, send_route_offered(n->send, s, q, o, channel_key(c->channel), id), q->part);
+}
+
+static void command_sendpay(struct node *n, struct step *s, uint64_t call, const struct command *cmd)
+{
+	struct send_route q = {
+		.hops = cmd->u.sendpay.hops, .hop_count = cmd->u.sendpay.hop_count, .payment_hash = cmd->u.sendpay.payment_hash,
+		.has_secret = cmd->u.sendpay.has_secret, .secret = cmd->u.sendpay.secret,
+		.has_metadata = cmd->u.sendpay.has_metadata, .metadata = cmd->u.sendpay.metadata,
+		.has_total = cmd->u.sendpay.has_total, .total = cmd->u.sendpay.total, .part = cmd->u.sendpay.part,
+		.has_group = cmd->u.sendpay.has_group, .group = cmd->u.sendpay.group,
+		.label = cmd->u.sendpay.label, .bolt11 = cmd->u.sendpay.bolt11,
+	};
+	struct send_route_offer offer;
+	const struct payment *known;
+	const char *why = NULL;
+	enum reply_code code;
+
+	/* Delays count from the tip. */
+	if (!n->synced) {
+		node_reply_error(s, call, cmd->kind, REPLY_FAILED, "this node is still catching up with the chain");
+		return;
+	}
+	switch (send_route(n->send, s, &q, &offer, &known, &code, &why)) {
+	case SEND_ROUTE_OFFER:
+		offer_route(n, s, call, &q, &offer);
+		break;
+	case SEND_ROUTE_KNOWN:
+		reply_sendpay(s, call, known, q.part);
+		break;
+	case SEND_ROUTE_REFUSED:
+		node_reply_error(s, call, cmd->kind, code, why);
+		break;
+	}
+	mem_wipe(&q, sizeof(q));
+	mem_wipe(&offer, sizeof(offer));
+}
+
+static void command_wait_sendpay(struct node *n, struct step *s, uint64_t call, const struct command *cmd)
+{
+	uint64_t deadline_ms = UINT64_MAX;
+
+	if (cmd->u.wait_sendpay.has_timeout)
+		deadline_ms = s->now_ms + 1000ull * cmd->u.wait_sendpay.timeout_s;
+	send_route_wait(n->send, s, call, &cmd->u.wait_sendpay.payment_hash, cmd->u.wait_sendpay.has_group,
+			cmd->u.wait_sendpay.group, cmd->u.wait_sendpay.part, deadline_ms);
+}
+
 void node_payment_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd)
 {
 	switch (cmd->kind) {
@@ -312,6 +405,12 @@ void node_payment_command(struct node *n, struct step *s, uint64_t call, const s
 		return;
 	case COMMAND_KEYSEND:
 		command_keysend(n, s, call, cmd);
+		return;
+	case COMMAND_SENDPAY:
+		command_sendpay(n, s, call, cmd);
+		return;
+	case COMMAND_WAIT_SENDPAY:
+		command_wait_sendpay(n, s, call, cmd);
 		return;
 	case COMMAND_CONNECT:
 	case COMMAND_DISCONNECT:

@@ -22,6 +22,7 @@ struct send *send_new(const struct send_config *config, const uint8_t seed32[32]
 	struct send *s = NEW(struct send);
 
 	s->config = *config;
+	s->wait_deadline_ms = UINT64_MAX;
 	s->secp = secp_new(seed32);
 	table_init(&s->payments, payment_key, seed32);
 	table_init(&s->latest, hash_key, seed32);
@@ -56,6 +57,7 @@ void ledger_payment_free(struct payment *p)
 		p->calls = next;
 	}
 	parts_free(p->parts);
+	route_failures_free(p);
 	plan_free(p->plan);
 	buf_release(&p->stored);
 	mem_free(p);
@@ -136,6 +138,15 @@ void ledger_index(struct send *s, struct payment *p)
 struct payment *ledger_latest(const struct send *s, const struct sha256 *payment_hash)
 {
 	return table_get(&s->latest, BYTES_OF(payment_hash->v));
+}
+
+struct payment *ledger_get(const struct send *s, const struct sha256 *payment_hash, uint64_t group)
+{
+	uint8_t key[40];
+
+	memcpy(key, payment_hash->v, 32);
+	store_be64(key + 32, group);
+	return table_get(&s->payments, BYTES_OF(key));
 }
 
 uint32_t ledger_pending(const struct send *s)
@@ -316,6 +327,7 @@ void ledger_wait(struct payment *p, uint64_t call, enum payment_kind kind)
 
 	c->call = call;
 	c->kind = kind;
+	c->deadline_ms = UINT64_MAX;
 	while (*end)
 		end = &(*end)->next;
 	*end = c;
@@ -346,7 +358,8 @@ void ledger_answer(struct step *step, struct payment *p)
 	while (p->calls) {
 		struct send_call *c = p->calls;
 
-		effect_reply(step->out, c->call, reply_about(&step->out->arena, p, c->kind));
+		effect_reply(step->out, c->call, c->kind == PAYMENT_ROUTE ? route_reply(&step->out->arena, p, c->part) :
+						 reply_about(&step->out->arena, p, c->kind));
 		p->calls = c->next;
 		mem_free(c);
 	}

@@ -10,7 +10,23 @@
 struct send_call {
 	struct send_call *next;
 	uint64_t call;
-	enum payment_kind kind;
+	enum payment_kind kind;   /* ROUTE: COMMAND_WAIT_SENDPAY of `part` */
+	uint64_t part;
+	uint64_t deadline_ms;     /* UINT64_MAX: none */
+};
+
+/* PAYMENT_ROUTE alone: the user plans the next try, so the user is told what is known of the last. */
+struct part_failure {
+	struct part_failure *next;
+	uint64_t part;
+	enum reply_code code;
+	const char *words;        /* owned, as message is */
+	bool has_report;          /* somebody on the route said: */
+	uint32_t hop;             /* 0: ourselves, 1: our peer */
+	struct pubkey node;
+	struct scid scid;         /* of the channel that it did not get through; 0: not known */
+	uint16_t failure_code;
+	struct bytes message;
 };
 
 /* Read from the store, but its payment may not be yet. */
@@ -30,6 +46,7 @@ struct send {
 	struct loaded_part *loaded; /* until ledger_sound */
 	uint64_t last_created_index;
 	uint32_t want_count;    /* payments that want a flush */
+	uint64_t wait_deadline_ms; /* no call runs out before it; UINT64_MAX: none does */
 };
 
 /* Points the record's views into the payment's own bytes. */
@@ -73,6 +90,14 @@ void ledger_fail(struct send *s, struct step *step, struct payment *p, enum repl
 /* The call is answered when the payment ends, or by ledger_answer if it has. */
 void ledger_wait(struct payment *p, uint64_t call, enum payment_kind kind);
 void ledger_answer(struct step *step, struct payment *p);
+struct payment *ledger_get(const struct send *s, const struct sha256 *payment_hash, uint64_t group);
+
+/* send_route.c: a part of a given route has failed: keeps why, and tells who waits for it. */
+void route_part_failed(struct send *s, struct step *step, struct payment_part *part, const struct send_failure *f);
+/* The failure that ended the payment; NULL: not in this run. */
+const struct part_failure *route_last_failure(const struct payment *p);
+struct reply *route_reply(struct arena *a, const struct payment *p, uint64_t part);
+void route_failures_free(struct payment *p);
 
 /* Gives loaded parts to their payments; false if the records contradict one another. */
 MUST_USE bool ledger_sound(struct send *s);

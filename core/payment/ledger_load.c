@@ -6,7 +6,7 @@ static bool payment_is_sound(const struct payment *p)
 {
 	struct sha256 h = sha256(p->r.preimage.v, sizeof(p->r.preimage.v));
 
-	if (p->group == 0 || (p->r.kind != PAYMENT_BOLT11 && p->r.kind != PAYMENT_KEYSEND))
+	if (p->group == 0 || p->r.kind < PAYMENT_BOLT11 || p->r.kind > PAYMENT_ROUTE)
 		return false;
 	switch ((enum payment_state)p->r.state) {
 	case PAYMENT_PENDING:

@@ -41,38 +41,48 @@ bool path_fee(const struct path *p, struct amount_msat *out, struct amount_msat 
 	return path_amounts(p, amounts, cltv_expiries, final_amount, 0) && msat_sub(out, amounts[0], final_amount);
 }
 
+bool path_given_onion(const struct path_hop *path, uint32_t count, const struct amount_msat *amounts,
+		      const uint32_t *cltv_expiries, struct buf *out, const struct secp *secp,
+		      const struct secret32 *session_key, const struct sha256 *payment_hash, const struct payload *final)
+{
+	struct onion_hop hops[ONION_HOPS_MAX];
+	struct secret32 secrets[ONION_HOPS_MAX];
+	struct buf payloads[ONION_HOPS_MAX];
+	struct onion_request r = {
+		.hops = hops, .hop_count = count, .packet_size = ONION_PACKET_SIZE,
+		.session_key = *session_key, .associated = BYTES_OF(payment_hash->v),
+	};
+	bool good;
+
+	ASSERT(count && count <= ONION_HOPS_MAX);
+	for (uint32_t i = 0; i < count; i++) {
+		struct payload forward = { 0 };
+
+		if (i + 1 < count) {
+			forward.amount = amounts[i + 1];
+			forward.cltv_expiry = cltv_expiries[i + 1];
+			forward.scid = path[i + 1].scid;
+		}
+		buf_init(&payloads[i]);
+		payload_write(i + 1 < count ? &forward : final, &payloads[i]);
+		hops[i] = (struct onion_hop){ path[i].node_id, buf_view(&payloads[i]) };
+	}
+	good = onion_build(out, secrets, secp, &r);
+	for (uint32_t i = 0; i < count; i++)
+		buf_wipe(&payloads[i]);
+	mem_wipe(secrets, sizeof(secrets));
+	mem_wipe(&r, sizeof(r));
+	return good;
+}
+
 bool path_onion(const struct path *p, struct buf *out, const struct secp *secp, const struct secret32 *session_key,
 		const struct sha256 *payment_hash, const struct payload *final)
 {
 	struct amount_msat amounts[ONION_HOPS_MAX];
 	uint32_t cltv_expiries[ONION_HOPS_MAX];
-	struct onion_hop hops[ONION_HOPS_MAX];
-	struct secret32 secrets[ONION_HOPS_MAX];
-	struct buf payloads[ONION_HOPS_MAX];
-	struct onion_request r = {
-		.hops = hops, .hop_count = p->count, .packet_size = ONION_PACKET_SIZE,
-		.session_key = *session_key, .associated = BYTES_OF(payment_hash->v),
-	};
-	bool good = path_amounts(p, amounts, cltv_expiries, final->amount, final->cltv_expiry);
 
-	for (uint32_t i = 0; i < p->count; i++) {
-		struct payload forward = { 0 };
-
-		if (good && i + 1 < p->count) {
-			forward.amount = amounts[i + 1];
-			forward.cltv_expiry = cltv_expiries[i + 1];
-			forward.scid = p->hops[i + 1].scid;
-		}
-		buf_init(&payloads[i]);
-		payload_write(i + 1 < p->count ? &forward : final, &payloads[i]);
-		hops[i] = (struct onion_hop){ p->hops[i].node_id, buf_view(&payloads[i]) };
-	}
-	good = good && onion_build(out, secrets, secp, &r);
-	for (uint32_t i = 0; i < p->count; i++)
-		buf_wipe(&payloads[i]);
-	mem_wipe(secrets, sizeof(secrets));
-	mem_wipe(&r, sizeof(r));
-	return good;
+	return path_amounts(p, amounts, cltv_expiries, final->amount, final->cltv_expiry) &&
+	       path_given_onion(p->hops, p->count, amounts, cltv_expiries, out, secp, session_key, payment_hash, final);
 }
 
 static bool same_node(const struct pubkey *a, const struct pubkey *b)

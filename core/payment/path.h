@@ -60,6 +60,13 @@ MUST_USE bool path_fee(const struct path *p, struct amount_msat *out, struct amo
 MUST_USE bool path_onion(const struct path *p, struct buf *out, const struct secp *secp, const struct secret32 *session_key,
 			 const struct sha256 *payment_hash, const struct payload *final);
 
+/* The same over hops that receive what is given: amounts[count] and cltv_expiries[count]; the final node's are in its
+ * payload. */
+MUST_USE bool path_given_onion(const struct path_hop *hops, uint32_t count, const struct amount_msat *amounts,
+			       const uint32_t *cltv_expiries, struct buf *out, const struct secp *secp,
+			       const struct secret32 *session_key, const struct sha256 *payment_hash,
+			       const struct payload *final);
+
 struct path_list {
 	struct path *paths; /* in the arena */
 	uint32_t count;

@@ -127,6 +127,8 @@ static void end_if_idle(struct send *s, struct step *step, struct payment *p)
 		return;
 	if (p->plan)
 		ledger_fail(s, step, p, p->plan->code, p->plan->words);
+	else if (route_last_failure(p))
+		ledger_fail(s, step, p, route_last_failure(p)->code, route_last_failure(p)->words);
 	else
 		ledger_fail(s, step, p, REPLY_PAY_STOPPED, "its parts failed after this node had restarted");
 }
@@ -441,6 +443,8 @@ void send_failed(struct send *s, struct step *step, uint64_t channel_key, uint64
 		/* B4.receiving_failure_codes.6, B4.basic_multi_part_payments.4 */
 		if (!p->plan->given_up)
 			ledger_want_flush(s, p);
+	} else if (p->r.kind == PAYMENT_ROUTE && p->r.state == PAYMENT_PENDING) {
+		route_part_failed(s, step, part, f);
 	}
 	ledger_end_part(s, step, part);
 	end_if_idle(s, step, p);

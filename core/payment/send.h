@@ -38,7 +38,7 @@
 #define SEND_KEYSEND_CLTV 42u
 
 /* Stored values. */
-enum payment_kind { PAYMENT_BOLT11 = 1, PAYMENT_KEYSEND = 2 };
+enum payment_kind { PAYMENT_BOLT11 = 1, PAYMENT_KEYSEND = 2, PAYMENT_ROUTE = 3 };
 enum payment_state { PAYMENT_PENDING = 0, PAYMENT_COMPLETE = 1, PAYMENT_FAILED = 2 };
 
 struct payment_part {
@@ -51,6 +51,7 @@ struct payment_part {
 	uint8_t htlc_key[16];     /* channel key, HTLC id */
 };
 
+struct part_failure; /* how a part of a given route ended, in this run */
 struct payment_plan; /* what this run knows of a pending payment beyond its record */
 
 struct payment {
@@ -61,7 +62,8 @@ struct payment {
 	struct payment_part *parts; /* planned and in flight */
 	uint32_t part_count;
 	uint64_t next_part;
-	struct payment_plan *plan; /* NULL: no new parts */
+	struct payment_plan *plan; /* NULL: no new parts of our own */
+	struct part_failure *failures; /* PAYMENT_ROUTE: newest first; owned */
 	struct send_call *calls;  /* those who wait for its end; owned */
 	uint8_t key[40];
 };
@@ -159,7 +161,7 @@ MUST_USE bool send_fulfilled(struct send *s, struct step *step, uint64_t channel
 enum send_failure_kind {
 	SEND_FAILURE_REPORT,    /* update_fail_htlc: reason */
 	SEND_FAILURE_MALFORMED, /* update_fail_malformed_htlc: code, onion_hash */
-	SEND_FAILURE_LOCAL,     /* it timed out on chain, or never left: text */
+	SEND_FAILURE_LOCAL,     /* it timed out on chain, or never left: code, or 0; text */
 };
 
 struct send_failure {
@@ -172,6 +174,58 @@ struct send_failure {
 
 /* The HTLC is irrevocably gone without a preimage. */
 void send_failed(struct send *s, struct step *step, uint64_t channel_key, uint64_t htlc_id, const struct send_failure *f);
+
+/* --- along a given route: send_route.c --- */
+
+/* Copied where it must be kept. */
+struct send_route {
+	const struct route_hop *hops; /* our peer first, the payee last */
+	uint32_t hop_count;
+	struct sha256 payment_hash;
+	bool has_secret;
+	struct secret32 secret;
+	bool has_metadata;
+	struct bytes metadata;
+	bool has_total;               /* else what arrives over this route */
+	struct amount_msat total;
+	uint64_t part;
+	bool has_group;
+	uint64_t group;
+	const char *label, *bolt11;   /* or NULL */
+};
+
+/* The HTLC of it, for a channel to the first hop's node. */
+struct send_route_offer {
+	struct amount_msat amount;
+	uint32_t cltv_expiry;
+	struct bytes onion;           /* ONION_PACKET_SIZE; memory of the step's effects */
+	struct secret32 session_key;
+	uint64_t group;
+};
+
+enum send_route_result {
+	SEND_ROUTE_OFFER,   /* put it into the channel, and if that works call send_route_offered */
+	SEND_ROUTE_KNOWN,   /* that part is pending, or the payment is complete: *known */
+	SEND_ROUTE_REFUSED, /* code, why */
+};
+
+MUST_USE enum send_route_result send_route(struct send *s, struct step *step, const struct send_route *q,
+					   struct send_route_offer *offer, const struct payment **known,
+					   enum reply_code *code, const char **why);
+/* The channel took it: stored in this step. */
+const struct payment *send_route_offered(struct send *s, struct step *step, const struct send_route *q,
+					 const struct send_route_offer *offer, uint64_t channel_key, uint64_t htlc_id);
+/* Fills the answer to COMMAND_SENDPAY. */
+void send_route_describe(struct arena *a, const struct payment *p, uint64_t part, struct reply *reply);
+/* COMMAND_WAIT_SENDPAY: answers the call now, or once the part or its payment has ended, or at the deadline (Unix
+ * milliseconds; UINT64_MAX: never).  has_group: else the latest payment of the hash. */
+void send_route_wait(struct send *s, struct step *step, uint64_t call, const struct sha256 *payment_hash,
+		     bool has_group, uint64_t group, uint64_t part, uint64_t deadline_ms);
+
+/* Answers those who have waited long enough. */
+void send_tick(struct send *s, struct step *step);
+/* Unix milliseconds; UINT64_MAX: never. */
+uint64_t send_deadline(const struct send *s);
 
 void send_call_gone(struct send *s, uint64_t call);
 

@@ -26,10 +26,14 @@ enum reply_code {
 	REPLY_FUNDING_REFUSED = 312,  /* the peer said no */
 	REPLY_PAY_IN_PROGRESS = 200,
 	REPLY_PAY_ALREADY_PAID = 201,
+	REPLY_PAY_UNREADABLE = 202,   /* what came back from the route cannot be read */
 	REPLY_PAY_DESTINATION = 203,  /* a permanent failure at the destination */
+	REPLY_PAY_TRY_OTHER_ROUTE = 204,
 	REPLY_PAY_NO_ROUTE = 205,
 	REPLY_PAY_TOO_EXPENSIVE = 206,
 	REPLY_PAY_EXPIRED = 207,
+	REPLY_PAY_UNKNOWN = 208,      /* no such payment was ever made */
+	REPLY_PAY_FAILED_BEFORE = 209, /* it failed already; only its words are known any more */
 	REPLY_PAY_STOPPED = 210,      /* gave up after trying */
 	REPLY_INVOICE_LABEL = 900,
 	REPLY_INVOICE_PREIMAGE = 901,
@@ -40,6 +44,15 @@ enum reply_code {
 enum command_kind {
 	COMMAND_CONNECT, COMMAND_DISCONNECT, COMMAND_NEW_ADDRESS, COMMAND_WITHDRAW, COMMAND_FUND_CHANNEL,
 	COMMAND_CLOSE, COMMAND_INVOICE, COMMAND_WAIT_INVOICE, COMMAND_PAY, COMMAND_KEYSEND, COMMAND_STOP,
+	COMMAND_SENDPAY, COMMAND_WAIT_SENDPAY,
+};
+
+/* A node on a route that a user gives, and what arrives there. */
+struct route_hop {
+	struct pubkey node;
+	struct scid scid;         /* the channel into it; of the first 0: any of ours */
+	struct amount_msat amount;
+	uint32_t delay;           /* blocks from now until that HTLC expires */
 };
 
 struct custom_record {
@@ -147,6 +160,30 @@ struct command {
 			struct custom_record *records;
 			uint32_t record_count;
 		} keysend;
+		struct {
+			const struct route_hop *hops; /* our peer first, the payee last */
+			uint32_t hop_count;
+			struct sha256 payment_hash;
+			bool has_secret;
+			struct secret32 secret;
+			bool has_metadata;
+			struct bytes metadata;
+			bool has_total;           /* else the payment is what arrives over this route */
+			struct amount_msat total;
+			uint64_t part;            /* 0: the only one */
+			bool has_group;           /* else a new one, or the pending one */
+			uint64_t group;
+			const char *label;        /* may be NULL */
+			const char *bolt11;       /* may be NULL: kept, not read */
+		} sendpay;
+		struct {
+			struct sha256 payment_hash;
+			bool has_timeout;
+			uint32_t timeout_s;
+			uint64_t part;
+			bool has_group;           /* else the latest */
+			uint64_t group;
+		} wait_sendpay;
 	} u;
 };
 
@@ -204,6 +241,24 @@ struct reply {
 			uint64_t created_at_s;
 			uint32_t parts;
 		} pay; /* COMMAND_PAY and COMMAND_KEYSEND */
+		/* COMMAND_SENDPAY and COMMAND_WAIT_SENDPAY.  Of a failure too (REPLY_PAY_TRY_OTHER_ROUTE, _DESTINATION,
+		 * _UNREADABLE, _FAILED_BEFORE): which payment it was, and if has_failure who said what. */
+		struct {
+			uint64_t created_index, group, part;
+			struct sha256 payment_hash;
+			bool complete;            /* else pending, or failed */
+			struct preimage preimage; /* complete */
+			struct pubkey destination;
+			struct amount_msat amount, sent;
+			uint64_t created_at_s, completed_at_s;
+			const char *label, *bolt11; /* NULL: none */
+			bool has_failure;
+			uint32_t erring_index;    /* 0: ourselves, 1: our peer */
+			struct pubkey erring_node;
+			struct scid erring_scid;  /* 0: not known any more */
+			uint16_t failure_code;
+			struct bytes failure_message;
+		} sendpay;
 	} u;
 };
 

@@ -220,6 +220,8 @@ static void keep_reply(struct sim_node *n, uint64_t call, const struct reply *r)
 	case COMMAND_NEW_ADDRESS:
 	case COMMAND_WITHDRAW:
 	case COMMAND_WAIT_INVOICE:
+	case COMMAND_SENDPAY:
+	case COMMAND_WAIT_SENDPAY:
 	case COMMAND_STOP:
 		return;
 	}

@@ -1,0 +1,87 @@
+/* Schemas: paying along a given route. */
+#include "api/method/schemas.h"
+
+#include "base/mem.h"
+
+static const struct lampo_error route_errors[] = {
+	{ -32602, "The route makes no sense." },
+	{ 200, "Another payment of that hash is pending, or the time to wait is over." },
+	{ 202, "The route failed, and nobody on it says why readably." },
+	{ 203, "The destination refused for good; data says how." },
+	{ 204, "A node or channel on the route did not carry it; data says which." },
+	{ 208, "No such payment was ever made." },
+	{ 209, "It failed before; only the message is known any more." },
+	{ -1, "Something else; the message says what." },
+};
+#define PAYMENT_RESULTS \
+	{ "created_index", LAMPO_U64, 0, "The how many-eth payment it is." }, \
+	{ "id", LAMPO_U64, 0, "The same." }, \
+	{ "groupid", LAMPO_U64, 0, "Which try of that payment hash it is." }, \
+	{ "partid", LAMPO_U64, LAMPO_OPTIONAL, "Which part of it, if there may be several." }, \
+	{ "payment_hash", LAMPO_HASH, 0, "What its preimage will prove." }, \
+	{ "status", LAMPO_STRING, 0, "pending or complete." }, \
+	{ "destination", LAMPO_PUBKEY, 0, "Who is paid." }, \
+	{ "created_at", LAMPO_U64, 0, "When it was begun, Unix time." }, \
+	{ "completed_at", LAMPO_U64, LAMPO_OPTIONAL, "When it ended, Unix time." }, \
+	{ "amount_msat", LAMPO_MSAT, 0, "What is to arrive, of this part while it is pending." }, \
+	{ "amount_sent_msat", LAMPO_MSAT, 0, "What left, fees included." }, \
+	{ "label", LAMPO_STRING, LAMPO_OPTIONAL, "Its label." }, \
+	{ "bolt11", LAMPO_STRING, LAMPO_OPTIONAL, "The invoice that was given with it." }, \
+	{ "payment_preimage", LAMPO_HASH, LAMPO_OPTIONAL, "Complete: the receipt." }
+
+static const struct lampo_param sendpay_params[] = {
+	{ .name = "route", .type = LAMPO_ARRAY, .flags = LAMPO_REQUIRED,
+	  .doc = "Hops, our peer first: the node's id, the channel into it, amount_msat that arrives there, and delay, the blocks "
+		 "until that expires." },
+	{ .name = "payment_hash", .type = LAMPO_HASH, .flags = LAMPO_REQUIRED, .doc = "Of the preimage that the destination has." },
+	{ .name = "label", .type = LAMPO_LABEL, .doc = "A name of your own for the payment." },
+	{ .name = "amount_msat", .aliases = "amount", .type = LAMPO_MSAT,
+	  .doc = "The whole payment, where this is a part of it.  Default: what arrives over this route." },
+	{ .name = "bolt11", .type = LAMPO_STRING, .doc = "The invoice, to be listed with the payment; it is not read." },
+	{ .name = "payment_secret", .type = LAMPO_HASH, .doc = "Of the invoice; almost every destination wants it." },
+	{ .name = "partid", .type = LAMPO_U64, .fallback = "0",
+	  .doc = "A number for this part, not 0, if the payment has several; amount_msat is the whole then." },
+	{ .name = "localinvreqid", .type = LAMPO_HEX, .flags = LAMPO_UNSUPPORTED, .doc = "There are no offers." },
+	{ .name = "groupid", .type = LAMPO_U64, .doc = "A number that parts of one try share.  Default: the pending one's, or the next." },
+	{ .name = "payment_metadata", .type = LAMPO_HEX, .doc = "Of the invoice, for the destination." },
+	{ .name = "description", .type = LAMPO_STRING, .flags = LAMPO_UNSUPPORTED, .doc = "The invoice is not read." },
+};
+static const struct lampo_result sendpay_results[] = {
+	PAYMENT_RESULTS,
+	{ "message", LAMPO_STRING, LAMPO_OPTIONAL, "Pending: how to learn its end." },
+};
+const struct lampo_method schema_sendpay = {
+	.name = "sendpay",
+	.category = "payments",
+	.summary = "Send a payment along a given route",
+	.doc = "Answers as soon as the payment is on its way and stored; `waitsendpay` answers when it has ended.  Nothing is tried "
+	       "again: that is for whoever chose the route.  The same part again while it is pending, or once it is complete, changes "
+	       "nothing and gives the same answer.",
+	.params = sendpay_params,
+	.param_count = ARRAY_COUNT(sendpay_params),
+	.results = sendpay_results,
+	.result_count = ARRAY_COUNT(sendpay_results),
+	.errors = route_errors,
+	.error_count = ARRAY_COUNT(route_errors),
+};
+
+static const struct lampo_param waitsendpay_params[] = {
+	{ .name = "payment_hash", .type = LAMPO_HASH, .flags = LAMPO_REQUIRED, .doc = "Of the payment." },
+	{ .name = "timeout", .type = LAMPO_U32, .doc = "Seconds to wait.  Default: however long it takes." },
+	{ .name = "partid", .type = LAMPO_U64, .fallback = "0", .doc = "The part, as sendpay was told." },
+	{ .name = "groupid", .type = LAMPO_U64, .doc = "The try, as sendpay was told.  Default: the latest." },
+};
+static const struct lampo_result waitsendpay_results[] = { PAYMENT_RESULTS };
+const struct lampo_method schema_waitsendpay = {
+	.name = "waitsendpay",
+	.category = "payments",
+	.summary = "Wait for the end of a payment that sendpay began",
+	.doc = "The data of a failure has the payment's fields and erring_index (0: this node, 1: its peer), erring_node, "
+	       "erring_channel, failcode, failcodename and raw_message, as far as they are known.",
+	.params = waitsendpay_params,
+	.param_count = ARRAY_COUNT(waitsendpay_params),
+	.results = waitsendpay_results,
+	.result_count = ARRAY_COUNT(waitsendpay_results),
+	.errors = route_errors,
+	.error_count = ARRAY_COUNT(route_errors),
+};
