@@ -56,6 +56,11 @@ void node_config_default(struct node_config *c, const struct network *network)
 	c->htlc_min = MSAT(0);
 	c->dust_exposure_max = MSAT(50000000);
 	c->cltv_final_blocks = 18;
+	c->forward_fee_base = MSAT(1);
+	c->forward_fee_ppm = 10;
+	/* BOLT 2 "cltv_expiry_delta Selection": 3R + 2G + 2S */
+	c->forward_cltv_delta = 34;
+	c->forward_expiry_min_blocks = 6;
 	c->anchor_reserve = SAT(25000);
 	c->ping_interval_ms = 60000;
 	c->reconnect_max_ms = 300000;
@@ -487,6 +492,10 @@ bool node_start(struct node *n, uint64_t now_ms, struct effects *out)
 	}
 	if (!start_channels(n, &s, notes))
 		return false;
+	if (!node_forwards_rebuild(n)) {
+		log_write(n->log, LOG_ERROR, "node", "the stored HTLCs that were forwarded contradict one another");
+		return false;
+	}
 	if (!send_resume(n->send, &s, has_htlc, n)) {
 		log_write(n->log, LOG_ERROR, "node", "the stored payments contradict one another");
 		return false;

@@ -51,6 +51,11 @@ struct node_config {
 	struct amount_msat htlc_min;
 	struct amount_msat dust_exposure_max;
 	uint32_t cltv_final_blocks;     /* min_final_cltv_expiry_delta of our invoices */
+	/* What we ask for carrying an HTLC of others from one channel to another. */
+	struct amount_msat forward_fee_base;
+	uint32_t forward_fee_ppm;
+	uint32_t forward_cltv_delta;    /* blocks between the expiries of the two HTLCs */
+	uint32_t forward_expiry_min_blocks; /* before the outgoing one's expiry: less is too little for the rest of a route */
 	struct amount_sat anchor_reserve; /* kept in the wallet for each anchor channel, up to ten */
 	uint64_t ping_interval_ms;
 	uint64_t reconnect_max_ms;      /* back-off's ceiling */

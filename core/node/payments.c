@@ -20,6 +20,7 @@ void node_payments_init(struct node *n, const uint8_t seed16[16])
 {
 	table_init(&n->onions, onion_htlc_key, seed16);
 	table_init(&n->onions_by_serial, serial_key, seed16);
+	forwards_init(&n->forwards, seed16);
 	node_invoices_init(n, seed16);
 }
 
@@ -38,6 +39,7 @@ void node_payments_free(struct node *n)
 		onion_free(o);
 	table_release(&n->onions);
 	table_release(&n->onions_by_serial);
+	forwards_release(&n->forwards);
 	node_invoices_free(n);
 }
 
@@ -60,7 +62,7 @@ static void onion_end(struct node *n, struct node_onion *o)
 }
 
 /* The HTLC may have gone on chain meanwhile: then there is nothing to fail any more. */
-static void fail_sealed(struct node *n, struct step *s, struct node_onion *o, const struct failure *why)
+void node_fail_sealed(struct node *n, struct step *s, const struct node_onion *o, const struct failure *why)
 {
 	struct node_channel *c = node_channel_by_key(n, o->channel_key);
 	struct buf reason = BUF_EMPTY;
@@ -106,7 +108,7 @@ static void act(struct node *n, struct step *s, const struct receive_verdicts *v
 		if (v->fulfil)
 			fulfil(n, s, o, &v->preimage);
 		else
-			fail_sealed(n, s, o, &v->why);
+			node_fail_sealed(n, s, o, &v->why);
 		onion_end(n, o);
 	}
 }
@@ -123,10 +125,15 @@ static void opened(struct node *n, struct step *s, struct node_onion *o)
 		.payment_hash = o->opening.payment_hash,
 	};
 
-	if (o->refuse || !o->opening.payload.is_final) {
-		/* B2.max_dust_htlc_exposure_msat: no preimage for it.  Forwarding: we know no other node yet. */
-		why = failure_plain(o->refuse ? FAIL_TEMPORARY_NODE_FAILURE : FAIL_UNKNOWN_NEXT_PEER);
-		fail_sealed(n, s, o, &why);
+	if (!o->opening.payload.is_final) {
+		node_forward_opened(n, s, o);
+		onion_end(n, o);
+		return;
+	}
+	if (o->refuse) {
+		/* B2.max_dust_htlc_exposure_msat.1, B2.max_dust_htlc_exposure_msat.3: no preimage for it. */
+		why = failure_plain(FAIL_TEMPORARY_NODE_FAILURE);
+		node_fail_sealed(n, s, o, &why);
 		onion_end(n, o);
 		return;
 	}
@@ -139,7 +146,7 @@ static void refused(struct node *n, struct step *s, struct node_onion *o)
 	if (o->opening.malformed)
 		fail_malformed(n, s, o);
 	else
-		fail_sealed(n, s, o, &o->opening.why);
+		node_fail_sealed(n, s, o, &o->opening.why);
 	onion_end(n, o);
 }
 
@@ -148,6 +155,10 @@ static void unreadable(struct node *n, struct step *s, struct node_onion *o)
 {
 	struct sha256 hash = sha256(o->opening.packet, sizeof(o->opening.packet));
 
+	if (node_forward_unreadable(n, s, o->channel_key, o->htlc_id)) {
+		onion_end(n, o);
+		return;
+	}
 	o->opening.why = failure_from_malformed(FAIL_INVALID_ONION_KEY, &hash);
 	o->opening.malformed = true;
 	refused(n, s, o);
@@ -192,6 +203,7 @@ void node_htlc_in(struct node *n, struct step *s, struct node_channel *c, const 
 	o->amount = note->htlc_amount;
 	o->cltv_expiry = note->cltv_expiry;
 	o->refuse = note->dust_exposed;
+	o->closing = note->closing;
 	table_add(&n->onions, o);
 	table_add(&n->onions_by_serial, o);
 	ASSERT(note->onion.size == ONION_PACKET_SIZE);
@@ -208,6 +220,12 @@ void node_onion_answered(struct node *n, struct step *s, uint64_t serial, const 
 	o = table_get(&n->onions_by_serial, BYTES_OF(key));
 	if (!o)
 		return;
+	/* A late answer.  Before a restart it was forwarded, and that has ended meanwhile: to judge it anew would pay
+	 * twice. */
+	if (!node_htlc_undecided(n, o->channel_key, o->htlc_id)) {
+		onion_end(n, o);
+		return;
+	}
 	if (a->refused) {
 		log_write(s->log, LOG_WARN, "payment", "the signer opens no onion: %s", a->reason);
 		unreadable(n, s, o);
@@ -253,6 +271,10 @@ void node_htlc_out_done(struct node *n, struct step *s, const struct channel_not
 {
 	uint64_t key = channel_key(note->channel);
 
+	if (note->cookie[0]) {
+		node_forward_out_done(n, s, note);
+		return;
+	}
 	/* A payment that was settled before a restart forgot its part: the channel says it again. */
 	if (!send_owns(n->send, key, note->htlc_id))
 		return;
@@ -275,6 +297,7 @@ void node_htlcs_stranded(struct node *n, const struct node_channel *c)
 		receive_htlc_gone(n->receive, o->channel_key, o->htlc_id);
 		onion_end(n, o);
 	}
+	node_forwards_stranded(n, c, false);
 }
 
 void node_htlc_onchain(struct node *n, struct step *s, struct node_channel *c, const struct onchain_note *note)
@@ -282,7 +305,7 @@ void node_htlc_onchain(struct node *n, struct step *s, struct node_channel *c, c
 	const struct send_failure gone = { .kind = SEND_FAILURE_LOCAL, .text = "the channel was closed and the HTLC is not in its transaction" };
 	uint64_t key = channel_key(c->channel);
 
-	if (!send_owns(n->send, key, note->htlc_id))
+	if (node_forward_onchain(n, s, c, note) || !send_owns(n->send, key, note->htlc_id))
 		return;
 	if (note->kind == ONCHAIN_NOTE_PREIMAGE) {
 		if (!send_fulfilled(n->send, s, key, note->htlc_id, &note->preimage))
@@ -370,11 +393,14 @@ void node_payments_tick(struct node *n, struct step *s)
 
 	receive_tick(n->receive, s, &verdicts);
 	act(n, s, &verdicts);
+	send_tick(n->send, s);
 }
 
 uint64_t node_payments_deadline(const struct node *n)
 {
-	return receive_deadline(n->receive);
+	uint64_t receive = receive_deadline(n->receive), send = send_deadline(n->send);
+
+	return receive < send ? receive : send;
 }
 
 void node_payment_call_gone(struct node *n, struct step *s, uint64_t call)

@@ -16,6 +16,7 @@
 #include "node/node.h"
 #include "onchain/onchain.h"
 #include "onion/opening.h"
+#include "payment/forward.h"
 #include "payment/receive.h"
 #include "payment/send.h"
 #include "peer/peer.h"
@@ -100,6 +101,7 @@ struct node_onion {
 	struct amount_msat amount;
 	uint32_t cltv_expiry;
 	bool refuse;               /* dust exposure: only to be failed */
+	bool closing;              /* it came after our shutdown: not to be forwarded */
 	bool asked;                /* the signer, for a shared secret */
 	struct opening opening;
 };
@@ -140,6 +142,7 @@ struct node {
 
 	struct receive *receive;
 	struct send *send;
+	struct forwards forwards;
 
 	/* Records of channels that came before their channel. */
 	struct arena load_memory;
@@ -223,7 +226,23 @@ void node_channel_message(struct node *n, struct step *s, struct node_peer *p, u
 void node_bury(struct node *n, struct step *s);
 MUST_USE bool node_closed_load(struct node *n, struct bytes value);
 
+/* forward.c */
+/* An incoming HTLC that is irrevocably committed and neither fulfilled nor failed. */
+MUST_USE bool node_htlc_undecided(const struct node *n, uint64_t channel_key, uint64_t htlc_id);
+void node_forward_opened(struct node *n, struct step *s, const struct node_onion *o);
+/* The signer will not open the onion.  True if its HTLC was forwarded before: nothing is failed then. */
+MUST_USE bool node_forward_unreadable(struct node *n, struct step *s, uint64_t channel_key, uint64_t htlc_id);
+void node_forward_out_done(struct node *n, struct step *s, const struct channel_note *note);
+/* The end of an outgoing HTLC on chain.  False if it is not a forwarded one. */
+MUST_USE bool node_forward_onchain(struct node *n, struct step *s, const struct node_channel *c, const struct onchain_note *note);
+/* The incoming channel left its peer, or is history: what can be decided no more is over. */
+void node_forwards_stranded(struct node *n, const struct node_channel *c, bool for_good);
+/* From the HTLCs of all channels.  False if they contradict one another. */
+MUST_USE bool node_forwards_rebuild(struct node *n);
+void node_forwards_check(const struct node *n);
+
 /* payments.c */
+void node_fail_sealed(struct node *n, struct step *s, const struct node_onion *o, const struct failure *why);
 void node_payments_init(struct node *n, const uint8_t seed16[16]);
 void node_payments_free(struct node *n);
 void node_payments_synced(struct node *n, struct step *s);

@@ -359,6 +359,14 @@ void onchain_check(const struct onchain *o)
 	}
 }
 
+bool onchain_htlc_is_gone(const struct onchain *o, uint64_t htlc_id)
+{
+	for (uint32_t i = 0; i < o->offered_count; i++)
+		if (o->offered[i].htlc.id == htlc_id)
+			return o->offered[i].fate == FATE_GONE;
+	return false;
+}
+
 enum onchain_spend onchain_kind(const struct onchain *o)
 {
 	return o->kind;

@@ -130,6 +130,9 @@ MUST_USE bool onchain_undone(struct onchain *o, struct step *s, struct onchain_n
 void onchain_signed(struct onchain *o, struct step *s, struct onchain_notes *notes, uint64_t id,
 		    const struct sign_answer *answer);
 
+/* An outgoing HTLC whose end was told: ONCHAIN_NOTE_HTLC_GONE. */
+MUST_USE bool onchain_htlc_is_gone(const struct onchain *o, uint64_t htlc_id);
+
 enum onchain_spend onchain_kind(const struct onchain *o);
 const char *onchain_spend_words(enum onchain_spend kind);
 struct txid onchain_spend_txid(const struct onchain *o);

@@ -202,10 +202,16 @@ static inline void rig_keep_reply(struct rig *r, struct rig_item *i, uint64_t ca
 	i->reply.message = rig_text(r, reply->message);
 	ASSERT(call && call < RIG_CALLS);
 	ASSERT(++r->answers[call] == 1); /* INV-N3 */
+	if (reply->kind == COMMAND_WAIT_SENDPAY && reply->u.sendpay.has_failure)
+		i->reply.u.sendpay.failure_message = arena_bytes(&r->kept, reply->u.sendpay.failure_message);
 	if (reply->code != REPLY_OK)
 		return;
 	if (reply->kind == COMMAND_INVOICE)
 		i->reply.u.invoice.bolt11 = rig_text(r, reply->u.invoice.bolt11);
+	if (reply->kind == COMMAND_SENDPAY || reply->kind == COMMAND_WAIT_SENDPAY) {
+		i->reply.u.sendpay.label = rig_text(r, reply->u.sendpay.label);
+		i->reply.u.sendpay.bolt11 = rig_text(r, reply->u.sendpay.bolt11);
+	}
 	if (reply->kind == COMMAND_CONNECT)
 		i->reply.u.connect.host = rig_text(r, reply->u.connect.host);
 	if (reply->kind == COMMAND_CLOSE)
@@ -643,10 +649,10 @@ static inline void rig_unlink_both(struct rig *a, struct rig *b, uint64_t connec
 	rig_disconnected(b, connection);
 }
 
-/* Hands every message over the connection to the other side, until both are silent. */
-static inline void rig_pump(struct rig *a, struct rig *b, uint64_t connection)
+/* Hands every message over the connection to the other side, until both are silent.  False if they were. */
+static inline bool rig_pump_some(struct rig *a, struct rig *b, uint64_t connection)
 {
-	bool moved = true;
+	bool moved = true, any = false;
 
 	while (moved) {
 		moved = false;
@@ -657,11 +663,17 @@ static inline void rig_pump(struct rig *a, struct rig *b, uint64_t connection)
 				if (i->kind == EFFECT_SEND && i->id == connection) {
 					rig_unlink(from, i);
 					rig_message(to, connection, i->data);
-					moved = true;
+					moved = any = true;
 					break;
 				}
 		}
 	}
+	return any;
+}
+
+static inline void rig_pump(struct rig *a, struct rig *b, uint64_t connection)
+{
+	(void)rig_pump_some(a, b, connection);
 }
 
 static inline const struct channel *rig_channel(const struct rig *r)

@@ -1,0 +1,348 @@
+/* Forwarding: an incoming HTLC whose onion goes on is judged and offered to the next channel; what becomes of the
+ * outgoing one is told upstream in the step that brings it, from the wire or from the chain. */
+#include "node/state.h"
+
+#include <string.h>
+
+#include "crypto/hash.h"
+
+static struct forward_policy policy_of(const struct node *n)
+{
+	const struct node_config *c = n->config;
+
+	return (struct forward_policy){ c->forward_fee_base, c->forward_fee_ppm, c->forward_cltv_delta,
+					c->forward_expiry_min_blocks };
+}
+
+static bool undecided(const struct channel_htlc *h)
+{
+	return h && h->state == RCVD_ADD_ACK_REVOCATION && h->resolution == HTLC_UNRESOLVED;
+}
+
+bool node_htlc_undecided(const struct node *n, uint64_t channel_key, uint64_t htlc_id)
+{
+	const struct node_channel *c = node_channel_by_key(n, channel_key);
+
+	return c && !c->dead && undecided(channel_htlc_get(c->channel, SIDE_REMOTE, htlc_id));
+}
+
+/* --- on to the next channel --- */
+
+static struct node_channel *channel_named(const struct node *n, struct scid scid)
+{
+	uint32_t at = 0;
+	struct node_channel *c;
+
+	while ((c = table_next(&n->channels, &at)))
+		if (!c->dead && channel_state_of(c->channel) != OPENINGD && channel_answers_to(c->channel, scid))
+			return c;
+	return NULL;
+}
+
+static struct amount_msat most(struct amount_msat a, struct amount_msat b)
+{
+	return MSAT_LESS(a, b) ? b : a;
+}
+
+static struct forward_next describe(const struct node *n, const struct node_channel *c)
+{
+	struct forward_next next = { .known = c != NULL };
+
+	if (!c)
+		return next;
+	next.ending = channel_state_of(c->channel) > CHANNELD_NORMAL;
+	next.minimum = most(n->config->htlc_min, channel_record_of(c->channel)->side[SIDE_REMOTE].htlc_minimum);
+	return next;
+}
+
+static struct failure failure_of_offer(enum offer_result result, struct amount_msat amount)
+{
+	struct failure why;
+
+	switch (result) {
+	case OFFER_CLOSING:
+		return failure_plain(FAIL_PERMANENT_CHANNEL_FAILURE);
+	case OFFER_AMOUNT_MINIMUM:
+		why = failure_plain(FAIL_AMOUNT_BELOW_MINIMUM);
+		why.u.amount_below_minimum.htlc_msat = amount;
+		return why;
+	case OFFER_EXPIRY:
+		return failure_plain(FAIL_EXPIRY_TOO_SOON);
+	case OFFER_OK:
+		break;
+	case OFFER_NOT_READY:
+	case OFFER_BALANCE:
+	case OFFER_FEE:
+	case OFFER_COUNT:
+	case OFFER_IN_FLIGHT:
+	case OFFER_DUST:
+		/* B4.failure_messages.12 */
+		return failure_plain(FAIL_TEMPORARY_CHANNEL_FAILURE);
+	}
+	UNREACHABLE();
+}
+
+/* The named channel, or another one to the same peer that can take it: BOLT 4 "Non-strict Forwarding".  Not the one it
+ * came from: that would only move the peer's money in a circle, at the price of two slots. */
+static struct node_channel *able(struct step *s, struct node_channel *named, const struct payload *p, uint64_t in_channel,
+				 enum offer_result *result)
+{
+	*result = OFFER_NOT_READY;
+	if (channel_key(named->channel) != in_channel)
+		*result = channel_may_offer(named->channel, s, p->amount, p->cltv_expiry);
+	if (*result == OFFER_OK)
+		return named;
+	for (struct node_channel *c = named->peer->channels; c; c = c->next)
+		if (!c->dead && channel_key(c->channel) != in_channel &&
+		    channel_may_offer(c->channel, s, p->amount, p->cltv_expiry) == OFFER_OK)
+			return c;
+	return NULL;
+}
+
+static void offer(struct node *n, struct step *s, const struct node_onion *o, const struct forward_htlc *in,
+		  struct node_channel *c)
+{
+	const struct payload *p = &o->opening.payload;
+	struct htlc_offer offer = {
+		.amount = p->amount,
+		.payment_hash = o->opening.payment_hash,
+		.cltv_expiry = p->cltv_expiry,
+		.onion = o->opening.next,
+		.cookie = { in->channel_key, in->id },
+	};
+	struct forward_htlc out = { .channel_key = channel_key(c->channel), .amount = p->amount, .cltv_expiry = p->cltv_expiry };
+
+	/* It was asked in this very step. */
+	ASSERT(channel_offer_htlc(c->channel, s, &offer, &out.id) == OFFER_OK);
+	ASSERT(forward_add(&n->forwards, in, &out, &offer.payment_hash, &o->opening.shared_secret)); /* INV-W1 */
+	node_touch(n, c);
+}
+
+static void forward(struct node *n, struct step *s, const struct node_onion *o)
+{
+	const struct payload *p = &o->opening.payload;
+	struct forward_htlc in = { o->channel_key, o->htlc_id, o->amount, o->cltv_expiry };
+	struct forward_policy policy = policy_of(n);
+	struct node_channel *c = channel_named(n, p->scid);
+	struct forward_next next = describe(n, c);
+	enum offer_result result;
+	struct failure why;
+
+	if (o->refuse || o->closing) {
+		/* B2.max_dust_htlc_exposure_msat.2, B2.max_dust_htlc_exposure_msat.4, B2.shutdown.7 */
+		why = failure_plain(FAIL_TEMPORARY_NODE_FAILURE);
+	} else if (forward_judge(&policy, s->height, &in, p, &next, &why)) {
+		c = able(s, c, p, in.channel_key, &result);
+		if (c) {
+			offer(n, s, o, &in, c);
+			return;
+		}
+		why = failure_of_offer(result, p->amount);
+	}
+	log_write(s->log, LOG_DEBUG, "forward", "refused: %s", failure_words(&s->out->arena, &why));
+	node_fail_sealed(n, s, o, &why);
+}
+
+/* --- upstream --- */
+
+static void fail_mute(struct node_channel *c, struct step *s, uint64_t htlc_id)
+{
+	const struct channel_htlc *h = channel_htlc_get(c->channel, SIDE_REMOTE, htlc_id);
+	struct sha256 hash;
+
+	if (!h)
+		return;
+	hash = sha256(h->onion.data, h->onion.size);
+	if (!channel_fail_malformed(c->channel, s, htlc_id, FAIL_INVALID_ONION_KEY, &hash))
+		log_write(s->log, LOG_WARN, "forward", "an HTLC to be failed is gone already");
+}
+
+/* Of a forward that has failed: the incoming HTLC follows, as soon as its failure can be sealed. */
+static void fail_upstream(struct node *n, struct step *s, struct forward *w)
+{
+	struct node_channel *c = node_channel_by_key(n, w->in.channel_key);
+	struct buf reason = BUF_EMPTY;
+
+	if (!c || c->dead || channel_state_of(c->channel) >= AWAITING_UNILATERAL) {
+		/* On chain there is nothing to fail: the peer takes it back when it expires. */
+		forward_over(&n->forwards, w);
+		return;
+	}
+	if (!w->has_secret && !w->mute)
+		return;
+	if (w->has_secret) {
+		forward_reason(w, &reason);
+		if (!channel_fail_htlc(c->channel, s, w->in.id, buf_view(&reason)))
+			log_write(s->log, LOG_WARN, "forward", "an HTLC to be failed is gone already");
+		buf_release(&reason);
+	} else {
+		fail_mute(c, s, w->in.id);
+	}
+	node_touch(n, c);
+	forward_over(&n->forwards, w);
+}
+
+static void gone(struct node *n, struct step *s, struct forward *w, const struct forward_end *end)
+{
+	/* A preimage that has come stays known: its forward is over (INV-W4). */
+	if (w->state != FORWARD_OUT)
+		return;
+	forward_fail(&n->forwards, w, end);
+	fail_upstream(n, s, w);
+}
+
+/* B2.forwarding_htlcs.5, INV-W4: whatever has become of the incoming channel meanwhile. */
+static void fulfilled(struct node *n, struct step *s, struct forward *w, const struct preimage *preimage)
+{
+	struct node_channel *c = node_channel_by_key(n, w->in.channel_key);
+
+	if (!c || c->dead || !channel_fulfill(c->channel, s, w->in.id, preimage))
+		log_write(s->log, LOG_ERROR, "forward", "an HTLC was paid downstream and is gone upstream: %llu msat are lost",
+			  (unsigned long long)w->out.amount.v);
+	if (c)
+		node_touch(n, c);
+	forward_over(&n->forwards, w);
+}
+
+void node_forward_out_done(struct node *n, struct step *s, const struct channel_note *note)
+{
+	struct forward *w = forward_by_out(&n->forwards, channel_key(note->channel), note->htlc_id);
+	struct forward_end end = { .kind = FORWARD_END_LOCAL, .code = FAIL_TEMPORARY_CHANNEL_FAILURE };
+
+	/* Its incoming HTLC was decided before a restart: the channel says it again. */
+	if (!w)
+		return;
+	ASSERT(w->in.channel_key == note->cookie[0] && w->in.id == note->cookie[1]);
+	if (note->kind == CHANNEL_NOTE_HTLC_FULFILLED) {
+		fulfilled(n, s, w, &note->preimage);
+		return;
+	}
+	if (note->kind == CHANNEL_NOTE_HTLC_FAILED && note->failure_code) {
+		end.kind = FORWARD_END_MALFORMED;
+		end.code = note->failure_code;
+		end.onion_hash = note->sha256_of_onion;
+	} else if (note->kind == CHANNEL_NOTE_HTLC_FAILED) {
+		end.kind = FORWARD_END_REPORT;
+		end.reason = note->reason;
+	}
+	/* B2.forwarding_htlcs.2: irrevocably gone; dropped: no signature ever covered it. */
+	gone(n, s, w, &end);
+}
+
+bool node_forward_onchain(struct node *n, struct step *s, const struct node_channel *c, const struct onchain_note *note)
+{
+	const struct forward_end end = { .kind = FORWARD_END_LOCAL, .code = FAIL_PERMANENT_CHANNEL_FAILURE };
+	struct forward *w = forward_by_out(&n->forwards, channel_key(c->channel), note->htlc_id);
+
+	if (!w)
+		return false;
+	if (note->kind == ONCHAIN_NOTE_PREIMAGE)
+		fulfilled(n, s, w, &note->preimage);
+	else
+		gone(n, s, w, &end);
+	return true;
+}
+
+/* --- onions that are open, and the start --- */
+
+void node_forward_opened(struct node *n, struct step *s, const struct node_onion *o)
+{
+	struct forward *w = forward_by_in(&n->forwards, o->channel_key, o->htlc_id);
+
+	if (!w) {
+		forward(n, s, o);
+		return;
+	}
+	/* Forwarded before a restart. */
+	w->has_secret = true;
+	w->secret = o->opening.shared_secret;
+	if (w->state == FORWARD_FAILED)
+		fail_upstream(n, s, w);
+}
+
+bool node_forward_unreadable(struct node *n, struct step *s, uint64_t channel_key, uint64_t htlc_id)
+{
+	struct forward *w = forward_by_in(&n->forwards, channel_key, htlc_id);
+
+	if (!w)
+		return false;
+	w->mute = true;
+	if (w->state == FORWARD_FAILED)
+		fail_upstream(n, s, w);
+	return true;
+}
+
+void node_forwards_stranded(struct node *n, const struct node_channel *c, bool for_good)
+{
+	uint32_t at = 0;
+	struct forward *w;
+
+	while ((w = forward_next(&n->forwards, &at)))
+		if (w->in.channel_key == channel_key(c->channel) && (for_good || w->state == FORWARD_FAILED))
+			forward_over(&n->forwards, w);
+}
+
+static bool rebuild_one(struct node *n, const struct node_channel *c, const struct channel_htlc *h)
+{
+	const struct forward_end end = { .kind = FORWARD_END_LOCAL, .code = FAIL_PERMANENT_CHANNEL_FAILURE };
+	struct node_channel *from = node_channel_by_key(n, h->cookie[0]);
+	const struct channel_htlc *twin = from ? channel_htlc_get(from->channel, SIDE_REMOTE, h->cookie[1]) : NULL;
+	struct forward_htlc out = { channel_key(c->channel), h->id, h->amount, h->cltv_expiry }, in;
+
+	bool over = c->onchain && onchain_htlc_is_gone(c->onchain, h->id);
+
+	if (!undecided(twin) || (over && channel_state_of(from->channel) >= AWAITING_UNILATERAL))
+		return true;
+	in = (struct forward_htlc){ h->cookie[0], h->cookie[1], twin->amount, twin->cltv_expiry };
+	if (!SAME(h->payment_hash, twin->payment_hash) || !forward_add(&n->forwards, &in, &out, &h->payment_hash, NULL))
+		return false;
+	/* Its end was told before a restart that came before its failure could be sealed. */
+	if (over)
+		forward_fail(&n->forwards, forward_by_out(&n->forwards, out.channel_key, out.id), &end);
+	return true;
+}
+
+bool node_forwards_rebuild(struct node *n)
+{
+	uint32_t at = 0;
+	const struct node_channel *c;
+
+	while ((c = table_next(&n->channels, &at)))
+		for (const struct channel_htlc *h = NULL; (h = channel_htlc_next(c->channel, h));)
+			if (h->owner == SIDE_LOCAL && h->cookie[0] && !rebuild_one(n, c, h))
+				return false;
+	return true;
+}
+
+/* Each outgoing HTLC that an undecided one pays for has its forward. */
+static void check_channel(const struct node *n, const struct node_channel *c)
+{
+	for (const struct channel_htlc *h = NULL; (h = channel_htlc_next(c->channel, h));) {
+		const struct node_channel *from = NULL;
+
+		if (h->owner == SIDE_LOCAL && h->cookie[0])
+			from = node_channel_by_key(n, h->cookie[0]);
+		if (from && channel_state_of(from->channel) < AWAITING_UNILATERAL &&
+		    undecided(channel_htlc_get(from->channel, SIDE_REMOTE, h->cookie[1])))
+			ASSERT(forward_by_in(&n->forwards, h->cookie[0], h->cookie[1]));
+	}
+}
+
+/* INV-W1 */
+void node_forwards_check(const struct node *n)
+{
+	uint32_t at = 0;
+	const struct node_channel *c;
+	const struct forward *w;
+
+	forwards_check(&n->forwards);
+	while ((w = forward_next(&n->forwards, &at))) {
+		ASSERT(node_htlc_undecided(n, w->in.channel_key, w->in.id));
+		if (w->state == FORWARD_FAILED)
+			continue;
+		c = node_channel_by_key(n, w->out.channel_key);
+		ASSERT(c && channel_htlc_get(c->channel, SIDE_LOCAL, w->out.id));
+	}
+	for (at = 0; (c = table_next(&n->channels, &at));)
+		check_channel(n, c);
+}

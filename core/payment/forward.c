@@ -1,0 +1,218 @@
+#include "payment/forward.h"
+
+/* --- decisions --- */
+
+/* B4.packet_structure.52: BOLT 7 "HTLC Fees" of what goes on. */
+static bool pays_fee(const struct forward_policy *p, struct amount_msat in, struct amount_msat out)
+{
+	const struct amount_msat supply = msat_of_sat(SAT(SUPPLY_SAT));
+	struct amount_msat due;
+
+	if (MSAT_LESS(supply, out) || !msat_add(&due, out, p->fee_base) || !msat_add(&due, due, msat_ppm(out, p->fee_ppm)))
+		return false;
+	return !MSAT_LESS(in, due);
+}
+
+/* The channel_update that some failures may carry is left out: applying one taken from an onion tells an observer
+ * whose payment it was, so BOLT 4 wants nodes to stop sending it.  Its length is zero then. */
+static bool pays(const struct forward_policy *p, const struct forward_htlc *in, const struct payload *payload,
+		 const struct forward_next *next, struct failure *why)
+{
+	/* B4.failure_messages.16, B4.failure_messages.17 */
+	if (payload->amount.v == 0 || MSAT_LESS(payload->amount, next->minimum)) {
+		*why = failure_plain(FAIL_AMOUNT_BELOW_MINIMUM);
+		why->u.amount_below_minimum.htlc_msat = payload->amount;
+		return false;
+	}
+	/* B4.failure_messages.18, B4.failure_messages.19 */
+	if (!pays_fee(p, in->amount, payload->amount)) {
+		*why = failure_plain(FAIL_FEE_INSUFFICIENT);
+		why->u.fee_insufficient.htlc_msat = in->amount;
+		return false;
+	}
+	/* B4.failure_messages.20, B4.failure_messages.21, B4.packet_structure.53 */
+	if ((uint64_t)in->cltv_expiry < (uint64_t)payload->cltv_expiry + p->cltv_delta) {
+		*why = failure_plain(FAIL_INCORRECT_CLTV_EXPIRY);
+		why->u.incorrect_cltv_expiry.cltv_expiry = payload->cltv_expiry;
+		return false;
+	}
+	return true;
+}
+
+bool forward_judge(const struct forward_policy *p, uint32_t height, const struct forward_htlc *in,
+		   const struct payload *payload, const struct forward_next *next, struct failure *why)
+{
+	ASSERT(!payload->is_final);
+	/* B4.failure_messages.13, B4.failure_messages.15, B4.packet_structure.51 */
+	if (next->known && next->ending) {
+		*why = failure_plain(FAIL_PERMANENT_CHANNEL_FAILURE);
+		return false;
+	}
+	if (!next->known) {
+		*why = failure_plain(FAIL_UNKNOWN_NEXT_PEER);
+		return false;
+	}
+	if (!pays(p, in, payload, next, why))
+		return false;
+	/* B4.failure_messages.22, B4.failure_messages.23; B2.forwarding_htlcs.3: whatever the delta to the outgoing one is,
+	 * blocks that have passed on the way here are lost to it. */
+	if ((uint64_t)in->cltv_expiry < (uint64_t)height + p->cltv_delta ||
+	    (uint64_t)payload->cltv_expiry < (uint64_t)height + p->expiry_min_blocks) {
+		*why = failure_plain(FAIL_EXPIRY_TOO_SOON);
+		return false;
+	}
+	/* B4.failure_messages.24, B2.forwarding_htlcs.4 */
+	if ((uint64_t)in->cltv_expiry > (uint64_t)height + FORWARD_EXPIRY_MAX_BLOCKS) {
+		*why = failure_plain(FAIL_EXPIRY_TOO_FAR);
+		return false;
+	}
+	return true; /* INV-W3 */
+}
+
+/* --- the table --- */
+
+static struct bytes in_key(const void *p)
+{
+	return BYTES_OF(((const struct forward *)p)->in_key);
+}
+
+static struct bytes out_key(const void *p)
+{
+	return BYTES_OF(((const struct forward *)p)->out_key);
+}
+
+static void htlc_key(uint8_t out16[16], uint64_t channel_key, uint64_t htlc_id)
+{
+	store_be64(out16, channel_key);
+	store_be64(out16 + 8, htlc_id);
+}
+
+void forwards_init(struct forwards *f, const uint8_t seed16[16])
+{
+	table_init(&f->by_in, in_key, seed16);
+	table_init(&f->by_out, out_key, seed16);
+}
+
+static void forward_free(struct forward *w)
+{
+	mem_free((void *)w->end.reason.data);
+	mem_wipe_free(w, sizeof(*w));
+}
+
+void forwards_release(struct forwards *f)
+{
+	struct forward *w;
+	uint32_t at = 0;
+
+	while ((w = table_next(&f->by_in, &at)))
+		forward_free(w);
+	table_release(&f->by_in);
+	table_release(&f->by_out);
+}
+
+struct forward *forward_by_in(const struct forwards *f, uint64_t channel_key, uint64_t htlc_id)
+{
+	uint8_t key[16];
+
+	htlc_key(key, channel_key, htlc_id);
+	return table_get(&f->by_in, BYTES_OF(key));
+}
+
+struct forward *forward_by_out(const struct forwards *f, uint64_t channel_key, uint64_t htlc_id)
+{
+	uint8_t key[16];
+
+	htlc_key(key, channel_key, htlc_id);
+	return table_get(&f->by_out, BYTES_OF(key));
+}
+
+bool forward_add(struct forwards *f, const struct forward_htlc *in, const struct forward_htlc *out,
+		 const struct sha256 *payment_hash, const struct secret32 *secret)
+{
+	struct forward *w;
+
+	/* INV-W2 */
+	if (forward_by_in(f, in->channel_key, in->id) || forward_by_out(f, out->channel_key, out->id))
+		return false;
+	w = NEW(struct forward);
+	htlc_key(w->in_key, in->channel_key, in->id);
+	htlc_key(w->out_key, out->channel_key, out->id);
+	w->state = FORWARD_OUT;
+	w->in = *in;
+	w->out = *out;
+	w->payment_hash = *payment_hash;
+	w->has_secret = secret != NULL;
+	if (secret)
+		w->secret = *secret;
+	table_add(&f->by_in, w);
+	table_add(&f->by_out, w);
+	return true;
+}
+
+void forward_over(struct forwards *f, struct forward *w)
+{
+	ASSERT(table_remove(&f->by_in, in_key(w)) == w);
+	/* The id of an HTLC that was never committed is given to the next one. */
+	if (w->state == FORWARD_OUT)
+		ASSERT(table_remove(&f->by_out, out_key(w)) == w);
+	forward_free(w);
+}
+
+struct forward *forward_next(const struct forwards *f, uint32_t *at)
+{
+	return table_next(&f->by_in, at);
+}
+
+/* --- ends --- */
+
+void forward_fail(struct forwards *f, struct forward *w, const struct forward_end *end)
+{
+	ASSERT(w->state == FORWARD_OUT);
+	ASSERT(table_remove(&f->by_out, out_key(w)) == w);
+	w->state = FORWARD_FAILED;
+	w->end = *end;
+	w->end.reason = BYTES_NONE;
+	if (end->reason.size)
+		w->end.reason = BYTES(memcpy(mem_alloc(end->reason.size), end->reason.data, end->reason.size), end->reason.size);
+}
+
+void forward_reason(const struct forward *w, struct buf *out)
+{
+	struct failure why;
+	size_t start = out->size;
+
+	ASSERT(w->state == FORWARD_FAILED && w->has_secret);
+	switch (w->end.kind) {
+	case FORWARD_END_REPORT:
+		/* B4.intermediate_nodes.4, B4.intermediate_nodes.5: we can neither read nor judge it. */
+		buf_add_bytes(out, w->end.reason);
+		failure_wrap(out->data + start, w->end.reason.size, &w->secret);
+		return;
+	case FORWARD_END_MALFORMED:
+		why = failure_from_malformed(w->end.code, &w->end.onion_hash);
+		break;
+	case FORWARD_END_LOCAL:
+		why = failure_plain(w->end.code);
+		break;
+	}
+	failure_seal(out, &w->secret, &why);
+}
+
+void forwards_check(const struct forwards *f)
+{
+	const struct forward *w;
+	uint32_t at = 0, out = 0;
+
+	while ((w = table_next(&f->by_in, &at))) {
+		/* INV-W2 */
+		ASSERT(forward_by_in(f, w->in.channel_key, w->in.id) == w);
+		if (w->state == FORWARD_OUT) {
+			ASSERT(forward_by_out(f, w->out.channel_key, w->out.id) == w);
+			out++;
+		} else {
+			/* What can be said is said at once. */
+			ASSERT(w->state == FORWARD_FAILED && !w->has_secret && !w->mute);
+		}
+	}
+	ASSERT(out == table_count(&f->by_out));
+}
