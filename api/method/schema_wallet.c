@@ -42,6 +42,7 @@ static const struct lampo_result listfunds_results[] = {
 	{ "transactions[].reserved", LAMPO_BOOL, 0, "Set aside for a transaction that is being made." },
 	{ "transactions[].confirmed", LAMPO_U32, 0, "Confirmations." },
 	{ "transactions[].amount_msat", LAMPO_MSAT, 0, "The amount." },
+	{ "anchor_reserve_msat", LAMPO_MSAT, 0, "What withdrawals and new channels leave in the wallet, for closing channels in time." },
 	{ "channels", LAMPO_ARRAY, 0, "Money in channels." },
 	{ "channels[].peer_id", LAMPO_PUBKEY, 0, "The peer." },
 	{ "channels[].connected", LAMPO_BOOL, 0, "Whether it is connected." },

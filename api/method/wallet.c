@@ -155,10 +155,13 @@ static json_t *listfunds(const struct methods *m, struct params *params, struct 
 {
 	json_t *o = json_new_object(), *channels = json_new_array();
 	const struct channel *ch;
+	struct node_info info;
 	uint32_t at = 0;
 
 	(void)refusal;
 	add_coins(o, m, params_bool(params, "spent"));
+	node_view_info(m->port.node, &info);
+	json_add_sat_as_msat(o, "anchor_reserve_msat", info.anchor_reserve);
 	while ((ch = node_view_channel(m->port.node, &at)))
 		if (!channel_is_opening(ch))
 			json_append(channels, fund_json(m, ch));

@@ -67,6 +67,10 @@ static void fill_node(struct node_config *n, const struct config *c, struct node
 		n->accept_channels = c->accept_channels;
 	if (c->has_accept_keysend)
 		n->accept_keysend = c->accept_keysend;
+	if (c->has_require_reserve)
+		n->require_reserve = c->require_reserve;
+	if (c->has_anchor_reserve)
+		n->anchor_reserve = c->anchor_reserve;
 	if (c->has_channels_max)
 		n->channels_max = c->channels_max;
 	if (c->has_channels_per_peer_max)

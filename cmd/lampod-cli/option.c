@@ -209,6 +209,24 @@ static bool set_accept_keysend(struct config *c, const char *value)
 	return set_bool(&c->accept_keysend, value);
 }
 
+static bool set_require_reserve(struct config *c, const char *value)
+{
+	c->has_require_reserve = true;
+	return set_bool(&c->require_reserve, value);
+}
+
+static bool set_anchor_reserve(struct config *c, const char *value)
+{
+	struct amount_msat v;
+
+	c->has_anchor_reserve = true;
+	if (!read_amount(&v, value, 1000))
+		return false;
+	c->anchor_reserve = msat_to_sat_up(v);
+	/* Ten times it, and what is paid beside it, must stay far from the end of a number. */
+	return c->anchor_reserve.v <= 100000000;
+}
+
 static bool set_channels_max(struct config *c, const char *value)
 {
 	c->has_channels_max = true;
@@ -314,6 +332,12 @@ const struct option options[] = {
 	  "Whether peers may open channels to this node.  Default: true.", set_accept_channels },
 	{ "accept-keysend", NULL, 0, OPTION_BOTH, false, false, "BOOL", TRUTH,
 	  "Whether payments without an invoice are taken.  Default: true.", set_accept_keysend },
+	{ "anchor-reserve", NULL, 0, OPTION_BOTH, false, false, "AMOUNT", "an amount in satoshi up to one bitcoin, or text such as 25000sat",
+	  "What must stay in the wallet for each channel with anchors, up to ten of them, to pay for closing it in time.  "
+	  "Default: 25000.", set_anchor_reserve },
+	{ "require-reserve", NULL, 0, OPTION_BOTH, false, false, "BOOL", TRUTH,
+	  "Whether channels of peers are refused too while the wallet has less than its reserve.  Default: false.",
+	  set_require_reserve },
 	{ "channels-max", NULL, 0, OPTION_BOTH, false, false, "NUMBER", "a number from 1 to 1000000",
 	  "Most channels in total.", set_channels_max },
 	{ "channels-per-peer-max", NULL, 0, OPTION_BOTH, false, false, "NUMBER", "a number from 1 to 1000",

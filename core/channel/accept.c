@@ -38,6 +38,8 @@ static const char *refuse_type(const struct channel_open_args *args, const struc
 	    (type->scid_alias && !negotiated(args, FEATURE_SCID_ALIAS)) ||
 	    (type->zeroconf && !negotiated(args, FEATURE_ZEROCONF)))
 		return "the channel_type is not suitable";
+	if (type->anchors && args->refuse_anchors)
+		return args->refuse_anchors;
 	/* B2.open_channel.14 from the other end */
 	if (type->scid_alias && (m->channel_flags & 1))
 		return "a channel known by alias only cannot be announced";

@@ -119,6 +119,7 @@ struct channel_open_args {
 	bool has_minimum_depth;
 	uint32_t minimum_depth;           /* before we send channel_ready; 0: at once */
 	bool trust_zeroconf;              /* that the peer will not double spend; accepting only */
+	const char *refuse_anchors;       /* accepting: NULL, or why no channel with anchors is taken */
 };
 
 /* Asks the signer for keys and then sends open_channel.  Returns owned; NULL with why if we may not open such a

@@ -57,6 +57,9 @@ struct node_config {
 	uint32_t forward_cltv_delta;    /* blocks between the expiries of the two HTLCs */
 	uint32_t forward_expiry_min_blocks; /* before the outgoing one's expiry: less is too little for the rest of a route */
 	struct amount_sat anchor_reserve; /* kept in the wallet for each anchor channel, up to ten */
+	/* Refuse channels of others while the wallet has less than that, the new one counted.  Off, as with others: a fresh
+	 * node can receive, and at first it has nothing in the channel to lose. */
+	bool require_reserve;
 	uint64_t ping_interval_ms;
 	uint64_t reconnect_max_ms;      /* back-off's ceiling */
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "bitcoin/script.h"
+#include "wire/features.h"
 #include "wire/message.h"
 
 struct bytes node_opening_key(const void *p)
@@ -186,20 +187,33 @@ static void open_now(struct node *n, struct step *s, struct node_opening *o, str
 	node_route(n, s, &notes);
 }
 
-static void accept_now(struct node *n, struct step *s, struct node_opening *o, struct node_peer *p, struct bytes script)
+/* Whether the wallet, as far as it says, can pay so much and keep what all anchor channels need, one more of them. */
+static bool lacks_reserve(const struct node *n, const struct funds_answer *a, struct amount_sat pay)
+{
+	return a->has_spendable && a->spendable.v < pay.v + node_anchor_reserve(n, 1).v;
+}
+
+static void accept_now(struct node *n, struct step *s, struct node_opening *o, struct node_peer *p,
+		       const struct funds_answer *a)
 {
 	struct channel_open_args args;
 	struct channel_notes notes;
 	struct channel *channel;
 	const char *why = NULL;
 
-	fill_common(n, &args, o, p, script);
+	fill_common(n, &args, o, p, a->script);
+	if (n->config->require_reserve && lacks_reserve(n, a, SAT(0)))
+		args.refuse_anchors = "this node has too few coins now to pay for closing another channel: try again later";
 	channel_notes_init(&notes);
 	channel = channel_accept(s, &notes, &args, o->message, &why);
 	if (!channel) {
 		log_write(s->log, LOG_INFO, "channel", "refused a channel: %s", why ? why : "");
 		return;
 	}
+	if (channel_record_of(channel)->type == COMMITMENT_ANCHORS && lacks_reserve(n, a, SAT(0)))
+		log_write(s->log, LOG_WARN, "channel",
+			  "the wallet has %llu sat; to be sure to close its channels in time it should have %llu",
+			  (unsigned long long)a->spendable.v, (unsigned long long)node_anchor_reserve(n, 1).v);
 	node_touch(n, node_channel_adopt(n, p, channel));
 	node_route(n, s, &notes);
 }
@@ -224,6 +238,24 @@ static void script_answered(struct node *n, struct step *s, struct node_channel 
 	node_route(n, s, &notes);
 }
 
+/* Before the peer is troubled; the wallet looks again when it picks the coins. */
+static bool can_afford(struct node *n, struct step *s, const struct node_opening *o, const struct node_peer *p,
+		       const struct funds_answer *a)
+{
+	struct node_call *call = node_call_get(n, o->call);
+	struct amount_sat pay = call ? call->command.u.fund_channel.amount : SAT(0);
+
+	if (!call || !lacks_reserve(n, a, pay)
+	    || !features_negotiated(n->peer_policy.features, buf_view(&p->peer->features), FEATURE_ANCHORS))
+		return true;
+	node_call_fail(n, s, call, REPLY_FUNDING_CANNOT_AFFORD,
+		       arena_printf(&s->out->arena,
+				    "cannot afford it: the wallet has %llu sat, the channel takes %llu, and %llu sat must stay "
+				    "for fees of channels", (unsigned long long)a->spendable.v, (unsigned long long)pay.v,
+				    (unsigned long long)node_anchor_reserve(n, 1).v));
+	return false;
+}
+
 static void order_goes_on(struct node *n, struct step *s, struct node_opening *o, struct node_peer *p,
 			  const struct funds_answer *a)
 {
@@ -231,7 +263,7 @@ static void order_goes_on(struct node *n, struct step *s, struct node_opening *o
 		node_call_fail_id(n, s, o->call, REPLY_FAILED, a->reason);
 	else if (!p || p->peer->state != PEER_READY)
 		node_call_fail_id(n, s, o->call, REPLY_CONNECT_GONE, "the peer left");
-	else
+	else if (can_afford(n, s, o, p, a))
 		open_now(n, s, o, p, a->script);
 }
 
@@ -242,7 +274,7 @@ static void offer_goes_on(struct node *n, struct step *s, struct node_opening *o
 	if (!p || p->peer->connection != o->connection)
 		return;
 	if (!a->failed) {
-		accept_now(n, s, o, p, a->script);
+		accept_now(n, s, o, p, a);
 		return;
 	}
 	log_write(s->log, LOG_ERROR, "node", "the wallet gave no address for a channel: %s", a->reason);

@@ -32,6 +32,7 @@ void node_view_info(const struct node *n, struct node_info *out)
 		.tip = n->tip,
 		.synced = n->synced,
 		.best_height = n->best_height,
+		.anchor_reserve = node_anchor_reserve(n, 0),
 		.features_init = buf_view(&n->features_init),
 		.features_node = buf_view(&n->features_node),
 		.features_channel = buf_view(&n->features_channel),

@@ -16,6 +16,7 @@ struct node_info {
 	uint32_t best_height; /* the chain source's, as last told */
 	uint32_t peers_connected, channels_pending, channels_active, channels_inactive;
 	struct feerate fees[FEE_TARGETS];
+	struct amount_sat anchor_reserve; /* what must stay in the wallet for fees of channels */
 	struct bytes features_init, features_node, features_channel, features_invoice;
 };
 

@@ -70,6 +70,8 @@ struct funds_answer {
 	const char *reason;
 	struct bytes script;  /* ADDRESS */
 	const char *text;     /* ADDRESS */
+	bool has_spendable;   /* ADDRESS, of a wallet that says so: what could be spent now */
+	struct amount_sat spendable;
 	struct bytes tx;      /* BUILD: unsigned; SIGN: final */
 	struct bytes psbt;    /* BUILD, SIGN: PSBT v0 */
 	struct txid txid;

@@ -235,11 +235,15 @@ static void give_address(struct wallet *w, const struct funds_request *r, struct
 {
 	enum wallet_chain chain = r->address == ADDRESS_P2TR ? WALLET_P2TR_RECEIVE : WALLET_P2WPKH_RECEIVE;
 	struct owner *o = keychain_next(w, chain, out);
+	struct wallet_balance balance;
 	char text[ADDRESS_SIZE];
 
 	ASSERT(address_encode(text, w->config.network, buf_view(&o->script)));
 	answer->script = arena_bytes(&out->arena, buf_view(&o->script));
 	answer->text = arena_string(&out->arena, text);
+	wallet_view_balance(w, &balance);
+	answer->has_spendable = true;
+	answer->spendable = SAT(balance.confirmed.v + balance.unconfirmed.v);
 }
 
 /* The change of a plan that never went out: its index may serve again. */

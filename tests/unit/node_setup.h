@@ -59,6 +59,8 @@ struct rig {
 	bool signer_late, wallet_late, wallet_fails;
 	bool has_fake;                 /* the wallet lies about what it builds */
 	struct outpoint fake;
+	bool has_spendable;
+	struct amount_sat spendable;   /* what the wallet says it has */
 	struct memory_disk *disk;
 	struct store *store;
 	struct exec *exec;
@@ -106,6 +108,8 @@ static inline void rig_answer(struct rig *r, const struct rig_question *q)
 		script_push(&script, BYTES_OF(program));
 		a.script = buf_view(&script);
 		a.text = "an address";
+		a.has_spendable = r->has_spendable;
+		a.spendable = r->spendable;
 		r->asked_addresses++;
 	} else if (q->kind == FUNDS_BUILD && !a.failed) {
 		t = tx_new(&arena, 2, 1, 1, 0);

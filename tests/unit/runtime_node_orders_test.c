@@ -244,6 +244,48 @@ TEST(opening_a_channel_says_why_it_failed)
 	CHECK_EQ(table_count(&b.node->channels), 1);
 }
 
+/* A channel with anchors can be closed in time only by who can pay for it. */
+TEST(the_wallets_reserve_is_kept_when_a_channel_is_opened)
+{
+	struct node_info info;
+	uint64_t call;
+
+	two(); /* the first channel; a second one makes the reserve twice as large */
+	node_view_info(a.node, &info);
+	CHECK_EQ(info.anchor_reserve.v, 25000);
+	a.has_spendable = true;
+	a.spendable = SAT(149999);
+	call = order_open(&a, &b.id, 100000);
+	CHECK_EQ(code_of(&a, call), REPLY_FUNDING_CANNOT_AFFORD);
+	CHECK(strstr(reply_of(&a, call)->message, "50000 sat must stay"));
+	CHECK(!rig_sent(&a, MSG_OPEN_CHANNEL).size); /* the peer was not troubled */
+	a.spendable = SAT(150000);
+	(void)open_one(1, 100000);
+	node_view_info(a.node, &info);
+	CHECK_EQ(info.anchor_reserve.v, 50000);
+}
+
+TEST(a_channel_of_a_peer_needs_the_reserve_where_that_is_wanted)
+{
+	uint64_t call;
+
+	two();
+	b.has_spendable = true;
+	(void)open_one(1, 100000); /* of an empty wallet: as others do, by default */
+	b.config.require_reserve = true;
+	b.spendable = SAT(74999);
+	call = order_open(&a, &b.id, 100000);
+	rig_pump(&a, &b, 1);
+	CHECK_EQ(code_of(&a, call), REPLY_FUNDING_REFUSED);
+	CHECK(strstr(reply_of(&a, call)->message, "too few coins"));
+	CHECK_EQ(table_count(&b.node->channels), 2);
+	rig_forget(&a);
+	rig_forget(&b);
+	b.spendable = SAT(75000);
+	(void)open_one(1, 100000);
+	CHECK_EQ(table_count(&b.node->channels), 3);
+}
+
 TEST(an_opening_that_nobody_answers_ends)
 {
 	uint64_t call;

@@ -323,6 +323,13 @@ TEST(everything_can_be_spent)
 	world_free(w);
 }
 
+static struct funds_answer ask_address(struct world *w)
+{
+	struct funds_request r = { .kind = FUNDS_ADDRESS, .address = ADDRESS_P2WPKH };
+
+	return world_ask(w, &r);
+}
+
 TEST(the_reserve_stays)
 {
 	struct world *w = world_new("regtest", 0);
@@ -336,7 +343,11 @@ TEST(the_reserve_stays)
 	r.keep = SAT(39000);
 	a = world_ask(w, &r);
 	CHECK(!a.failed);
+	/* What is reserved is not there to be spent. */
+	CHECK(ask_address(w).has_spendable);
+	CHECK_EQ(ask_address(w).spendable.v, 0);
 	world_tell(w, FUNDS_RELEASE, 1);
+	CHECK_EQ(ask_address(w).spendable.v, 100000);
 	/* All but the reserve. */
 	o.all = true;
 	r.keep = SAT(25000);
