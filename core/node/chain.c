@@ -237,19 +237,56 @@ static struct bytes close_script(const struct channel_record *r)
 	return channel_script_view(local->shutdown.size ? &local->shutdown : &local->upfront_shutdown);
 }
 
-/* Outgoing HTLCs whose end the chain decides now. */
-static void fill_offered(struct step *s, const struct channel *ch, struct onchain_facts *facts)
+/* When the incoming HTLC expires that an outgoing one forwards; 0: it is a payment of ours. */
+static uint32_t upstream_expiry(const struct node *n, const struct channel_htlc *h)
 {
-	struct onchain_htlc *all = ARENA_ARRAY(&s->out->arena, struct onchain_htlc, channel_htlc_count(ch));
+	const struct node_channel *c = h->cookie[0] ? node_channel_by_key(n, h->cookie[0]) : NULL;
+	const struct channel_htlc *in = c ? channel_htlc_get(c->channel, SIDE_REMOTE, h->cookie[1]) : NULL;
 
-	for (const struct channel_htlc *h = NULL; (h = channel_htlc_next(ch, h));)
-		if (h->owner == SIDE_LOCAL && !h->has_preimage)
-			all[facts->offered_count++] = (struct onchain_htlc){ h->id, h->amount, h->payment_hash };
-	facts->offered = all;
+	return in ? in->cltv_expiry : 0;
 }
 
-static void begin_onchain(struct step *s, struct node_channel *c, struct onchain_notes *claims, const struct tx *t,
-			  uint32_t height)
+/* Of incoming HTLCs only those that are irrevocably committed are ever claimed. */
+static struct onchain_incoming incoming(const struct channel_htlc *h)
+{
+	struct onchain_incoming in = {
+		.id = h->id,
+		.amount = h->amount,
+		.payment_hash = h->payment_hash,
+		.cltv_expiry = h->cltv_expiry,
+		.committed = h->state >= RCVD_ADD_ACK_REVOCATION,
+	};
+
+	in.has_preimage = h->resolution == HTLC_FULFILLED;
+	if (in.has_preimage)
+		in.preimage = h->preimage;
+	return in;
+}
+
+/* Every HTLC that is not gone: the chain decides their ends now. */
+static void fill_htlcs(const struct node *n, struct step *s, const struct channel *ch, struct onchain_facts *facts)
+{
+	uint32_t count = channel_htlc_count(ch);
+	struct onchain_htlc *offered = ARENA_ARRAY(&s->out->arena, struct onchain_htlc, count);
+	struct onchain_incoming *in = ARENA_ARRAY(&s->out->arena, struct onchain_incoming, count);
+	struct htlc_past *live = ARENA_ARRAY(&s->out->arena, struct htlc_past, count);
+
+	for (const struct channel_htlc *h = NULL; (h = channel_htlc_next(ch, h));) {
+		live[facts->live_count++] = (struct htlc_past){ .id = h->id, .owner = h->owner, .payment_hash = h->payment_hash,
+								.cltv_expiry = h->cltv_expiry, .amount = h->amount };
+		if (h->owner == SIDE_REMOTE)
+			in[facts->incoming_count++] = incoming(h);
+		else if (!h->has_preimage)
+			offered[facts->offered_count++] =
+				(struct onchain_htlc){ h->id, h->amount, h->payment_hash, upstream_expiry(n, h) };
+	}
+	facts->offered = offered;
+	facts->incoming = in;
+	facts->live = live;
+}
+
+static void begin_onchain(struct node *n, struct step *s, struct node_channel *c, struct onchain_notes *claims,
+			  const struct tx *t, uint32_t height)
 {
 	struct arena *a = &s->out->arena;
 	struct onchain_facts facts = {
@@ -258,10 +295,12 @@ static void begin_onchain(struct step *s, struct node_channel *c, struct onchain
 		.local = channel_commitment_spec(c->channel, COMMITMENT_LOCAL, a),
 		.remote = channel_commitment_spec(c->channel, COMMITMENT_REMOTE, a),
 		.remote_previous = channel_commitment_spec(c->channel, COMMITMENT_REMOTE_PREVIOUS, a),
+		.sigs = channel_commit_sigs(c->channel),
+		.secrets = channel_secrets(c->channel),
 		.destination = close_script(channel_record_of(c->channel)),
 	};
 
-	fill_offered(s, c->channel, &facts);
+	fill_htlcs(n, s, c->channel, &facts);
 	c->onchain = onchain_new(s, channel_record_of(c->channel), claims, &facts);
 	node_onchain_destination(s, c);
 }
@@ -279,7 +318,7 @@ static void channel_spent(struct node *n, struct step *s, struct node_channel *c
 	if (c->dead)
 		return;
 	onchain_notes_init(&claims);
-	begin_onchain(s, c, &claims, t, height);
+	begin_onchain(n, s, c, &claims, t, height);
 	node_closing_seen(n, s, c, t);
 	node_htlcs_stranded(n, c);
 	channel_notes_init(&notes);
@@ -352,6 +391,7 @@ static void each_channel_block(struct node *n, struct step *s, uint32_t height)
 
 			onchain_notes_init(&claims);
 			onchain_block(c->onchain, s, &claims, height);
+			node_onchain_destination(s, c); /* once more, if the wallet could not say */
 			node_route_onchain(n, s, c, &claims);
 		}
 	}
@@ -443,11 +483,15 @@ void node_fetched(struct node *n, struct step *s, uint64_t channel_key, const st
 {
 	struct node_channel *c = node_channel_by_key(n, channel_key);
 
+	struct onchain_notes claims;
+
 	if (!c || !c->onchain || c->dead)
 		return;
-	if (e->u.fetched.truncated)
-		log_write(s->log, LOG_WARN, "onchain", "a channel has more than %u past HTLCs: the oldest alone are looked at",
-			  FETCH_RECORDS_MAX);
+	/* They are asked for in pieces of fewer ids than that. */
+	ASSERT(!e->u.fetched.truncated);
+	onchain_notes_init(&claims);
+	onchain_fetched(c->onchain, s, &claims, e->u.fetched.id, e->u.fetched.records, e->u.fetched.count);
+	node_route_onchain(n, s, c, &claims);
 }
 
 /* The opener follows the network's fee rates. */

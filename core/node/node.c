@@ -411,8 +411,9 @@ static bool load_parts(struct node *n)
 static struct step begin(struct node *n, uint64_t now_ms, struct effects *out)
 {
 	struct step s = { .out = out, .now_ms = now_ms, .height = n->height, .entropy = &n->entropy, .log = n->log,
-			  .asked = &n->asked, .next_ask = &n->next_ask };
+			  .asked = &n->asked, .next_ask = &n->next_ask, .next_reservation = &n->next_reservation };
 
+	n->reservations_stored = n->next_reservation;
 	n->now_ms = now_ms;
 	memcpy(s.fees, n->fees, sizeof(s.fees));
 	return s;
@@ -441,10 +442,14 @@ static void start_claims(struct node *n, struct step *s)
 	struct node_channel *c;
 
 	while ((c = table_next(&n->channels, &at))) {
+		struct onchain_notes claims;
+
 		if (!c->onchain || c->dead)
 			continue;
-		onchain_start(c->onchain, s);
+		onchain_notes_init(&claims);
+		onchain_start(c->onchain, s, &claims);
 		node_onchain_destination(s, c);
+		node_route_onchain(n, s, c, &claims);
 	}
 }
 
@@ -502,11 +507,14 @@ bool node_start(struct node *n, uint64_t now_ms, struct effects *out)
 	}
 	for (uint32_t i = 0; i < count; i++)
 		node_route(n, &s, &notes[i]);
-	start_claims(n, &s);
+	/* First the wallet forgets what nobody wants any more: claims ask it for coins. */
 	resume_fundings(n, &s);
+	start_claims(n, &s);
 	node_outbox_start(n, &s);
 	for (at = 0; (p = table_next(&n->peers, &at));)
 		p->peer->keep |= p->channels != NULL;
+	if (n->counters_changed || n->next_reservation != n->reservations_stored)
+		counters_persist(n, &s);
 	node_bury(n, &s);
 	return true;
 }
@@ -584,7 +592,7 @@ static void on_funds(struct node *n, struct step *s, const struct event *e)
 		node_channel_address_answered(n, s, owner, a);
 		return;
 	case OWNER_SWEEP:
-		node_onchain_destination_answered(n, s, owner, a);
+		node_onchain_funded(n, s, owner, e->u.funds.id, a);
 		return;
 	case OWNER_CHANNEL:
 	case OWNER_HTLC_ONION:
@@ -707,7 +715,7 @@ void node_step(struct node *n, const struct event *event, struct effects *out)
 	struct step s = begin(n, event->now_ms > n->now_ms ? event->now_ms : n->now_ms, out);
 
 	dispatch(n, &s, event);
-	if (n->counters_changed)
+	if (n->counters_changed || n->next_reservation != n->reservations_stored)
 		counters_persist(n, &s);
 	node_bury(n, &s);
 }
@@ -744,7 +752,7 @@ void node_flush(struct node *n, uint64_t now_ms, struct effects *out)
 		node_payments_flush(n, &s);
 		flush_channels(n, &s);
 	} while (n->synced && send_wants_flush(n->send));
-	if (n->counters_changed)
+	if (n->counters_changed || n->next_reservation != n->reservations_stored)
 		counters_persist(n, &s);
 	node_bury(n, &s);
 }

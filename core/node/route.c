@@ -183,16 +183,22 @@ void node_onchain_destination(struct step *s, const struct node_channel *c)
 	effect_funds(s->out, step_ask(s, OWNER_SWEEP, channel_key(c->channel)), r);
 }
 
-void node_onchain_destination_answered(struct node *n, struct step *s, uint64_t channel_key, const struct funds_answer *a)
+/* The wallet answers a claim, or gave the address that was asked for. */
+void node_onchain_funded(struct node *n, struct step *s, uint64_t channel_key, uint64_t id, const struct funds_answer *a)
 {
 	struct node_channel *c = node_channel_by_key(n, channel_key);
+	struct onchain_notes claims;
 
 	if (!c || c->dead || !c->onchain)
 		return;
-	if (a->failed)
+	onchain_notes_init(&claims);
+	if (onchain_funded(c->onchain, s, &claims, id, a))
+		;
+	else if (a->failed)
 		log_write(s->log, LOG_ERROR, "onchain", "the wallet gave no address to claim to: %s", a->reason);
 	else
-		onchain_set_destination(c->onchain, s, a->script);
+		onchain_set_destination(c->onchain, s, &claims, a->script);
+	node_route_onchain(n, s, c, &claims);
 }
 
 void node_route_onchain(struct node *n, struct step *s, struct node_channel *c, struct onchain_notes *notes)

@@ -136,6 +136,7 @@ struct node {
 	struct node_channel *touched, *ahead;
 	struct outbox_entry *outbox;
 	uint64_t next_channel_key, next_reservation, next_outbox, next_serial;
+	uint64_t reservations_stored; /* next_reservation when this step began */
 	bool counters_changed;
 	bool some_dead;            /* channels */
 	bool some_left;            /* peers that may be forgotten */
@@ -221,7 +222,7 @@ struct node_channel *node_channel_named(const struct node *n, const struct chann
 void node_route(struct node *n, struct step *s, struct channel_notes *notes);
 void node_route_onchain(struct node *n, struct step *s, struct node_channel *c, struct onchain_notes *notes);
 void node_onchain_destination(struct step *s, const struct node_channel *c);
-void node_onchain_destination_answered(struct node *n, struct step *s, uint64_t channel_key, const struct funds_answer *a);
+void node_onchain_funded(struct node *n, struct step *s, uint64_t channel_key, uint64_t id, const struct funds_answer *a);
 void node_channel_message(struct node *n, struct step *s, struct node_peer *p, uint16_t type, struct bytes message);
 void node_bury(struct node *n, struct step *s);
 MUST_USE bool node_closed_load(struct node *n, struct bytes value);

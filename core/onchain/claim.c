@@ -1,8 +1,12 @@
-/* Claims: signed when the next block may hold them, and again for more when they do not confirm. */
+/* Which outputs are claimed together, when, and when they part again.
+ *
+ * Only what the peer cannot spend shares a transaction freely.  Where the peer could spend an output as well, claims
+ * share while their deadlines are close and far away: an input that somebody else spends takes the whole transaction
+ * with it (LDK's invalid-claims griefing), and a peer may pin one of them. */
 #include "onchain/state.h"
 
-/* What a replacement must at least pay on top: the network's incremental relay fee (BIP 125 rule 4), rounded up. */
-#define RELAY_STEP_PER_KW 253u
+/* Contested claims whose deadlines are so close share a transaction. */
+#define SAME_DEADLINE_BLOCKS 12u
 
 struct onchain_note *onchain_note(struct step *s, struct onchain_notes *notes, enum onchain_note_kind kind)
 {
@@ -14,186 +18,299 @@ struct onchain_note *onchain_note(struct step *s, struct onchain_notes *notes, e
 	return n;
 }
 
-struct sweep_input onchain_sweep(const struct onchain *o, uint32_t i)
-{
-	const struct claim *c = &o->claims[i];
+/* --- the list --- */
 
-	ASSERT(c->kind);
-	return (struct sweep_input){
-		.kind = c->kind,
-		.type = c->type,
-		.prev = o->outputs[i].outpoint,
-		.amount = o->outputs[i].amount,
-		.witness_script = c->witness_script,
-		.to_self_delay = c->to_self_delay,
-		.per_commitment_point = c->point,
-		.key = c->key,
-	};
+struct claim *onchain_claim_new(struct onchain *o)
+{
+	struct claim *c = NEW(struct claim), **end = &o->claims;
+
+	arena_init(&c->signing);
+	while (*end)
+		end = &(*end)->next;
+	*end = c;
+	return c;
 }
 
-static struct amount_sat fee_at(const struct onchain *o, uint32_t i, struct feerate rate)
+void onchain_claim_add(struct onchain *o, struct claim *c, uint32_t output)
 {
-	struct sweep_input in = onchain_sweep(o, i);
-
-	return fee_of_weight(rate, sweep_weight(&in, 1, o->destination.size));
+	ASSERT(!o->ways[output].claim); /* INV-O1 */
+	c->outputs = mem_realloc(c->outputs, c->count + 1, sizeof(*c->outputs));
+	c->outputs[c->count++] = output;
+	o->ways[output].claim = c;
 }
 
-bool onchain_is_worthless(const struct onchain *o, uint32_t i)
+void onchain_claim_free(struct claim *c)
 {
-	struct amount_sat left;
+	arena_release(&c->signing);
+	mem_free(c->outputs);
+	mem_free(c);
+}
 
-	if (!o->destination.size)
+static void tell_wallet(struct step *s, uint64_t reservation)
+{
+	struct funds_request *r = step_funds_request(s, FUNDS_RELEASE);
+
+	r->reservation = reservation;
+	effect_funds(s->out, 0, r);
+}
+
+void onchain_break_claim(struct onchain *o, struct step *s, struct onchain_notes *notes, struct claim *c)
+{
+	struct claim **at = &o->claims;
+
+	claim_abort(o, s, c);
+	if (c->out)
+		onchain_note(s, notes, ONCHAIN_NOTE_WITHDRAW)->txid = c->txid;
+	if (c->reservation)
+		tell_wallet(s, c->reservation);
+	for (uint32_t i = 0; i < c->count; i++) {
+		struct onchain_output *v = &o->outputs[c->outputs[i]];
+
+		o->ways[c->outputs[i]].claim = NULL;
+		memset(&v->claim, 0, sizeof(v->claim));
+		v->claim_feerate = FEERATE(0);
+		v->claim_height = 0;
+	}
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	onchain_claim_free(c);
+}
+
+/* --- what may share a transaction --- */
+
+bool way_is_stage(enum way_kind kind)
+{
+	return kind == WAY_HTLC_TIMEOUT || kind == WAY_HTLC_SUCCESS;
+}
+
+/* Nobody but us can spend it. */
+static bool is_safe(enum way_kind kind)
+{
+	return kind == WAY_DELAYED || kind == WAY_TO_REMOTE_STATIC || kind == WAY_TO_REMOTE_ANCHORS;
+}
+
+static uint32_t locktime_of(const struct onchain *o, uint32_t output)
+{
+	return o->ways[output].kind == WAY_HTLC_TIMEOUT ? o->outputs[output].cltv_expiry : 0;
+}
+
+static bool is_near(const struct onchain *o, uint32_t output, uint32_t height)
+{
+	uint32_t deadline = o->outputs[output].deadline;
+
+	return deadline && height + ONCHAIN_SECURITY_BLOCKS >= deadline;
+}
+
+static bool deadlines_are_close(uint32_t a, uint32_t b)
+{
+	return (a > b ? a - b : b - a) <= SAME_DEADLINE_BLOCKS;
+}
+
+static bool may_share(const struct onchain *o, uint32_t height, uint32_t a, uint32_t b)
+{
+	enum way_kind ka = o->ways[a].kind, kb = o->ways[b].kind;
+
+	if (is_safe(ka) || is_safe(kb))
+		return is_safe(ka) && is_safe(kb);
+	/* To_local of a cheater cannot be taken from us before its delay, an HTLC output can at any time. */
+	if (ka != kb || !deadlines_are_close(o->outputs[a].deadline, o->outputs[b].deadline))
 		return false;
-	return !sat_sub(&left, o->outputs[i].amount, fee_at(o, i, FEERATE(FEERATE_FLOOR_PER_KW))) ||
-	       SAT_LESS(left, script_dust_limit(o->destination));
+	if (way_is_stage(ka))
+		/* With anchors the peer signed SINGLE|ANYONECANPAY: all but the locktime may differ.  Their inputs come
+		 * from the wallet, which may have few coins: they stay together. */
+		return o->terms.type == COMMITMENT_ANCHORS && locktime_of(o, a) == locktime_of(o, b);
+	/* B5.revoked_transaction_close_handling.12 */
+	return !is_near(o, a, height) && !is_near(o, b, height);
 }
 
-/* --- what to pay --- */
+/* --- when --- */
 
-static uint32_t at_least(uint32_t a, uint32_t b)
+uint32_t claim_deadline(const struct onchain *o, const struct claim *c)
 {
-	return a > b ? a : b;
-}
+	uint32_t first = 0;
 
-static struct feerate first_rate(const struct step *s)
-{
-	return FEERATE(at_least(s->fees[FEE_NORMAL].per_kw, FEERATE_FLOOR_PER_KW));
-}
+	for (uint32_t i = 0; i < c->count; i++) {
+		uint32_t deadline = o->outputs[c->outputs[i]].deadline;
 
-/* A quarter more, or what is normal now if that is more; never above what an urgent transaction pays.  0: what it
- * pays already is as much as that. */
-static struct feerate next_rate(const struct step *s, struct feerate paid)
-{
-	uint32_t ceiling = at_least(s->fees[FEE_URGENT].per_kw, first_rate(s).per_kw);
-	uint32_t least = paid.per_kw + RELAY_STEP_PER_KW, wanted = at_least(least, paid.per_kw + paid.per_kw / 4);
-
-	wanted = at_least(wanted, first_rate(s).per_kw);
-	if (wanted > ceiling)
-		wanted = ceiling;
-	return FEERATE(wanted < least ? 0 : wanted);
-}
-
-/* --- asking --- */
-
-static enum spend_kind spend_kind_of(enum sweep_kind kind)
-{
-	switch (kind) {
-	case SWEEP_DELAYED:
-		return SPEND_TO_LOCAL_DELAYED;
-	case SWEEP_TO_REMOTE_STATIC:
-		return SPEND_TO_REMOTE_STATIC;
-	case SWEEP_TO_REMOTE_ANCHORS:
-		return SPEND_TO_REMOTE_ANCHOR;
-	case SWEEP_REVOKED_DELAYED:
-	case SWEEP_ANCHOR:
-	case SWEEP_PREIMAGE:
-	case SWEEP_TIMEOUT:
-	case SWEEP_REVOKED_HTLC:
-		break;
+		if (deadline && (!first || deadline < first))
+			first = deadline;
 	}
-	UNREACHABLE();
+	return first;
 }
 
-static struct spend_input *signing_input(const struct onchain *o, struct step *s, uint32_t i)
+static struct bump bump_of(const struct onchain *o, const struct claim *c)
 {
-	const struct claim *c = &o->claims[i];
-	struct spend_input *in = ARENA_NEW(&s->out->arena, struct spend_input);
+	struct bump b = {
+		.start = UINT32_MAX,
+		.deadline = claim_deadline(o, c),
+		.weight = claim_weight(o, c),
+		.budget = claim_budget(o, c),
+		.paid = c->out ? c->feerate : FEERATE(0),
+		.paid_height = c->height,
+	};
 
-	in->kind = spend_kind_of(c->kind);
-	in->channel_key = o->record->key;
-	in->per_commitment_point = c->point;
-	in->commitment_number = c->number;
-	in->amount = o->outputs[i].amount;
-	in->hash_type = SIGHASH_ALL;
-	if (c->kind == SWEEP_TO_REMOTE_STATIC)
-		in->witness_script = script_code_p2wpkh(&s->out->arena, &c->key);
-	else
-		in->witness_script = arena_bytes(&s->out->arena, c->witness_script);
-	return in;
-}
+	/* A split or a second try goes on where its outputs were. */
+	for (uint32_t i = 0; i < c->count; i++) {
+		const struct way *w = &o->ways[c->outputs[i]];
 
-/* Nothing is asked where it would leave dust: fees may fall. */
-static void ask(struct onchain *o, struct step *s, uint32_t i, struct feerate rate)
-{
-	struct claim *c = &o->claims[i];
-	struct sweep_input in = onchain_sweep(o, i);
-	struct sign_request *r;
-
-	arena_reset(&c->signing);
-	c->tx = sweep_build(&c->signing, &in, 1, o->destination, fee_at(o, i, rate), script_dust_limit(o->destination), 0);
-	if (!c->tx)
-		return;
-	r = step_sign_request(s, SIGN_SPEND, o->record->key, &o->record->peer);
-	r->u.spend.tx = tx_copy(&s->out->arena, c->tx);
-	r->u.spend.inputs = signing_input(o, s, i);
-	r->u.spend.count = 1;
-	c->asked_feerate = rate;
-	c->ask = step_ask(s, OWNER_SWEEP, o->record->key);
-	effect_sign(s->out, c->ask, r);
-}
-
-static bool is_claimed(const struct onchain_output *v)
-{
-	return !bytes_all_zero(BYTES_OF(v->claim.v));
-}
-
-void onchain_claim_due(struct onchain *o, struct step *s)
-{
-	for (uint32_t i = 0; i < o->count && o->destination.size; i++) {
-		const struct onchain_output *v = &o->outputs[i];
-		struct feerate rate = first_rate(s);
-
-		/* B5.unilateral_close_handling_local_commitme.2 */
-		if (!v->ours || v->spent_height || o->claims[i].ask || s->height + 1 < v->spendable_height)
-			continue;
-		if (is_claimed(v)) {
-			if (s->height < v->claim_height + ONCHAIN_BUMP_BLOCKS)
-				continue;
-			rate = next_rate(s, v->claim_feerate);
-		}
-		if (rate.per_kw)
-			ask(o, s, i, rate);
+		if (w->start < b.start)
+			b.start = w->start;
+		if (w->floor.per_kw > b.floor.per_kw)
+			b.floor = w->floor;
 	}
+	return b;
 }
 
-/* --- the answer --- */
-
-static void take_signature(struct onchain *o, struct step *s, struct onchain_notes *notes, uint32_t i,
-			   const struct sig64 *signature)
+static bool is_due(const struct onchain *o, const struct step *s, uint32_t i)
 {
-	struct onchain_output *v = &o->outputs[i];
-	struct claim *c = &o->claims[i];
-	struct sweep_input in = onchain_sweep(o, i);
-	struct buf raw = BUF_EMPTY;
-	struct txid old = v->claim;
-	bool replaces = is_claimed(v);
+	const struct onchain_output *v = &o->outputs[i];
+	const struct way *w = &o->ways[i];
 
-	sweep_set_witness(&c->signing, &in, c->tx, 0, signature);
-	v->claim = tx_id(c->tx);
-	v->claim_feerate = c->asked_feerate;
-	v->claim_height = s->height;
-	if (replaces && !SAME(old, v->claim)) /* INV-O1 */
-		onchain_note(s, notes, ONCHAIN_NOTE_WITHDRAW)->txid = old;
-	tx_encode(c->tx, &raw);
-	onchain_note(s, notes, ONCHAIN_NOTE_BROADCAST)->tx = arena_bytes(&s->out->arena, buf_view(&raw));
-	buf_release(&raw);
-	onchain_persist(o, s);
+	/* B5.unilateral_close_handling_local_commitme.2, B5.htlc_output_handling_local_commitment_lo.6,
+	 * B5.htlc_output_handling_local_commitment_re.6 */
+	if (!w->kind || w->claim || v->spent_height || s->height + 1 < v->spendable_height)
+		return false;
+	return way_is_stage(w->kind) || o->destination.size;
 }
 
-void onchain_signed(struct onchain *o, struct step *s, struct onchain_notes *notes, uint64_t id,
-		    const struct sign_answer *answer)
+/* Worth more than what its input adds to a transaction at the rate that it would pay. */
+static bool pays_its_way(const struct onchain *o, const struct step *s, uint32_t i)
 {
+	uint32_t outputs[1] = { i };
+	struct claim alone = { .outputs = outputs, .count = 1 };
+	struct bump b;
+	struct feerate rate;
+
+	if (way_is_stage(o->ways[i].kind) && o->terms.type == COMMITMENT_STATIC_REMOTEKEY)
+		return true;
+	b = bump_of(o, &alone);
+	rate = bump_target(&b, s->height, s->fees);
+	if (!rate.per_kw)
+		return false;
+	/* Nothing presses: fees may fall. */
+	return b.deadline || rate.per_kw >= s->fees[FEE_NORMAL].per_kw;
+}
+
+/* A claim of this step that it may join; NULL: none. */
+static struct claim *fitting(const struct onchain *o, const struct step *s, uint32_t output)
+{
+	for (struct claim *c = o->claims; c; c = c->next) {
+		bool fits = !c->out && c->making == RESTING && c->count < CLAIM_OUTPUTS_MAX;
+
+		for (uint32_t i = 0; i < c->count && fits; i++)
+			fits = may_share(o, s->height, c->outputs[i], output);
+		if (fits)
+			return c;
+	}
+	return NULL;
+}
+
+static void gather(struct onchain *o, struct step *s)
+{
+	bool begun = false;
+
 	for (uint32_t i = 0; i < o->count; i++) {
-		struct claim *c = &o->claims[i];
+		struct claim *c;
 
-		if (!c->ask || c->ask != id)
+		if (!is_due(o, s, i))
 			continue;
-		c->ask = 0;
-		if (answer->refused || answer->signature_count != 1)
-			log_write(s->log, LOG_ERROR, "onchain", "the signer does not sign a claim: %s",
-				  answer->refused ? answer->reason : "not one signature");
-		else if (!o->outputs[i].spent_height) /* else it was spent while the signer thought */
-			take_signature(o, s, notes, i, &answer->signatures[0]);
-		return;
+		/* The schedule begins with the first block that could have held it. */
+		if (!o->ways[i].start) {
+			o->ways[i].start = s->height;
+			begun = true;
+		}
+		if (!pays_its_way(o, s, i))
+			continue;
+		c = fitting(o, s, i);
+		onchain_claim_add(o, c ? c : onchain_claim_new(o), i);
+	}
+	/* And that is not forgotten in a crash. */
+	if (begun)
+		onchain_persist(o, s);
+}
+
+static bool is_spent(const struct onchain *o, const struct claim *c)
+{
+	for (uint32_t i = 0; i < c->count; i++)
+		if (!o->outputs[c->outputs[i]].spent_height)
+			return false;
+	return true;
+}
+
+/* B5.revoked_transaction_close_handling.12: what waits together too close to the deadline parts. */
+static void part(struct onchain *o, struct step *s, struct onchain_notes *notes)
+{
+	struct claim *c = o->claims;
+
+	while (c) {
+		struct claim *next = c->next;
+		enum way_kind kind = o->ways[c->outputs[0]].kind;
+		bool near = false;
+
+		for (uint32_t i = 0; i < c->count; i++)
+			near |= is_near(o, c->outputs[i], s->height);
+		if (near && c->count > 1 && c->out && !is_safe(kind) && !way_is_stage(kind) && !is_spent(o, c)) {
+			log_write(s->log, LOG_WARN, "onchain",
+				  "a claim of %u outputs has not confirmed %u blocks before its deadline: each is claimed alone now",
+				  c->count, ONCHAIN_SECURITY_BLOCKS);
+			onchain_break_claim(o, s, notes, c);
+		}
+		c = next;
+	}
+}
+
+void onchain_claim_due(struct onchain *o, struct step *s, struct onchain_notes *notes)
+{
+	struct claim *c, *next;
+
+	part(o, s, notes);
+	gather(o, s);
+	for (c = o->claims; c; c = next) {
+		struct bump b;
+		struct feerate rate;
+
+		next = c->next;
+		if (c->making != RESTING || is_spent(o, c))
+			continue;
+		/* The peer signed the HTLC transactions of a static_remotekey channel whole: they pay what they pay. */
+		if (c->out && way_is_stage(o->ways[c->outputs[0]].kind) && o->terms.type == COMMITMENT_STATIC_REMOTEKEY)
+			continue;
+		b = bump_of(o, c);
+		rate = bump_next(&b, s->height, s->fees);
+		if (rate.per_kw)
+			claim_make(o, s, c, rate);
+		/* It would leave dust: its outputs wait for lower fees. */
+		if (!c->out && c->making == RESTING)
+			onchain_break_claim(o, s, notes, c);
+	}
+}
+
+/* --- conflicts --- */
+
+/* B5.revoked_transaction_close_handling.13: one of its inputs went to another transaction, and others did not. */
+static bool is_broken(const struct onchain *o, const struct claim *c)
+{
+	for (uint32_t i = 0; i < c->count; i++) {
+		const struct onchain_output *v = &o->outputs[c->outputs[i]];
+
+		if (v->spent_height && !(c->out && SAME(v->spent_by, c->txid)))
+			return true;
+	}
+	return false;
+}
+
+void onchain_break_spent(struct onchain *o, struct step *s, struct onchain_notes *notes)
+{
+	struct claim *c = o->claims;
+
+	while (c) {
+		struct claim *next = c->next;
+
+		if (is_broken(o, c))
+			onchain_break_claim(o, s, notes, c);
+		else if (is_spent(o, c))
+			claim_abort(o, s, c); /* its replacement is not wanted any more */
+		c = next;
 	}
 }

@@ -5,133 +5,58 @@
 #include "crypto/hash.h"
 #include "onchain/state.h"
 
-#define PREIMAGE_SIZE 32u
-
 void onchain_notes_init(struct onchain_notes *notes)
 {
 	notes->head = NULL;
 	notes->tail = &notes->head;
 }
 
-/* --- which outputs matter --- */
-
-/* Whether we know what every output of it is. */
-static bool is_understood(enum onchain_spend kind)
-{
-	switch (kind) {
-	case ONCHAIN_MUTUAL_CLOSE:
-	case ONCHAIN_OUR_COMMITMENT:
-	case ONCHAIN_THEIR_COMMITMENT:
-	case ONCHAIN_THEIR_PREVIOUS_COMMITMENT:
-		return true;
-	case ONCHAIN_THEIR_REVOKED_COMMITMENT:
-	case ONCHAIN_THEIR_FUTURE_COMMITMENT:
-	case ONCHAIN_UNKNOWN:
-		return false;
-	}
-	UNREACHABLE();
-}
-
-/* B5.general_nomenclature.1: the spend of it means something to us. */
-static bool is_followed(const struct onchain *o, uint32_t i)
-{
-	switch (o->outputs[i].what) {
-	case ONCHAIN_TO_US:
-	case ONCHAIN_HTLC_OURS:
-	case ONCHAIN_HTLC_THEIRS:
-		return true;
-	case ONCHAIN_TO_THEM:
-	case ONCHAIN_ANCHOR:
-		return false;
-	case ONCHAIN_OTHER:
-		return !is_understood(o->kind);
-	}
-	UNREACHABLE();
-}
-
-/* Spent or not: a block that leaves the chain may take the spend with it. */
-static void watch(const struct onchain *o, struct step *s)
-{
-	for (uint32_t i = 0; i < o->count; i++)
-		if (is_followed(o, i))
-			effect_watch_outpoint(s->out, &o->outputs[i].outpoint);
-}
-
-static void unwatch(const struct onchain *o, struct step *s)
-{
-	for (uint32_t i = 0; i < o->count; i++)
-		if (is_followed(o, i))
-			effect_unwatch_outpoint(s->out, &o->outputs[i].outpoint);
-}
-
 /* --- beginning --- */
-
-const char *onchain_spend_words(enum onchain_spend kind)
-{
-	switch (kind) {
-	case ONCHAIN_MUTUAL_CLOSE:
-		return "a mutual close";
-	case ONCHAIN_OUR_COMMITMENT:
-		return "our commitment";
-	case ONCHAIN_THEIR_COMMITMENT:
-		return "the peer's commitment";
-	case ONCHAIN_THEIR_PREVIOUS_COMMITMENT:
-		return "the peer's previous commitment";
-	case ONCHAIN_THEIR_REVOKED_COMMITMENT:
-		return "a REVOKED commitment of the peer";
-	case ONCHAIN_THEIR_FUTURE_COMMITMENT:
-		return "a commitment of the peer that is newer than our data";
-	case ONCHAIN_UNKNOWN:
-		return "an unknown transaction";
-	}
-	UNREACHABLE();
-}
 
 /* B5.general_requirements.1, B5.unilateral_close_handling_remote_commitm.4 */
 static void tell_user(const struct onchain *o, struct step *s)
 {
+	bool lost = o->kind == ONCHAIN_THEIR_FUTURE_COMMITMENT || o->kind == ONCHAIN_UNKNOWN ||
+		    (o->kind == ONCHAIN_THEIR_REVOKED_COMMITMENT && !o->terms.revoked);
 	char txid[65];
 
 	txid_to_hex(txid, &o->txid);
-	if (is_understood(o->kind))
-		log_write(s->log, LOG_INFO, "onchain", "a channel's funding output was spent by %s, %s",
-			  onchain_spend_words(o->kind), txid);
-	else
-		log_write(s->log, LOG_ERROR, "onchain", "a channel's funding output was spent by %s, %s: FUNDS MAY BE LOST",
-			  onchain_spend_words(o->kind), txid);
+	log_write(s->log, lost ? LOG_ERROR : o->terms.revoked ? LOG_WARN : LOG_INFO, "onchain",
+		  "a channel's funding output was spent in block %u by %s, %s%s", o->height, onchain_spend_words(o->kind), txid,
+		  lost ? ": FUNDS MAY BE LOST" : o->terms.revoked ? ": the penalty is being taken" : "");
 }
 
 struct onchain *onchain_new(struct step *s, const struct channel_record *r, struct onchain_notes *notes,
 			    const struct onchain_facts *facts)
 {
 	uint32_t count = facts->spend->output_count;
-	struct onchain *o;
+	struct onchain *o = onchain_alloc(r);
 
-	(void)notes;
 	/* More outputs than any commitment has: not one of ours, and nothing of ours is among the rest. */
-	if (count > ONCHAIN_OUTPUTS_MAX)
-		count = ONCHAIN_OUTPUTS_MAX;
-	o = onchain_alloc(r, count, facts->offered_count);
+	if (count > SPEND_OUTPUTS_MAX)
+		count = SPEND_OUTPUTS_MAX;
 	o->height = facts->height;
 	o->txid = tx_id(facts->spend);
 	o->destination = arena_bytes(&o->memory, facts->destination);
-	for (uint32_t i = 0; i < count; i++) {
-		o->outputs[i].outpoint = (struct outpoint){ o->txid, i };
-		o->outputs[i].amount = facts->spend->outputs[i].amount;
-	}
+	for (uint32_t i = 0; i < count; i++)
+		(void)onchain_append(o, &(struct outpoint){ o->txid, i }, facts->spend->outputs[i].amount, o->height);
+	o->base_count = count;
+	o->offered = NEW_ARRAY(struct offered, facts->offered_count);
+	o->offered_count = facts->offered_count;
 	for (uint32_t i = 0; i < facts->offered_count; i++)
 		o->offered[i].htlc = facts->offered[i];
 	onchain_classify(o, s, facts);
 	tell_user(o, s);
 	onchain_persist(o, s);
-	onchain_start(o, s);
+	onchain_start(o, s, notes);
 	return o;
 }
 
-void onchain_start(struct onchain *o, struct step *s)
+void onchain_start(struct onchain *o, struct step *s, struct onchain_notes *notes)
 {
-	watch(o, s);
-	onchain_claim_due(o, s);
+	onchain_watch(o, s);
+	onchain_ask_past(o, s);
+	onchain_claim_due(o, s, notes);
 }
 
 bool onchain_wants_destination(const struct onchain *o)
@@ -142,220 +67,99 @@ bool onchain_wants_destination(const struct onchain *o)
 	return false;
 }
 
-void onchain_set_destination(struct onchain *o, struct step *s, struct bytes script)
+void onchain_set_destination(struct onchain *o, struct step *s, struct onchain_notes *notes, struct bytes script)
 {
 	if (!onchain_wants_destination(o) || !script.size)
 		return;
 	o->destination = arena_bytes(&o->memory, script);
 	onchain_persist(o, s);
-	onchain_claim_due(o, s);
+	onchain_claim_due(o, s, notes);
 }
 
-/* --- spends --- */
+/* --- preimages of our own --- */
 
-static bool may_be(const struct onchain *o, const struct offered *h, uint32_t output)
+static uint32_t find_incoming(const struct onchain *o, uint64_t htlc_id)
 {
-	const struct onchain_output *v = &o->outputs[output];
-
-	return h->output == output || (h->output == BY_AMOUNT && v->what == ONCHAIN_HTLC_OURS &&
-				       sat_cmp(v->amount, msat_to_sat(h->htlc.amount)) == 0);
+	for (uint32_t i = 0; i < o->base_count; i++)
+		if (o->outputs[i].what == ONCHAIN_HTLC_THEIRS && o->outputs[i].htlc_id == htlc_id)
+			return i;
+	return NOWHERE;
 }
 
-/* Any item of the witness that hashes to what we offered for: where it stands depends on whose commitment it is. */
-static bool find_preimage(struct preimage *out, const struct tx_input *in, const struct sha256 *payment_hash)
+/* B5.htlc_output_handling_local_commitment_re.1, B5.htlc_output_handling_remote_commitment_r.1 */
+void onchain_preimage(struct onchain *o, struct step *s, struct onchain_notes *notes, uint64_t htlc_id,
+		      const struct preimage *preimage)
 {
-	for (uint32_t i = 0; i < in->witness_count; i++) {
-		struct sha256 hash;
+	uint32_t i = find_incoming(o, htlc_id);
+	struct sha256 hash = sha256(preimage->v, sizeof(preimage->v));
+	struct way *w;
 
-		if (in->witness[i].size != PREIMAGE_SIZE)
-			continue;
-		hash = sha256(in->witness[i].data, PREIMAGE_SIZE);
-		if (!SAME(hash, *payment_hash))
-			continue;
-		memcpy(out->v, in->witness[i].data, PREIMAGE_SIZE);
-		return true;
-	}
-	return false;
-}
-
-/* B5.htlc_output_handling_local_commitment_lo.1, B5.htlc_output_handling_remote_commitment_l.1: at once, for what is
- * known stays known whatever becomes of the block. */
-static void learn(struct onchain *o, struct step *s, struct onchain_notes *notes, uint32_t output, const struct tx_input *in)
-{
-	for (uint32_t i = 0; i < o->offered_count; i++) {
-		struct offered *h = &o->offered[i];
-		struct preimage preimage;
-		struct onchain_note *n;
-
-		if (h->fate != FATE_OPEN || !may_be(o, h, output) || !find_preimage(&preimage, in, &h->htlc.payment_hash))
-			continue;
-		h->fate = FATE_CLAIMED;
-		n = onchain_note(s, notes, ONCHAIN_NOTE_PREIMAGE);
-		n->htlc_id = h->htlc.id;
-		n->preimage = preimage;
+	if (i == NOWHERE)
 		return;
-	}
-}
-
-void onchain_tx(struct onchain *o, struct step *s, struct onchain_notes *notes, const struct tx *t, uint32_t height)
-{
-	bool changed = false;
-
-	for (uint32_t i = 0; i < t->input_count; i++) {
-		const struct outpoint *p = &t->inputs[i].prev;
-
-		if (!SAME(p->txid, o->txid) || p->index >= o->count || o->outputs[p->index].spent_height)
-			continue;
-		o->outputs[p->index].spent_height = height;
-		o->outputs[p->index].spent_by = tx_id(t);
-		learn(o, s, notes, p->index, &t->inputs[i]);
-		changed = true;
-	}
-	if (changed)
-		onchain_persist(o, s);
+	w = &o->ways[i];
+	/* A penalty takes it anyway (B5.revoked_transaction_close_handling.4 is for those who cannot). */
+	if (w->kind || !w->committed || !SAME(hash, w->payment_hash))
+		return;
+	w->has_preimage = true;
+	w->preimage = *preimage;
+	onchain_own(o, i, o->kind == ONCHAIN_OUR_COMMITMENT ? WAY_HTLC_SUCCESS : WAY_PREIMAGE, w->witness_script);
+	onchain_persist(o, s);
+	onchain_claim_due(o, s, notes);
 }
 
 /* --- blocks --- */
 
-static bool is_deep(uint32_t height, uint32_t at, uint32_t depth)
-{
-	return height >= at && height - at >= depth;
-}
-
-static bool is_spent_for_good(const struct onchain_output *v, uint32_t height)
-{
-	return v->spent_height && is_deep(height, v->spent_height, ONCHAIN_DEPTH_BLOCKS);
-}
-
-/* Nothing that may be this HTLC is left for the peer to take. */
-static bool is_gone(const struct onchain *o, const struct offered *h, uint32_t height)
-{
-	if (h->fate != FATE_OPEN || !is_deep(height, o->height, h->depth))
-		return false;
-	for (uint32_t i = 0; i < o->count; i++)
-		if (may_be(o, h, i) && !is_spent_for_good(&o->outputs[i], height))
-			return false;
-	return true;
-}
-
-/* B5.htlc_output_handling_local_commitment_lo.8, B5.htlc_output_handling_remote_commitment_l.4 */
-static void give_up_htlcs(struct onchain *o, struct step *s, struct onchain_notes *notes, uint32_t height)
-{
-	bool changed = false;
-
-	for (uint32_t i = 0; i < o->offered_count; i++) {
-		if (!is_gone(o, &o->offered[i], height))
-			continue;
-		o->offered[i].fate = FATE_GONE;
-		onchain_note(s, notes, ONCHAIN_NOTE_HTLC_GONE)->htlc_id = o->offered[i].htlc.id;
-		changed = true;
-	}
-	if (changed)
-		onchain_persist(o, s);
-}
-
-static bool is_settled(const struct onchain *o, uint32_t i, uint32_t height)
-{
-	const struct onchain_output *v = &o->outputs[i];
-
-	if (!is_followed(o, i))
-		return true;
-	if (v->spent_height)
-		return is_spent_for_good(v, height);
-	switch (v->what) {
-	case ONCHAIN_TO_US:
-		/* BOLT 5: what nobody can spend with profit is resolved by the commitment itself. */
-		return v->ours && onchain_is_worthless(o, i);
-	case ONCHAIN_HTLC_OURS:
-		return false;
-	case ONCHAIN_HTLC_THEIRS:
-		/* BOLT 5 "HTLC Output Handling: Local Commitment, Remote Offers": once expired it is the peer's to take. */
-		return is_deep(height, v->cltv_expiry, ONCHAIN_DEPTH_BLOCKS);
-	case ONCHAIN_TO_THEM:
-	case ONCHAIN_ANCHOR:
-		return true;
-	case ONCHAIN_OTHER:
-		/* Of a revoked one everything is ours to take (B5.revoked_transaction_close_handling.2). */
-		return o->kind != ONCHAIN_THEIR_REVOKED_COMMITMENT;
-	}
-	UNREACHABLE();
-}
-
-/* INV-O3 */
-static bool is_all_settled(const struct onchain *o, uint32_t height)
-{
-	if (!is_deep(height, o->height, ONCHAIN_DEPTH_BLOCKS))
-		return false;
-	for (uint32_t i = 0; i < o->count; i++)
-		if (!is_settled(o, i, height))
-			return false;
-	for (uint32_t i = 0; i < o->offered_count; i++)
-		if (o->offered[i].fate == FATE_OPEN)
-			return false;
-	return true;
-}
-
 void onchain_block(struct onchain *o, struct step *s, struct onchain_notes *notes, uint32_t height)
 {
-	onchain_claim_due(o, s);
-	give_up_htlcs(o, s, notes, height);
+	onchain_claim_due(o, s, notes);
+	onchain_settle(o, s, notes, height);
 	onchain_check(o);
-	if (o->resolved || !is_all_settled(o, height))
-		return;
-	o->resolved = true;
-	unwatch(o, s);
-	onchain_note(s, notes, ONCHAIN_NOTE_RESOLVED);
-}
-
-/* The outputs are not there any more: their claims spend nothing. */
-static void withdraw_all(struct onchain *o, struct step *s, struct onchain_notes *notes)
-{
-	for (uint32_t i = 0; i < o->count; i++)
-		if (!bytes_all_zero(BYTES_OF(o->outputs[i].claim.v)))
-			onchain_note(s, notes, ONCHAIN_NOTE_WITHDRAW)->txid = o->outputs[i].claim;
-	unwatch(o, s);
-}
-
-bool onchain_undone(struct onchain *o, struct step *s, struct onchain_notes *notes, uint32_t height)
-{
-	bool changed = false;
-
-	if (o->height == height) {
-		withdraw_all(o, s, notes);
-		return true;
-	}
-	for (uint32_t i = 0; i < o->count; i++) {
-		struct onchain_output *v = &o->outputs[i];
-
-		if (!v->spent_height || v->spent_height < height)
-			continue;
-		/* B5.general_nomenclature.3: a claim of ours is in the outbox still; another one is made if it was not. */
-		v->spent_height = 0;
-		memset(&v->spent_by, 0, sizeof(v->spent_by));
-		changed = true;
-	}
-	if (changed)
-		onchain_persist(o, s);
-	onchain_check(o);
-	return false;
 }
 
 /* --- reading --- */
 
+static void check_output(const struct onchain *o, uint32_t i)
+{
+	const struct onchain_output *v = &o->outputs[i];
+	const struct way *w = &o->ways[i];
+
+	ASSERT(v->ours == (w->kind != WAY_NONE));
+	ASSERT(!v->spent_height || v->spent_height >= v->height); /* INV-O2 */
+	ASSERT(v->height >= o->height && (i >= o->base_count || v->height == o->height));
+	ASSERT(i == 0 || v->height >= o->outputs[i - 1].height);
+	ASSERT(!w->claim || w->kind);
+}
+
+static void check_claim(const struct onchain *o, const struct claim *c)
+{
+	ASSERT(c->count && c->count <= CLAIM_OUTPUTS_MAX);
+	for (uint32_t i = 0; i < c->count; i++) {
+		ASSERT(c->outputs[i] < o->count && o->ways[c->outputs[i]].claim == c); /* INV-O1 */
+		ASSERT(!c->out || SAME(o->outputs[c->outputs[i]].claim, c->txid));
+	}
+	ASSERT((c->making == RESTING) == (c->ask == 0));
+	ASSERT(c->new_reservation == 0 || c->making != RESTING);
+}
+
 void onchain_check(const struct onchain *o)
 {
-	for (uint32_t i = 0; i < o->count; i++) {
-		const struct onchain_output *v = &o->outputs[i];
+	uint32_t claimed = 0, count = 0;
 
-		ASSERT(v->ours == (o->claims[i].kind != 0)); /* INV-O1 */
-		ASSERT(!v->ours || v->what == ONCHAIN_TO_US);
-		ASSERT(!v->spent_height || v->spent_height >= o->height); /* INV-O2 */
+	ASSERT(o->base_count <= o->count && o->count <= OUTPUTS_MAX);
+	for (uint32_t i = 0; i < o->count; i++) {
+		check_output(o, i);
+		claimed += o->ways[i].claim != NULL;
 	}
+	for (const struct claim *c = o->claims; c; c = c->next) {
+		check_claim(o, c);
+		count += c->count;
+	}
+	ASSERT(claimed == count); /* INV-O1 */
 	for (uint32_t i = 0; i < o->offered_count; i++) { /* INV-O4 */
 		const struct offered *h = &o->offered[i];
 
-		ASSERT(h->output < o->count || h->output == NOWHERE || h->output == BY_AMOUNT);
-		ASSERT(h->output >= o->count || o->outputs[h->output].what == ONCHAIN_HTLC_OURS);
+		ASSERT(h->output < o->base_count || h->output == NOWHERE || h->output == BY_AMOUNT);
+		ASSERT(h->output >= o->base_count || o->outputs[h->output].what == ONCHAIN_HTLC_OURS);
 	}
 }
 

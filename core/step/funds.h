@@ -19,7 +19,8 @@ enum funds_kind {
 	FUNDS_BUILD = 2,
 	/* Signs what was built under the reservation. */
 	FUNDS_SIGN = 3,
-	/* Gives the coins of a reservation back. */
+	/* Gives the coins of a reservation back, also of one that went out: its transaction is not wanted any more, and
+	 * what it spent besides may be gone. */
 	FUNDS_RELEASE = 4,
 	/* The transaction of the reservation went out: its coins are spent, its change is ours. */
 	FUNDS_SPENT = 5,
@@ -35,7 +36,9 @@ struct funds_output {
 	bool all;                 /* everything that is spendable less fee and reserve */
 };
 
-/* An input that somebody else signs, such as an anchor: it comes first, in the order given, and pays its part. */
+/* An input that somebody else signs, such as an anchor or an HTLC: it comes first, in the order given, and pays its
+ * part.  With such inputs the outputs keep their order as well and come first, the change after them: a signature
+ * SINGLE|ANYONECANPAY binds the input of a number to the output of that number. */
 struct funds_input {
 	struct outpoint prev;
 	struct amount_sat amount;
@@ -61,6 +64,8 @@ struct funds_request {
 	uint32_t input_count;
 	uint64_t parent_weight;        /* BUILD: an unconfirmed parent that this transaction is to pull along: */
 	struct amount_sat parent_fee;  /* both together pay the feerate */
+	bool has_locktime;             /* BUILD: exactly this one; else the wallet's choice */
+	uint32_t locktime;
 	uint64_t replaces;             /* BUILD: of this earlier reservation, spent but unconfirmed (BIP 125); 0: none */
 };
 

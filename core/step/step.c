@@ -53,6 +53,12 @@ bool step_take(struct step *s, uint64_t id, enum owner_kind *kind, uint64_t *own
 	return true;
 }
 
+uint64_t step_reservation(struct step *s)
+{
+	ASSERT(s->next_reservation && *s->next_reservation < RESERVATION_CLAIM - 1);
+	return RESERVATION_CLAIM | ++*s->next_reservation;
+}
+
 struct sign_request *step_sign_request(struct step *s, enum sign_kind kind, uint64_t channel_key, const struct pubkey *peer)
 {
 	struct sign_request *r = ARENA_NEW(&s->out->arena, struct sign_request);

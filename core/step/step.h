@@ -35,12 +35,19 @@ struct step {
 	const struct log_sink *log;
 	struct table *asked;   /* id -> struct ask */
 	uint64_t *next_ask;
+	uint64_t *next_reservation; /* the owner stores it in this step's batch; NULL where nobody reserves coins */
 };
 
 /* A new id for a question of this owner. */
 uint64_t step_ask(struct step *s, enum owner_kind kind, uint64_t owner);
 /* Whose question it was; forgets it.  False for an id that nobody asked. */
 MUST_USE bool step_take(struct step *s, uint64_t id, enum owner_kind *kind, uint64_t *owner);
+
+/* Reservations of coins for claims and for children of commitments: this bit and a count.  (A channel's key id is that
+ * of its funding.) */
+#define RESERVATION_CLAIM (1ull << 62)
+/* A name for a reservation that was never used before, of a claim. */
+uint64_t step_reservation(struct step *s);
 
 void step_asked_init(struct table *asked, const uint8_t seed16[16]);
 void step_asked_release(struct table *asked);

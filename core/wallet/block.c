@@ -16,7 +16,7 @@ static void kill_rivals(struct wallet *w, const struct tx *t, const struct plan 
 			continue;
 		if (p->state == PLAN_SENT || p->state == PLAN_RESERVED) {
 			plan_kill(w, p, height, out);
-		} else if (p->state == PLAN_DEAD && p->height == 0) {
+		} else if (plan_is_dead(p) && p->height == 0) {
 			/* Given up or replaced before: now it is settled, and can be forgotten in its time. */
 			p->height = height;
 			record_plan(p, out);
@@ -110,7 +110,7 @@ static void forget_buried(struct wallet *w, struct effects *out)
 			at = 0; /* more than this one may be gone */
 		}
 	for (uint32_t at = 0; (p = table_next(&w->plans, &at));)
-		if ((p->state == PLAN_CONFIRMED || p->state == PLAN_DEAD) && buried(w, p->height))
+		if ((p->state == PLAN_CONFIRMED || plan_is_dead(p)) && buried(w, p->height))
 			plan_remove(w, p, out);
 }
 

@@ -187,7 +187,7 @@ static bool find_old(struct build *b)
 	if (!b->old || b->old->state != PLAN_SENT)
 		return refuse(b, FUNDS_FAILED, "what is to be replaced is not waiting for its confirmation");
 	for (uint32_t at = 0; (q = table_next(&b->w->plans, &at));)
-		for (uint32_t i = 0; q->state != PLAN_DEAD && i < q->tx->input_count; i++)
+		for (uint32_t i = 0; !plan_is_dead(q) && i < q->tx->input_count; i++)
 			if (SAME(q->tx->inputs[i].prev.txid, b->old->txid))
 				return refuse(b, FUNDS_FAILED, "the change of what is to be replaced has been spent already");
 	if (b->request->feerate.per_kw <= b->old->feerate.per_kw)
@@ -433,12 +433,13 @@ static void shuffle_coins(struct build *b)
 	}
 }
 
-/* The change goes anywhere among the outputs, so that its place does not tell it. */
+/* The change goes anywhere among the outputs, so that its place does not tell it; but not between outputs that face
+ * somebody else's inputs. */
 static uint32_t change_place(struct build *b)
 {
 	uint64_t r;
 
-	if (!b->change)
+	if (!b->change || b->request->input_count)
 		return b->request->output_count;
 	drbg_fill(&b->w->entropy, &r, sizeof(r));
 	return (uint32_t)(r % ((uint64_t)b->request->output_count + 1));
@@ -493,7 +494,7 @@ static void make_plan(struct build *b, struct effects *out)
 	const struct funds_request *r = b->request;
 	struct plan *p = wallet_plan_new(b->w, r->reservation);
 	/* The height as locktime: nobody gains by mining it into an older block (Bitcoin Core does the same). */
-	uint32_t locktime = b->w->height;
+	uint32_t locktime = r->has_locktime ? r->locktime : b->w->height;
 
 	shuffle_coins(b);
 	p->tx = tx_new(&p->arena, TX_VERSION, r->input_count + b->coin_count, r->output_count + (b->change ? 1 : 0), locktime);
@@ -532,7 +533,7 @@ static bool same_as_before(struct build *b, const struct plan *p)
 	const struct funds_request *r = b->request;
 	uint32_t count = 0;
 
-	if (p->state == PLAN_DEAD || p->replaces != r->replaces || p->foreign_count != r->input_count)
+	if (plan_is_dead(p) || p->replaces != r->replaces || p->foreign_count != r->input_count)
 		return false;
 	for (uint32_t i = 0; i < r->input_count; i++)
 		if (!outpoint_equal(&p->tx->inputs[i].prev, &r->inputs[i].prev))

@@ -196,7 +196,7 @@ static bool load_plan(struct wallet *w, struct cursor *key, struct cursor *value
 	p->tx = t ? tx_copy(&p->arena, t) : tx_new(&p->arena, 0, 0, 0, 0);
 	arena_release(&scratch);
 	p->txid = tx_id(p->tx);
-	return t && load_spent(p, value) && cursor_done(value) && state >= PLAN_RESERVED && state <= PLAN_DEAD &&
+	return t && load_spent(p, value) && cursor_done(value) && state >= PLAN_RESERVED && state <= PLAN_GIVEN_UP &&
 	       p->foreign_count <= p->tx->input_count;
 }
 

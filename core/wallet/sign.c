@@ -158,7 +158,7 @@ void wallet_signed(struct wallet *w, uint64_t reservation, struct bytes raw, str
 	struct txid id;
 
 	memset(answer, 0, sizeof(*answer));
-	if (!p || p->state == PLAN_DEAD) {
+	if (!p || plan_is_dead(p)) {
 		answer_fail(answer, FUNDS_FAILED, "there is no such reservation, or its coins are spent by another transaction");
 		return;
 	}

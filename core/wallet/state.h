@@ -48,7 +48,8 @@ enum plan_state {
 	PLAN_RESERVED = 1,  /* built; its coins are kept for it */
 	PLAN_SENT = 2,      /* told that it went out, or it left the chain again */
 	PLAN_CONFIRMED = 3, /* in the block at height */
-	PLAN_DEAD = 4,      /* it can not confirm: what spends its coins is at height, or it was given up (height 0) */
+	PLAN_DEAD = 4,      /* it can not confirm: what spends its coins is at height, or it was replaced (height 0) */
+	PLAN_GIVEN_UP = 5,  /* like that, and nobody wants it back if that block goes */
 };
 
 /* A transaction of our own, from the request that built it until it is buried. */
@@ -67,6 +68,11 @@ struct plan {
 	uint32_t foreign_count; /* inputs at the front that are not ours */
 	bool doomed;            /* while conflicts are followed */
 };
+
+static inline bool plan_is_dead(const struct plan *p)
+{
+	return p->state == PLAN_DEAD || p->state == PLAN_GIVEN_UP;
+}
 
 struct wallet {
 	struct wallet_config config;

@@ -270,11 +270,17 @@ static void release(struct wallet *w, uint64_t id, struct effects *out)
 		plan_remove(w, p, out);
 		break;
 	case PLAN_SENT:
-		/* Given up: it may still confirm, so that its keys stay used. */
+		/* It may still confirm, so that its keys stay used. */
 		plan_kill(w, p, 0, out);
+		p->state = PLAN_GIVEN_UP;
+		record_plan(p, out);
+		break;
+	case PLAN_DEAD:
+		p->state = PLAN_GIVEN_UP;
+		record_plan(p, out);
 		break;
 	case PLAN_CONFIRMED:
-	case PLAN_DEAD:
+	case PLAN_GIVEN_UP:
 		break;
 	}
 }
@@ -283,7 +289,7 @@ static void send(struct wallet *w, uint64_t id, struct funds_answer *answer, str
 {
 	struct plan *p = plan_find(w, id);
 
-	if (!p || p->state == PLAN_DEAD) {
+	if (!p || plan_is_dead(p)) {
 		answer_fail(answer, FUNDS_FAILED, "there is no such reservation, or its coins are spent by another transaction");
 		return;
 	}
@@ -324,7 +330,7 @@ void wallet_request(struct wallet *w, const struct wallet_keys *keys, const stru
 		break;
 	case FUNDS_SIGN:
 		p = plan_find(w, request->reservation);
-		if (!p || p->state == PLAN_DEAD)
+		if (!p || plan_is_dead(p))
 			answer_fail(answer, FUNDS_FAILED, "there is no such reservation, or its coins are spent by another transaction");
 		else
 			sign_answer_with_keys(w, keys, p, answer, out);

@@ -95,12 +95,15 @@ static inline void rig_answer(struct rig *r, const struct rig_question *q)
 	struct tx *t;
 
 	arena_init(&arena);
-	for (uint32_t i = 0; i < RIG_COINS; i++)
+	/* A claim that the wallet should pay for: this one has no such coins. */
+	if (q->reservation & RESERVATION_CLAIM)
+		a.failed = true;
+	for (uint32_t i = 0; i < RIG_COINS && !a.failed; i++)
 		if (!coin && (r->coins[i].reservation == q->reservation || !r->coins[i].reservation)) {
 			r->coins[i].reservation = q->reservation;
 			coin = &r->coins[i].tx;
 		}
-	ASSERT(coin);
+	ASSERT(coin || a.failed);
 	if (q->kind == FUNDS_ADDRESS) {
 		store_be64(program, ++r->next_address);
 		program[19] = r->seed[0];

@@ -45,14 +45,15 @@ static struct tx *direct_claim_of(uint32_t output, uint64_t id)
 	return bed_spender(&b, output, items, 3);
 }
 
-/* Our claim is in a block. */
-static void confirm_claim(uint32_t height)
+/* Our claim that went out last is in a block. */
+static struct tx *confirm_claim(uint32_t height)
 {
-	struct bytes item = BYTES("signature", 9);
+	struct tx *t = bed_last_claim(&b);
 
-	(void)bed_claim(&b);
-	bed_tx(&b, bed_spender(&b, bed_ours(&b), &item, 1), height);
+	CHECK(t);
+	bed_tx(&b, t, height);
 	bed_block(&b, height);
+	return t;
 }
 
 /* --- resolving --- */
@@ -88,17 +89,30 @@ TEST(a_claim_that_never_confirms_is_never_history)
 TEST(a_revoked_commitment_stays_until_all_of_it_is_spent)
 {
 	struct commitment *c;
+	struct tx *ours, *penalty;
 
 	begin();
 	c = bed_their_number(&b, 2);
 	bed_spent(&b, c->tx);
-	confirm_claim(BED_HEIGHT + 1);
-	bed_block(&b, BED_HEIGHT + 3000);
-	CHECK(!b.notes.head); /* a penalty has still something to take */
-	bed_tx(&b, timeout_of(c->to_local), BED_HEIGHT + 3001);
-	bed_block(&b, BED_HEIGHT + 3100);
+	ours = bed_any_claim(&b);
+	penalty = bed_any_claim(&b);
+	if (ours->inputs[0].prev.index == c->to_local) {
+		struct tx *swap = ours;
+
+		ours = penalty;
+		penalty = swap;
+	}
+	bed_tx(&b, ours, BED_HEIGHT + 1);
+	bed_block(&b, BED_HEIGHT + 300);
+	CHECK(bed_last_claim(&b)); /* the penalty, for more; nothing is settled */
 	CHECK(!b.notes.head);
-	bed_block(&b, BED_HEIGHT + 3101);
+	/* An older one of ours confirms after all. */
+	bed_tx(&b, penalty, BED_HEIGHT + 301);
+	CHECK(bed_output(&b, c->to_local)->spent_by_us);
+	(void)bed_last_claim(&b);
+	bed_block(&b, BED_HEIGHT + 400);
+	CHECK(!b.notes.head);
+	bed_block(&b, BED_HEIGHT + 401);
 	bed_note(&b, ONCHAIN_NOTE_RESOLVED);
 }
 
@@ -115,28 +129,32 @@ TEST(a_future_commitment_is_over_when_our_part_of_it_is)
 
 TEST(a_claim_whose_block_goes_is_still_the_claim)
 {
-	struct bytes item = BYTES("signature", 9);
 	struct txid claim;
+	struct tx *t;
 
 	begin();
 	bed_spent(&b, bed_commitment(&b, COMMITMENT_REMOTE)->tx);
-	claim = tx_id(bed_claim(&b));
-	bed_tx(&b, bed_spender(&b, bed_ours(&b), &item, 1), BED_HEIGHT + 2);
+	t = bed_claim(&b);
+	claim = tx_id(t);
+	bed_tx(&b, t, BED_HEIGHT + 2);
 	CHECK_EQ(bed_output(&b, bed_ours(&b))->spent_height, BED_HEIGHT + 2);
+	CHECK(bed_output(&b, bed_ours(&b))->spent_by_us);
 	bed_restart(&b);
 	CHECK_EQ(bed_output(&b, bed_ours(&b))->spent_height, BED_HEIGHT + 2);
+	CHECK(bed_output(&b, bed_ours(&b))->spent_by_us);
 	CHECK(bed_watched(&b, bed_ours(&b))); /* it must be seen again after a reorganisation */
-	CHECK(!onchain_undone(b.o, &b.s, &b.notes, BED_HEIGHT + 3));
+	CHECK(!bed_undone(&b, BED_HEIGHT + 3));
 	CHECK_EQ(bed_output(&b, bed_ours(&b))->spent_height, BED_HEIGHT + 2);
 	/* B5.general_nomenclature.3 */
-	CHECK(!onchain_undone(b.o, &b.s, &b.notes, BED_HEIGHT + 2));
+	CHECK(!bed_undone(&b, BED_HEIGHT + 2));
 	CHECK_EQ(bed_output(&b, bed_ours(&b))->spent_height, 0);
 	CHECK(SAME(bed_output(&b, bed_ours(&b))->claim, claim));
 	CHECK(!b.notes.head);
 	bed_restart(&b);
 	CHECK_EQ(bed_output(&b, bed_ours(&b))->spent_height, 0);
+	CHECK(!b.notes.head);
 	/* In another block, and counted from there. */
-	bed_tx(&b, bed_spender(&b, bed_ours(&b), &item, 1), BED_HEIGHT + 5);
+	bed_tx(&b, t, BED_HEIGHT + 5);
 	bed_block(&b, BED_HEIGHT + 104);
 	CHECK(!b.notes.head);
 	bed_block(&b, BED_HEIGHT + 105);
@@ -150,8 +168,8 @@ TEST(a_spend_that_leaves_the_chain_takes_its_claims_with_it)
 	begin();
 	bed_spent(&b, bed_commitment(&b, COMMITMENT_REMOTE)->tx);
 	claim = tx_id(bed_claim(&b));
-	CHECK(!onchain_undone(b.o, &b.s, &b.notes, BED_HEIGHT + 1));
-	CHECK(onchain_undone(b.o, &b.s, &b.notes, BED_HEIGHT));
+	CHECK(!bed_undone(&b, BED_HEIGHT + 1));
+	CHECK(bed_undone(&b, BED_HEIGHT));
 	CHECK(SAME(bed_note(&b, ONCHAIN_NOTE_WITHDRAW)->txid, claim));
 	CHECK(!b.notes.head);
 	CHECK(!bed_watched(&b, bed_ours(&b)));
@@ -172,31 +190,30 @@ TEST(an_htlc_that_is_dust_everywhere_is_given_up_soon)
 	bed_htlc(&b, SIDE_LOCAL, 7, 300, SENT_ADD_ACK_REVOCATION);
 	bed_spent(&b, bed_commitment(&b, COMMITMENT_REMOTE)->tx);
 	(void)bed_claim(&b);
-	bed_block(&b, BED_HEIGHT + ONCHAIN_DUST_DEPTH_BLOCKS - 1);
+	bed_block(&b, BED_HEIGHT + ONCHAIN_REASONABLE_DEPTH_BLOCKS - 1);
 	CHECK(!b.notes.head);
 	bed_restart(&b);
-	bed_block(&b, BED_HEIGHT + ONCHAIN_DUST_DEPTH_BLOCKS);
+	bed_block(&b, BED_HEIGHT + ONCHAIN_REASONABLE_DEPTH_BLOCKS);
 	while (b.notes.head->kind != ONCHAIN_NOTE_HTLC_GONE)
 		b.notes.head = b.notes.head->next;
 	/* B5.htlc_output_handling_remote_commitment_l.4 */
 	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_HTLC_GONE)->htlc_id, 7);
 	/* INV-O4: once, also after a restart. */
 	bed_restart(&b);
-	bed_block(&b, BED_HEIGHT + ONCHAIN_DUST_DEPTH_BLOCKS + 1);
+	bed_block(&b, BED_HEIGHT + ONCHAIN_REASONABLE_DEPTH_BLOCKS + 1);
 	CHECK(!b.notes.head);
 }
 
-TEST(an_htlc_that_another_commitment_holds_waits_for_certainty)
+TEST(an_htlc_without_an_output_is_given_up_at_a_reasonable_depth)
 {
 	begin();
 	/* In their newest commitment, not yet in ours. */
 	bed_htlc(&b, SIDE_LOCAL, 3, 50000, SENT_ADD_COMMIT);
 	bed_spent(&b, bed_commitment(&b, COMMITMENT_LOCAL)->tx);
 	CHECK_EQ(onchain_kind(b.o), ONCHAIN_OUR_COMMITMENT);
-	bed_block(&b, BED_HEIGHT + 99);
+	bed_block(&b, BED_HEIGHT + ONCHAIN_REASONABLE_DEPTH_BLOCKS - 1);
 	CHECK(!b.notes.head);
-	b.s.fees[FEE_NORMAL] = FEERATE(0);
-	bed_block(&b, BED_HEIGHT + 100);
+	bed_block(&b, BED_HEIGHT + ONCHAIN_REASONABLE_DEPTH_BLOCKS);
 	/* B5.htlc_output_handling_local_commitment_lo.8 */
 	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_HTLC_GONE)->htlc_id, 3);
 }
@@ -207,7 +224,8 @@ TEST(an_htlc_that_their_previous_commitment_lacks_is_given_up)
 	bed_htlc(&b, SIDE_LOCAL, 3, 50000, SENT_ADD_COMMIT);
 	bed_spent(&b, bed_commitment(&b, COMMITMENT_REMOTE_PREVIOUS)->tx);
 	confirm_claim(BED_HEIGHT + 1);
-	bed_block(&b, BED_HEIGHT + 100);
+	bed_block(&b, BED_HEIGHT + ONCHAIN_REASONABLE_DEPTH_BLOCKS);
+	/* B5.htlc_output_handling_remote_commitment_l.4 */
 	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_HTLC_GONE)->htlc_id, 3);
 }
 
@@ -228,16 +246,21 @@ TEST(an_htlc_with_an_output_stays_open_until_that_is_spent)
 	/* B5.general_nomenclature.1 */
 	CHECK(bed_watched(&b, at));
 	CHECK(bed_watched(&b, htlc_output(c, false, 3)));
+	/* The wallet has no coins for an HTLC transaction: it waits, however long. */
 	bed_block(&b, BED_HEIGHT + BED_DELAY);
 	confirm_claim(BED_HEIGHT + BED_DELAY + 1);
 	bed_block(&b, BED_HEIGHT + 2000);
 	CHECK(!b.notes.head); /* neither gone nor resolved */
 	bed_tx(&b, timeout_of(at), BED_HEIGHT + 2001);
 	CHECK(!b.notes.head);
+	bed_block(&b, BED_HEIGHT + 2006);
+	CHECK(!b.notes.head);
+	/* B5.htlc_output_handling_local_commitment_lo.3: not before a reasonable depth */
+	bed_block(&b, BED_HEIGHT + 2007);
+	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_HTLC_GONE)->htlc_id, 3);
 	bed_block(&b, BED_HEIGHT + 2100);
 	CHECK(!b.notes.head);
 	bed_block(&b, BED_HEIGHT + 2101);
-	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_HTLC_GONE)->htlc_id, 3);
 	bed_note(&b, ONCHAIN_NOTE_RESOLVED);
 }
 
@@ -272,12 +295,13 @@ TEST(a_preimage_on_chain_is_told_at_once)
 	check_preimage(3); /* B5.htlc_output_handling_remote_commitment_l.1 */
 	/* INV-O4: it has its end, whatever comes: a restart, a reorganisation, the same again. */
 	bed_restart(&b);
-	CHECK(!onchain_undone(b.o, &b.s, &b.notes, BED_HEIGHT + 1));
+	CHECK(!bed_undone(&b, BED_HEIGHT + 1));
 	bed_tx(&b, timeout_of(htlc_output(c, false, 3)), BED_HEIGHT + 2);
 	bed_tx(&b, timeout_of(htlc_output(c, false, 4)), BED_HEIGHT + 2);
-	b.s.fees[FEE_URGENT] = FEERATE(0);
-	bed_block(&b, BED_HEIGHT + 102);
+	bed_block(&b, BED_HEIGHT + 2 + ONCHAIN_REASONABLE_DEPTH_BLOCKS);
+	(void)bed_last_claim(&b);
 	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_HTLC_GONE)->htlc_id, 4);
+	(void)bed_last_claim(&b);
 	CHECK(!b.notes.head);
 }
 
@@ -367,7 +391,7 @@ TEST(a_damaged_record_is_refused_or_harmless)
 			o = onchain_load(&b.r, BYTES(copy, v.size));
 			if (o) {
 				onchain_check(o);
-				onchain_start(o, &b.s);
+				onchain_start(o, &b.s, &b.notes);
 				onchain_block(o, &b.s, &b.notes, BED_HEIGHT + 200);
 			}
 			onchain_free(o);
