@@ -80,6 +80,8 @@ static void check_unfunded(struct amount_sat amount, bool right_script, uint32_t
 
 TEST(cve_2019_12998_a_transaction_in_a_block_that_pays_less)
 {
+	/* With the output that was agreed on there is a channel: the liar's transaction is made right. */
+	check_unfunded(SAT(1000000), true, 0);
 	check_unfunded(SAT(546), true, 0);
 }
 
@@ -91,12 +93,6 @@ TEST(cve_2019_12999_a_transaction_in_a_block_that_pays_somebody_else)
 TEST(cve_2019_13000_a_transaction_in_a_block_without_that_output)
 {
 	check_unfunded(SAT(1000000), true, 1);
-}
-
-/* The helper itself: with the output that was agreed on there is a channel. */
-TEST(a_transaction_in_a_block_that_pays_what_it_should)
-{
-	check_unfunded(SAT(1000000), true, 0);
 }
 
 /* --- Fake channels ---
