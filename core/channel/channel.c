@@ -274,16 +274,23 @@ void channel_broken(struct channel *ch, struct step *s, struct channel_notes *no
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	channel_broken_but(ch, s, notes, CLOSE_BAD_MESSAGE, text);
+}
+
+void channel_broken_but(struct channel *ch, struct step *s, struct channel_notes *notes, enum close_cause cause, const char *text)
+{
+	ASSERT(close_cause_remedy(cause));
 	if (ch->r.state == OPENINGD) {
 		opening_failed(ch, s, notes, true, "%s", text);
 		return;
 	}
-	channel_log(ch, s, LOG_WARN, "hanging up: %s", text);
+	channel_log(ch, s, LOG_WARN, "hanging up: cause=%s text=\"%s\"", close_cause_name(cause), text);
 	channel_note(ch, s, notes, CHANNEL_NOTE_HANG_UP)->text = arena_string(&s->out->arena, text);
 	channel_unlink(ch, s, notes);
 }
 
-void channel_broken_for_good(struct channel *ch, struct step *s, struct channel_notes *notes, const char *fmt, ...)
+void channel_broken_for_good(struct channel *ch, struct step *s, struct channel_notes *notes, enum close_cause cause,
+			     const char *fmt, ...)
 {
 	char text[CHANNEL_WORDS_MAX];
 	va_list ap;
@@ -291,7 +298,7 @@ void channel_broken_for_good(struct channel *ch, struct step *s, struct channel_
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fail_with(ch, s, notes, text, true);
+	fail_with(ch, s, notes, cause, text, true);
 }
 
 /* The connection */
@@ -522,7 +529,7 @@ static void on_refusal(struct channel *ch, struct step *s, struct channel_notes 
 	else if (ask == ASK_PUBLISH)
 		channel_log(ch, s, LOG_ERROR, "our commitment cannot be published");
 	else
-		fail_with(ch, s, notes, "internal error: the signer refuses", true);
+		fail_with(ch, s, notes, CLOSE_SIGNER, "internal error: the signer refuses", true);
 }
 
 static void on_answer(struct channel *ch, struct step *s, struct channel_notes *notes, enum ask ask, const struct sign_answer *answer)

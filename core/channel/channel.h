@@ -229,7 +229,12 @@ struct channel_shutdown_args {
 MUST_USE bool channel_shutdown(struct channel *ch, struct step *s, struct channel_notes *notes,
 			       const struct channel_shutdown_args *args, const char **why);
 /* Gives up on the peer: sends `error`, publishes our commitment (never after data loss). */
-void channel_fail(struct channel *ch, struct step *s, struct channel_notes *notes, const char *why);
+void channel_fail(struct channel *ch, struct step *s, struct channel_notes *notes, enum close_cause cause, const char *why);
+/* The same, because of an HTLC of it. */
+void channel_fail_for(struct channel *ch, struct step *s, struct channel_notes *notes, enum close_cause cause,
+		      const struct channel_htlc *h, const char *why);
+/* The funding output is spent, and what by is known now: kept where no better reason is. */
+void channel_spent_because(struct channel *ch, struct step *s, enum close_cause cause, const char *text);
 
 /* Time: when channel_tick is wanted, Unix milliseconds; UINT64_MAX: never. */
 uint64_t channel_deadline(const struct channel *ch);

@@ -129,7 +129,7 @@ static void propose(struct channel *ch, struct step *s, struct channel_notes *no
 	arena_reset(&ch->talk.arena);
 	c = ours_to_sign(ch, &ch->talk.arena);
 	if (!c) {
-		fail_with(ch, s, notes, "no closing transaction can be built", true);
+		fail_with(ch, s, notes, CLOSE_NEGOTIATION_IMPOSSIBLE, "no closing transaction can be built", true);
 		return;
 	}
 	ch->talk.tx = c->tx;
@@ -270,10 +270,10 @@ static void with_range(struct channel *ch, struct step *s, struct channel_notes 
 	}
 	if (ch->r.opener == SIDE_LOCAL) {
 		/* B2.closing_signed.14 */
-		channel_broken_for_good(ch, s, notes, "closing fee outside of the range that both accept");
+		channel_broken_for_good(ch, s, notes, CLOSE_NEGOTIATION, "closing fee outside of the range that both accept");
 	} else if (ch->talk.sent) {
 		/* B2.closing_signed.16 */
-		channel_broken_for_good(ch, s, notes, "closing fee is not the one that was agreed to");
+		channel_broken_for_good(ch, s, notes, CLOSE_NEGOTIATION, "closing fee is not the one that was agreed to");
 	} else {
 		/* B2.closing_signed.17 */
 		propose(ch, s, notes, low);
@@ -363,10 +363,10 @@ void close_on_message(struct channel *ch, struct step *s, struct channel_notes *
 		return;
 	make = variant_of(ch, m.fee_satoshis, &m.signature, &dusty);
 	if (!make)
-		channel_broken(ch, s, notes, "bad signature in closing_signed");
+		channel_broken_but(ch, s, notes, CLOSE_BAD_SIGNATURE, "bad signature in closing_signed");
 	else if (dusty)
 		/* B2.closing_signed.21 */
-		channel_broken_for_good(ch, s, notes, "an output of the closing transaction is dust");
+		channel_broken_for_good(ch, s, notes, CLOSE_NEGOTIATION, "an output of the closing transaction is dust");
 	else
 		negotiate(ch, s, notes, &m, make);
 }

@@ -154,7 +154,7 @@ static void send_updates(struct channel *ch, struct step *s)
 void commit_on_signature(struct channel *ch, struct step *s, struct channel_notes *notes, const struct sign_answer *answer)
 {
 	if (answer->signature_count != ch->signing_untrimmed) {
-		fail_with(ch, s, notes, "internal error: the signer made a wrong number of signatures", true);
+		fail_with(ch, s, notes, CLOSE_SIGNER, "internal error: the signer made a wrong number of signatures", true);
 		return;
 	}
 	ch->resend_commit = false;
@@ -242,7 +242,7 @@ static void take_commitment(struct channel *ch, struct step *s, struct channel_n
 	ok = commit_verify(ch, &a, spec, &m->signature, m->htlc_signature, m->htlc_signature_count, &why);
 	arena_release(&a);
 	if (!ok) {
-		channel_broken(ch, s, notes, "commitment_signed: %s", why);
+		channel_broken_but(ch, s, notes, CLOSE_BAD_SIGNATURE, arena_printf(&s->out->arena, "commitment_signed: %s", why));
 		return;
 	}
 	apply_received(ch, RCVD_REMOVE_REVOCATION);
@@ -271,7 +271,7 @@ void commit_on_message(struct channel *ch, struct step *s, struct channel_notes 
 	ch->batch_left--;
 	/* B2.commitment_signed.28 */
 	if (!m.tlvs.funding_txid) {
-		channel_broken_for_good(ch, s, notes, "commitment_signed in a batch without funding_txid");
+		channel_broken_for_good(ch, s, notes, CLOSE_BATCH, "commitment_signed in a batch without funding_txid");
 		return;
 	}
 	/* B2.commitment_signed.32 */
@@ -281,7 +281,7 @@ void commit_on_message(struct channel *ch, struct step *s, struct channel_notes 
 	}
 	/* B2.commitment_signed.33 */
 	if (ch->link == LINK_UP && ch->batch_left == 0 && !ch->batch_matched)
-		channel_broken_for_good(ch, s, notes, "no commitment_signed of a batch was for this channel's funding");
+		channel_broken_for_good(ch, s, notes, CLOSE_BATCH, "no commitment_signed of a batch was for this channel's funding");
 }
 
 /* Splices are not supported, but a peer may batch a single commitment with obsolete ones. */

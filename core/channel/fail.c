@@ -37,14 +37,27 @@ void fail_on_signature(struct channel *ch, struct step *s, struct channel_notes 
 	buf_release(&b);
 }
 
-static void keep_words(struct channel *ch, const char *text)
+static void keep_evidence(struct channel *ch, struct step *s, enum close_cause cause, const struct channel_htlc *h, const char *text)
 {
-	(void)snprintf(ch->r.error, sizeof(ch->r.error), "%s", text);
+	char line[CLOSE_TEXT_MAX + 256];
+
+	ch->r.close = (struct close_evidence){
+		.cause = cause, .height = s->height, .at_s = s->now_ms / 1000, .has_htlc = h != NULL,
+		.htlc_owner = h ? h->owner : SIDE_LOCAL, .htlc_id = h ? h->id : 0, .htlc_expiry = h ? h->cltv_expiry : 0,
+		.local_number = ch->r.local_number, .remote_number = ch->r.remote_number,
+	};
+	(void)snprintf(ch->r.close.text, sizeof(ch->r.close.text), "%s", text);
 	ch->record_dirty = true;
+	close_evidence_write(&ch->r.close, line, sizeof(line));
+	channel_log(ch, s, LOG_WARN, "closing: %s", line);
 }
 
-void fail_with(struct channel *ch, struct step *s, struct channel_notes *notes, const char *text, bool tell_peer)
+/* Every end that is not agreed on comes through here, except one that the chain shows us first. */
+static void fail(struct channel *ch, struct step *s, struct channel_notes *notes, enum close_cause cause,
+		 const struct channel_htlc *h, const char *text, bool tell_peer)
 {
+	/* No close for what has a remedy off the chain. */
+	ASSERT(cause != CLOSE_NONE && !close_cause_remedy(cause));
 	if (ch->dead || ch->r.state >= AWAITING_UNILATERAL)
 		return;
 	if (ch->r.state == OPENINGD) {
@@ -55,8 +68,9 @@ void fail_with(struct channel *ch, struct step *s, struct channel_notes *notes, 
 		ready_forget(ch, s, notes, text, tell_peer);
 		return;
 	}
-	channel_log(ch, s, LOG_WARN, "failing: %s", text);
-	keep_words(ch, text);
+	keep_evidence(ch, s, cause, h, text);
+	(void)snprintf(ch->r.error, sizeof(ch->r.error), "%s", text);
+	/* B2.cltv_expiry_delta.3, B2.cltv_expiry_delta.7 */
 	if (tell_peer)
 		channel_send_error(ch, s, text);
 	channel_unlink(ch, s, notes);
@@ -65,7 +79,14 @@ void fail_with(struct channel *ch, struct step *s, struct channel_notes *notes, 
 	fail_publish(ch, s);
 }
 
-void channel_fail(struct channel *ch, struct step *s, struct channel_notes *notes, const char *why)
+void fail_with(struct channel *ch, struct step *s, struct channel_notes *notes, enum close_cause cause, const char *text,
+	       bool tell_peer)
+{
+	fail(ch, s, notes, cause, NULL, text, tell_peer);
+}
+
+static void give_up(struct channel *ch, struct step *s, struct channel_notes *notes, enum close_cause cause,
+		    const struct channel_htlc *h, const char *why)
 {
 	if (ch->dead)
 		return;
@@ -73,7 +94,28 @@ void channel_fail(struct channel *ch, struct step *s, struct channel_notes *note
 		ch->r.has_closer = true;
 		ch->r.closer = SIDE_LOCAL;
 	}
-	fail_with(ch, s, notes, why, true);
+	fail(ch, s, notes, cause, h, why, true);
+	channel_finish(ch, s);
+}
+
+void channel_fail(struct channel *ch, struct step *s, struct channel_notes *notes, enum close_cause cause, const char *why)
+{
+	give_up(ch, s, notes, cause, NULL, why);
+}
+
+void channel_fail_for(struct channel *ch, struct step *s, struct channel_notes *notes, enum close_cause cause,
+		      const struct channel_htlc *h, const char *why)
+{
+	give_up(ch, s, notes, cause, h, why);
+}
+
+void channel_spent_because(struct channel *ch, struct step *s, enum close_cause cause, const char *text)
+{
+	/* What we know of the end already is better, unless both agreed after all or the peer cheats. */
+	if (ch->dead || (ch->r.close.cause != CLOSE_NONE && cause != CLOSE_AGREED && cause != CLOSE_PEER_CHEATED) ||
+	    ch->r.close.cause == cause)
+		return;
+	keep_evidence(ch, s, cause, NULL, text);
 	channel_finish(ch, s);
 }
 
@@ -86,7 +128,7 @@ void channel_peer_error(struct channel *ch, struct step *s, struct channel_notes
 		ch->r.has_closer = true;
 		ch->r.closer = SIDE_REMOTE;
 	}
-	fail_with(ch, s, notes, arena_printf(&s->out->arena, "the peer sent an error: %.200s", text), false);
+	fail_with(ch, s, notes, CLOSE_PEER_ERROR, arena_printf(&s->out->arena, "the peer sent an error: %.200s", text), false);
 	channel_finish(ch, s);
 }
 
@@ -142,6 +184,6 @@ void channel_tick(struct channel *ch, struct step *s, struct channel_notes *note
 	}
 	/* B2.closing_signed.4, B2.closing_signed.13 */
 	ch->talk.deadline_ms = 0;
-	fail_with(ch, s, notes, "no agreement on the closing transaction in time", true);
+	fail_with(ch, s, notes, CLOSE_NEGOTIATION_TIMEOUT, "no agreement on the closing transaction in time", true);
 	channel_finish(ch, s);
 }

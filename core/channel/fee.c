@@ -76,7 +76,8 @@ void fee_on_message(struct channel *ch, struct step *s, struct channel_notes *no
 		/* B2.update_fee.6 */
 		why = refuse_in_view(ch, VIEW_LOCAL_NEXT, FEERATE(m.feerate_per_kw));
 	if (why) {
-		channel_broken(ch, s, notes, "%s", why);
+		/* B2.update_fee.4 and .6 leave the choice between a warning and an error: nobody's money needs the chain for it. */
+		channel_broken_but(ch, s, notes, CLOSE_FEE_DISAGREEMENT, why);
 		return;
 	}
 	feerates_set(ch, 0, FEERATE(m.feerate_per_kw));

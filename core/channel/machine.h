@@ -140,8 +140,11 @@ void channel_ask(struct channel *ch, struct step *s, enum ask ask, struct sign_r
 void channel_unask(struct channel *ch);
 /* A fault of the peer that a new connection may heal: warning, hang up, uncommitted things taken back. */
 void channel_broken(struct channel *ch, struct step *s, struct channel_notes *notes, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* The same for a reason that the table of causes knows as something else than a bad message. */
+void channel_broken_but(struct channel *ch, struct step *s, struct channel_notes *notes, enum close_cause cause, const char *text);
 /* A fault that ends the channel. */
-void channel_broken_for_good(struct channel *ch, struct step *s, struct channel_notes *notes, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void channel_broken_for_good(struct channel *ch, struct step *s, struct channel_notes *notes, enum close_cause cause,
+			     const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* The link is gone: takes back what no signature covers. */
 void channel_unlink(struct channel *ch, struct step *s, struct channel_notes *notes);
 /* The newest offer of ours never was: only the last of SENT_ADD_HTLC. */
@@ -265,7 +268,8 @@ void close_forget_talk(struct channel *ch);
 void load_free(struct channel *ch);
 
 /* fail.c */
-void fail_with(struct channel *ch, struct step *s, struct channel_notes *notes, const char *text, bool tell_peer);
+void fail_with(struct channel *ch, struct step *s, struct channel_notes *notes, enum close_cause cause, const char *text,
+	       bool tell_peer);
 void fail_publish(struct channel *ch, struct step *s);
 void fail_on_signature(struct channel *ch, struct step *s, struct channel_notes *notes, const struct sign_answer *answer);
 

@@ -111,7 +111,7 @@ void channel_abandon(struct channel *ch, struct step *s, struct channel_notes *n
 	if (ready_nothing_at_stake(ch))
 		ready_forget(ch, s, notes, why, true);
 	else
-		channel_fail(ch, s, notes, why);
+		channel_fail(ch, s, notes, CLOSE_FUNDING, why);
 }
 
 static bool pays_us_right(const struct channel *ch, const struct step *s, const struct tx_output *output)
@@ -184,9 +184,9 @@ void channel_block(struct channel *ch, struct step *s, struct channel_notes *not
 	late = first_past_deadline(ch, s->height);
 	if (late) {
 		/* B2.cltv_expiry_delta.3, .4 (offered), .7, .8 (fulfilled) */
-		fail_with(ch, s, notes,
+		channel_fail_for(ch, s, notes, late->owner == SIDE_LOCAL ? CLOSE_HTLC_EXPIRED : CLOSE_HTLC_UNCLAIMED, late,
 			  arena_printf(&s->out->arena, "HTLC %llu with expiry %u is not resolved at height %u",
-				       (unsigned long long)late->id, late->cltv_expiry, s->height), true);
+				       (unsigned long long)late->id, late->cltv_expiry, s->height));
 	}
 	ready_try(ch, s, notes);
 	channel_finish(ch, s);

@@ -97,6 +97,34 @@ static bool side_from_wire(const struct record_channel_side *in, struct channel_
 	       channel_script_set(&s->shutdown, in->shutdown);
 }
 
+static void close_to_wire(const struct close_evidence *e, struct record_close_evidence *out)
+{
+	*out = (struct record_close_evidence){
+		.cause = (uint8_t)e->cause, .height = e->height, .at_s = e->at_s, .has_htlc = e->has_htlc,
+		.htlc_owner = (uint8_t)e->htlc_owner, .htlc_id = e->htlc_id, .htlc_expiry = e->htlc_expiry,
+		.local_number = e->local_number, .remote_number = e->remote_number, .text = BYTES(e->text, strlen(e->text)),
+	};
+}
+
+/* Of version 1, which has none, all zeros: CLOSE_NONE. */
+static bool close_from_wire(const struct record_close_evidence *in, struct close_evidence *e)
+{
+	if (!close_cause_known(in->cause) || in->htlc_owner > SIDE_REMOTE || in->text.size >= sizeof(e->text))
+		return false;
+	e->cause = (enum close_cause)in->cause;
+	e->height = in->height;
+	e->at_s = in->at_s;
+	e->has_htlc = in->has_htlc;
+	e->htlc_owner = (enum side)in->htlc_owner;
+	e->htlc_id = in->htlc_id;
+	e->htlc_expiry = in->htlc_expiry;
+	e->local_number = in->local_number;
+	e->remote_number = in->remote_number;
+	if (in->text.size > 0)
+		memcpy(e->text, in->text.data, in->text.size);
+	return true;
+}
+
 void channel_record_encode(const struct channel_record *r, struct buf *out)
 {
 	struct record_channel w = {
@@ -134,6 +162,7 @@ void channel_record_encode(const struct channel_record *r, struct buf *out)
 		.balance_max = r->balance_max,
 	};
 
+	close_to_wire(&r->close, &w.close);
 	side_to_wire(r, SIDE_LOCAL, &w.local);
 	side_to_wire(r, SIDE_REMOTE, &w.remote);
 	memcpy(w.feerates, r->feerates, sizeof(w.feerates));
@@ -187,7 +216,8 @@ static bool record_from_wire(const struct record_channel *w, struct channel_reco
 		memcpy(r->error, w->error.data, w->error.size);
 	r->balance_min = w->balance_min;
 	r->balance_max = w->balance_max;
-	return side_from_wire(&w->local, r, SIDE_LOCAL) && side_from_wire(&w->remote, r, SIDE_REMOTE);
+	return side_from_wire(&w->local, r, SIDE_LOCAL) && side_from_wire(&w->remote, r, SIDE_REMOTE) &&
+	       close_from_wire(&w->close, &r->close);
 }
 
 bool channel_record_decode(struct bytes value, struct channel_record *out)

@@ -14,6 +14,7 @@
 
 #include "base/amount.h"
 #include "base/arena.h"
+#include "channel/cause.h"
 #include "channel/htlc.h"
 #include "contract/commitment.h"
 #include "crypto/shachain.h"
@@ -111,6 +112,7 @@ struct channel_record {
 	enum side closer;                /* who wanted the channel to end */
 	bool data_lost;                  /* the peer proved that our state is old: never publish it */
 	char error[CHANNEL_WORDS_MAX];   /* sent or received when the channel failed; "": none */
+	struct close_evidence close;     /* why it ended; CLOSE_NONE before that */
 
 	struct channel_counts counts[2]; /* by who offered */
 	struct amount_msat balance_min, balance_max; /* ours, ever */

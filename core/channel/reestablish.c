@@ -139,7 +139,7 @@ static void data_lost(struct channel *ch, struct step *s, struct channel_notes *
 	/* B2.message_retransmission.36: whatever we would publish is revoked */
 	ch->r.data_lost = true;
 	/* B2.message_retransmission.37 */
-	fail_with(ch, s, notes, "we have lost data: please publish your commitment", true);
+	fail_with(ch, s, notes, CLOSE_DATA_LOST, "we have lost data: please publish your commitment", true);
 }
 
 /* The peer says that it has seen more of our revocations than we have made. */
@@ -149,14 +149,14 @@ static void judge_proof(struct channel *ch, struct step *s, struct channel_notes
 	struct sign_request *r;
 
 	if (number > COMMITMENT_NUMBER_MAX) {
-		channel_broken_for_good(ch, s, notes, "your next_revocation_number cannot be");
+		channel_broken_for_good(ch, s, notes, CLOSE_REESTABLISH, "your next_revocation_number cannot be");
 		return;
 	}
 	if (ahead < 2) {
 		if (memo_secret(ch->policy->memo, &m->your_last_per_commitment_secret, &ch->r.local_points[ahead]))
 			data_lost(ch, s, notes);
 		else
-			channel_broken_for_good(ch, s, notes, "your_last_per_commitment_secret is wrong");
+			channel_broken_for_good(ch, s, notes, CLOSE_REESTABLISH, "your_last_per_commitment_secret is wrong");
 		return;
 	}
 	ch->link = LINK_PROVING;
@@ -174,7 +174,7 @@ void reestablish_on_proof(struct channel *ch, struct step *s, struct channel_not
 	if (memo_secret(ch->policy->memo, &ch->proof->your_last_per_commitment_secret, &answer->next_point))
 		data_lost(ch, s, notes);
 	else
-		channel_broken_for_good(ch, s, notes, "your_last_per_commitment_secret is wrong");
+		channel_broken_for_good(ch, s, notes, CLOSE_REESTABLISH, "your_last_per_commitment_secret is wrong");
 }
 
 void reestablish_on_message(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message)
@@ -203,7 +203,7 @@ void reestablish_on_message(struct channel *ch, struct step *s, struct channel_n
 		why = judge_commitment(ch, &m, &resend_commit);
 	/* my_current_per_commitment_point is ignored: B2.message_retransmission.35 */
 	if (why) {
-		channel_broken_for_good(ch, s, notes, "%s", why);
+		channel_broken_for_good(ch, s, notes, CLOSE_REESTABLISH, "%s", why);
 		return;
 	}
 	ch->resend_revoke = resend_revoke;

@@ -63,7 +63,7 @@ void revoke_on_answer(struct channel *ch, struct step *s, struct channel_notes *
 
 	/* A wrong secret would be a breach of our own making: nothing leaves. */
 	if (!memo_secret(ch->policy->memo, &answer->secret, &ch->r.local_points[0]) || !pubkey_valid(&answer->next_point)) {
-		fail_with(ch, s, notes, "internal error: the signer gave a wrong secret", true);
+		fail_with(ch, s, notes, CLOSE_SIGNER, "internal error: the signer gave a wrong secret", true);
 		return;
 	}
 	ch->r.local_revoked++;
@@ -140,20 +140,20 @@ void revoke_on_message(struct channel *ch, struct step *s, struct channel_notes 
 	}
 	if (ch->r.remote_number == ch->r.remote_revoked || ch->resend_commit || ch->ask == ASK_COMMIT ||
 	    ch->ask == ASK_COMMIT_AGAIN) {
-		channel_broken_for_good(ch, s, notes, "revoke_and_ack out of place");
+		channel_broken_for_good(ch, s, notes, CLOSE_REVOCATION, "revoke_and_ack out of place");
 		return;
 	}
 	/* B2.revoke_and_ack.4 */
 	if (!memo_secret(ch->policy->memo, &m.per_commitment_secret, &ch->r.remote_points[0])) {
-		channel_broken_for_good(ch, s, notes, "revoke_and_ack with a wrong secret");
+		channel_broken_for_good(ch, s, notes, CLOSE_REVOCATION, "revoke_and_ack with a wrong secret");
 		return;
 	}
 	if (!pubkey_valid(&m.next_per_commitment_point)) {
-		channel_broken_for_good(ch, s, notes, "revoke_and_ack with an invalid point");
+		channel_broken_for_good(ch, s, notes, CLOSE_REVOCATION, "revoke_and_ack with an invalid point");
 		return;
 	}
 	if (!shachain_add(&ch->secrets, SHACHAIN_FIRST - ch->r.remote_revoked, &m.per_commitment_secret)) {
-		channel_broken_for_good(ch, s, notes, "revoke_and_ack with a secret that does not follow from the others");
+		channel_broken_for_good(ch, s, notes, CLOSE_REVOCATION, "revoke_and_ack with a secret that does not follow from the others");
 		return;
 	}
 	ch->secrets_dirty = ch->record_dirty = true;

@@ -305,6 +305,38 @@ static void begin_onchain(struct node *n, struct step *s, struct node_channel *c
 	node_onchain_destination(s, c);
 }
 
+static enum close_cause cause_of_spend(enum onchain_spend kind)
+{
+	switch (kind) {
+	case ONCHAIN_MUTUAL_CLOSE:
+		return CLOSE_AGREED;
+	case ONCHAIN_OUR_COMMITMENT:
+		return CLOSE_OURS_PUBLISHED;
+	case ONCHAIN_THEIR_COMMITMENT:
+	case ONCHAIN_THEIR_PREVIOUS_COMMITMENT:
+		return CLOSE_PEER_PUBLISHED;
+	case ONCHAIN_THEIR_REVOKED_COMMITMENT:
+		return CLOSE_PEER_CHEATED;
+	case ONCHAIN_THEIR_FUTURE_COMMITMENT:
+		return CLOSE_PEER_NEWER;
+	case ONCHAIN_UNKNOWN:
+		return CLOSE_UNKNOWN_SPEND;
+	}
+	UNREACHABLE();
+}
+
+/* What the chain says about the end of a channel that did not fail before. */
+static void keep_cause(struct step *s, struct node_channel *c)
+{
+	enum onchain_spend kind = onchain_kind(c->onchain);
+	struct txid id = onchain_spend_txid(c->onchain);
+	char txid[65];
+
+	txid_to_hex(txid, &id);
+	channel_spent_because(c->channel, s, cause_of_spend(kind),
+			      arena_printf(&s->out->arena, "spent by %s, %s", onchain_spend_words(kind), txid));
+}
+
 static void channel_spent(struct node *n, struct step *s, struct node_channel *c, const struct tx *t, uint32_t height)
 {
 	struct channel_notes notes;
@@ -320,6 +352,7 @@ static void channel_spent(struct node *n, struct step *s, struct node_channel *c
 	onchain_notes_init(&claims);
 	begin_onchain(n, s, c, &claims, t, height);
 	node_closing_seen(n, s, c, t);
+	keep_cause(s, c);
 	node_htlcs_stranded(n, c);
 	channel_notes_init(&notes);
 	channel_set_onchain(c->channel, s, &notes, ONCHAIN);

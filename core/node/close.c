@@ -109,7 +109,7 @@ static void force(struct node *n, struct step *s, struct node_channel *c, uint64
 	node_call_make(n, call, CALL_CLOSE)->peer = c->peer->peer->id;
 	c->close_call = call;
 	channel_notes_init(&notes);
-	channel_fail(c->channel, s, &notes, "our user closes the channel alone");
+	channel_fail(c->channel, s, &notes, CLOSE_USER, "our user closes the channel alone");
 	node_touch(n, c);
 	node_route(n, s, &notes);
 }
@@ -156,7 +156,7 @@ void node_close_tick(struct node *n, struct step *s)
 			continue;
 		c->close_deadline_ms = 0;
 		channel_notes_init(&notes);
-		channel_fail(c->channel, s, &notes, "the peer did not close in the time that our user gave it");
+		channel_fail(c->channel, s, &notes, CLOSE_USER_TIMEOUT, "the peer did not close in the time that our user gave it");
 		node_touch(n, c);
 		node_route(n, s, &notes);
 	}

@@ -814,7 +814,7 @@ static void fail(struct pair *p, int side, const char *why)
 	struct channel_notes notes;
 	struct step *s = pair_begin(p, side, &notes);
 
-	channel_fail(p->side[side].ch, s, &notes, why);
+	channel_fail(p->side[side].ch, s, &notes, CLOSE_USER, why);
 	pair_end(p, side, &notes);
 }
 

@@ -572,7 +572,7 @@ TEST(the_commitment_is_signed_only_to_be_published)
 	pair_run(&p);
 	CHECK(!p.side[0].published && !p.side[1].published); /* B2.revoke_and_ack.6 */
 	s = pair_begin(&p, 1, &notes);
-	channel_fail(p.side[1].ch, s, &notes, "for a test");
+	channel_fail(p.side[1].ch, s, &notes, CLOSE_USER, "for a test");
 	pair_end(&p, 1, &notes);
 	CHECK(p.side[1].published);
 	n = pair_note(&p, 1, CHANNEL_NOTE_BROADCAST);

@@ -432,7 +432,7 @@ static void check_data_loss(uint64_t more, bool is_honest)
 		pair_restart(&p, 0);
 		CHECK(channel_record_of(p.side[0].ch)->data_lost);
 		s = pair_begin(&p, 0, &notes);
-		channel_fail(p.side[0].ch, s, &notes, "by order");
+		channel_fail(p.side[0].ch, s, &notes, CLOSE_USER, "by order");
 		channel_peer_error(p.side[0].ch, s, &notes, "no");
 		pair_end(&p, 0, &notes);
 		CHECK(!p.side[0].published);
@@ -530,7 +530,7 @@ TEST(a_failed_channel_says_so_again)
 
 	pair_ready(&p, true);
 	s = pair_begin(&p, 0, &notes);
-	channel_fail(p.side[0].ch, s, &notes, "enough is enough");
+	channel_fail(p.side[0].ch, s, &notes, CLOSE_USER, "enough is enough");
 	pair_end(&p, 0, &notes);
 	pair_drop(&p, 1); /* the error is lost with the connection */
 	pair_cut(&p);
