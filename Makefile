@@ -56,8 +56,11 @@ UNIT_C := $(wildcard tests/unit/*_test.c)
 UNIT := $(UNIT_C:%.c=$(OUT)/%)
 SIM_C := $(wildcard tests/sim/*.c)
 # The simulator's chain, which tests and benchmarks use by themselves.
-CHAIN_C := $(patsubst %,tests/sim/%.c,chain faucet funds mempool mine policy) $(wildcard tests/script/*.c)
+CHAIN_C := $(patsubst %,tests/sim/%.c,chain faucet funds mempool mine policy)
 CHAIN_O := $(CHAIN_C:%.c=$(OUT)/%.o)
+# The tests' script interpreter.
+SCRIPT_C := $(wildcard tests/script/*.c)
+LIBSCRIPT := $(OUT)/libscript.a
 FUZZ_C := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ := $(FUZZ_C:%.c=$(OUT)/%)
 BENCH_C := $(wildcard bench/*.c)
@@ -88,6 +91,9 @@ $(OUT)/gen/%.o: $(GEN)/%.c | $(GEN_H)
 $(LIBCORE): $(CORE_O)
 	@rm -f $@
 	$(AR) rcs $@ $^
+$(LIBSCRIPT): $(SCRIPT_C:%.c=$(OUT)/%.o)
+	@rm -f $@
+	$(AR) rcs $@ $^
 $(LIBLAMPO): $(CORE_O) $(EDGE_O)
 	@rm -f $@
 	$(AR) rcs $@ $^
@@ -101,23 +107,23 @@ $(OUT)/lampod-cli: $(patsubst %.c,$(OUT)/%.o,$(wildcard cmd/lampod-cli/*.c)) $(L
 $(OUT)/lampo-cli: $(patsubst %.c,$(OUT)/%.o,$(wildcard cmd/lampo-cli/*.c)) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 
-# A unit test of the core links the core alone; api_*, runtime_* and cmd_* tests link everything.
-$(OUT)/tests/unit/%_test: $(OUT)/tests/unit/%_test.o $(OUT)/tests/test.o $(LIBCORE)
-	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBCORE) -o $@ $(CORE_LIBS) -ljansson
-$(OUT)/tests/unit/channel_%_test: $(OUT)/tests/unit/channel_%_test.o $(OUT)/tests/channel_pair.o $(OUT)/tests/test.o $(LIBCORE)
+# A unit test of the core links the core alone (and the tests' script interpreter); api_*, runtime_* and cmd_* tests link everything.
+$(OUT)/tests/unit/%_test: $(OUT)/tests/unit/%_test.o $(OUT)/tests/test.o $(LIBSCRIPT) $(LIBCORE)
+	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBSCRIPT) $(LIBCORE) -o $@ $(CORE_LIBS) -ljansson
+$(OUT)/tests/unit/channel_%_test: $(OUT)/tests/unit/channel_%_test.o $(OUT)/tests/channel_pair.o $(OUT)/tests/test.o $(LIBSCRIPT) $(LIBCORE)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) -ljansson
-$(OUT)/tests/unit/api_%_test: $(OUT)/tests/unit/api_%_test.o $(OUT)/tests/test.o $(LIBLAMPO)
-	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBLAMPO) -o $@ $(CORE_LIBS) $(EDGE_LIBS)
-$(OUT)/tests/unit/runtime_%_test: $(OUT)/tests/unit/runtime_%_test.o $(OUT)/tests/test.o $(LIBLAMPO)
-	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBLAMPO) -o $@ $(CORE_LIBS) $(EDGE_LIBS)
-$(OUT)/tests/unit/sim_%_test: $(OUT)/tests/unit/sim_%_test.o $(OUT)/tests/test.o $(CHAIN_O) $(LIBLAMPO)
+$(OUT)/tests/unit/api_%_test: $(OUT)/tests/unit/api_%_test.o $(OUT)/tests/test.o $(LIBSCRIPT) $(LIBLAMPO)
+	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBSCRIPT) $(LIBLAMPO) -o $@ $(CORE_LIBS) $(EDGE_LIBS)
+$(OUT)/tests/unit/runtime_%_test: $(OUT)/tests/unit/runtime_%_test.o $(OUT)/tests/test.o $(LIBSCRIPT) $(LIBLAMPO)
+	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBSCRIPT) $(LIBLAMPO) -o $@ $(CORE_LIBS) $(EDGE_LIBS)
+$(OUT)/tests/unit/sim_%_test: $(OUT)/tests/unit/sim_%_test.o $(OUT)/tests/test.o $(CHAIN_O) $(LIBSCRIPT) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 CMD_O := $(patsubst %.c,$(OUT)/%.o,$(filter-out %/main.c,$(wildcard cmd/*/*.c)))
-$(OUT)/tests/unit/cmd_%_test: $(OUT)/tests/unit/cmd_%_test.o $(OUT)/tests/test.o $(CMD_O) $(LIBLAMPO)
+$(OUT)/tests/unit/cmd_%_test: $(OUT)/tests/unit/cmd_%_test.o $(OUT)/tests/test.o $(CMD_O) $(LIBSCRIPT) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 
 sim: $(OUT)/sim
-$(OUT)/sim: $(sort $(SIM_C:%.c=$(OUT)/%.o) $(CHAIN_O)) $(LIBLAMPO)
+$(OUT)/sim: $(SIM_C:%.c=$(OUT)/%.o) $(LIBSCRIPT) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 
 $(OUT)/tests/fuzz/channel_%_fuzz: $(OUT)/tests/fuzz/channel_%_fuzz.o $(OUT)/tests/channel_pair.o $(LIBLAMPO)
@@ -125,7 +131,7 @@ $(OUT)/tests/fuzz/channel_%_fuzz: $(OUT)/tests/fuzz/channel_%_fuzz.o $(OUT)/test
 $(OUT)/tests/fuzz/%_fuzz: $(OUT)/tests/fuzz/%_fuzz.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $(FUZZ_LINK) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 # The core's own benchmark drives nodes with the simulator's chain and wallet.
-$(OUT)/bench/core: $(OUT)/bench/core.o $(CHAIN_O) $(LIBLAMPO)
+$(OUT)/bench/core: $(OUT)/bench/core.o $(CHAIN_O) $(LIBSCRIPT) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/bench/%: $(OUT)/bench/%.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)

@@ -3,6 +3,7 @@
 
 #include "bitcoin/network.h"
 #include "bitcoin/script.h"
+#include "tests/script/interpreter.h"
 #include "tests/sim/chain_state.h"
 
 #define MEDIAN_BLOCKS 11u
@@ -175,11 +176,33 @@ const char *chain_check(struct sim_chain *c, struct entry *e)
 	return check_inputs(c, e);
 }
 
+static enum script_error judge(const struct sim_chain *c, const struct entry *e, uint32_t flags)
+{
+	struct tx_output *spent = NEW_ARRAY(struct tx_output, e->t.tx->input_count);
+	enum script_error why;
+	struct spending s;
+
+	for (uint32_t i = 0; i < e->t.tx->input_count; i++)
+		spent[i] = *sim_chain_output(c, &e->t.tx->inputs[i].prev);
+	spending_init(&s, e->t.tx, spent);
+	why = spending_verify_all(&s, flags);
+	mem_free(spent);
+	return why;
+}
+
 const char *chain_check_scripts(struct sim_chain *c, struct entry *e, bool standard)
 {
-	(void)c;
-	(void)e;
-	(void)standard;
+	enum script_error why;
+
+	if (e->standard || (e->consensus && !standard))
+		return NULL;
+	/* What passes the mempool's flags passes a block's. */
+	why = judge(c, e, standard ? SCRIPT_STANDARD : SCRIPT_CONSENSUS);
+	if (why)
+		return arena_printf(&c->memory, "%s-script-verify-flag-failed (%s)",
+				    standard && !judge(c, e, SCRIPT_CONSENSUS) ? "non-mandatory" : "mandatory", script_error_name(why));
+	e->consensus = true;
+	e->standard = standard;
 	return NULL;
 }
 

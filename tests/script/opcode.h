@@ -1,0 +1,27 @@
+/* Every opcode that bitcoin/script.h does not name. */
+#ifndef TESTS_SCRIPT_OPCODE_H
+#define TESTS_SCRIPT_OPCODE_H
+
+#include "bitcoin/script.h"
+
+enum {
+	OP_PUSHDATA2 = 0x4d, OP_PUSHDATA4 = 0x4e, OP_RESERVED = 0x50, OP_3 = 0x53,
+	OP_NOP = 0x61, OP_VER = 0x62, OP_VERIF = 0x65, OP_VERNOTIF = 0x66,
+	OP_TOALTSTACK = 0x6b, OP_FROMALTSTACK = 0x6c, OP_2DROP = 0x6d, OP_2DUP = 0x6e, OP_3DUP = 0x6f,
+	OP_2OVER = 0x70, OP_2ROT = 0x71, OP_2SWAP = 0x72, OP_DEPTH = 0x74, OP_NIP = 0x77, OP_OVER = 0x78, OP_PICK = 0x79,
+	OP_ROLL = 0x7a, OP_ROT = 0x7b, OP_TUCK = 0x7d,
+	OP_CAT = 0x7e, OP_SUBSTR = 0x7f, OP_LEFT = 0x80, OP_RIGHT = 0x81,
+	OP_INVERT = 0x83, OP_AND = 0x84, OP_OR = 0x85, OP_XOR = 0x86, OP_RESERVED1 = 0x89, OP_RESERVED2 = 0x8a,
+	OP_1ADD = 0x8b, OP_1SUB = 0x8c, OP_2MUL = 0x8d, OP_2DIV = 0x8e, OP_NEGATE = 0x8f, OP_ABS = 0x90, OP_NOT = 0x91,
+	OP_0NOTEQUAL = 0x92, OP_ADD = 0x93, OP_SUB = 0x94, OP_MUL = 0x95, OP_DIV = 0x96, OP_MOD = 0x97, OP_LSHIFT = 0x98,
+	OP_RSHIFT = 0x99, OP_BOOLAND = 0x9a, OP_BOOLOR = 0x9b, OP_NUMEQUAL = 0x9c, OP_NUMEQUALVERIFY = 0x9d,
+	OP_NUMNOTEQUAL = 0x9e, OP_LESSTHAN = 0x9f, OP_GREATERTHAN = 0xa0, OP_LESSTHANOREQUAL = 0xa1,
+	OP_GREATERTHANOREQUAL = 0xa2, OP_MIN = 0xa3, OP_MAX = 0xa4, OP_WITHIN = 0xa5,
+	OP_RIPEMD160 = 0xa6, OP_SHA1 = 0xa7, OP_SHA256 = 0xa8, OP_HASH256 = 0xaa, OP_CODESEPARATOR = 0xab,
+	OP_CHECKMULTISIGVERIFY = 0xaf, OP_NOP1 = 0xb0, OP_NOP4 = 0xb3, OP_NOP10 = 0xb9, OP_CHECKSIGADD = 0xba,
+};
+
+/* "CHECKSIG" of OP_CHECKSIG; NULL for pushes of data and bytes that are no opcode. */
+const char *opcode_name(uint8_t op);
+
+#endif
