@@ -128,7 +128,7 @@ $(OUT)/sim: $(SIM_C:%.c=$(OUT)/%.o) $(LIBSCRIPT) $(LIBLAMPO)
 
 $(OUT)/tests/fuzz/channel_%_fuzz: $(OUT)/tests/fuzz/channel_%_fuzz.o $(OUT)/tests/channel_pair.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $(FUZZ_LINK) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
-$(OUT)/tests/fuzz/%_fuzz: $(OUT)/tests/fuzz/%_fuzz.o $(LIBLAMPO)
+$(OUT)/tests/fuzz/%_fuzz: $(OUT)/tests/fuzz/%_fuzz.o $(LIBSCRIPT) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $(FUZZ_LINK) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 # The core's own benchmark drives nodes with the simulator's chain and wallet.
 $(OUT)/bench/core: $(OUT)/bench/core.o $(CHAIN_O) $(LIBSCRIPT) $(LIBLAMPO)

@@ -6,7 +6,7 @@
 
 #include "contract/sweep.h"
 #include "tests/unit/contract_setup.h"
-#include "tests/unit/script_run.h"
+#include "tests/script/interpreter.h"
 
 #define HTLC_COUNT 5u
 #define FEERATE_TEST 500u

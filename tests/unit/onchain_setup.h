@@ -9,7 +9,7 @@
 
 #include "onchain/bump.h"
 #include "onchain/onchain.h"
-#include "tests/unit/script_run.h"
+#include "tests/script/interpreter.h"
 #include "tests/unit/signer_setup.h"
 #include "wallet/wallet.h"
 

@@ -1,6 +1,6 @@
 /* The end of a channel on chain, through whole nodes: claims, HTLCs, reorganisations, restarts, and that nothing is
  * left behind. */
-#include "tests/unit/script_run.h"
+#include "tests/script/interpreter.h"
 
 #include "node/state.h"
 #include "tests/unit/node_pair.h"

@@ -7,7 +7,7 @@
 #include "contract/closing.h"
 #include "crypto/shachain.h"
 #include "runtime/signer/delayed.h"
-#include "tests/unit/script_run.h"
+#include "tests/script/interpreter.h"
 #include "tests/unit/signer_setup.h"
 
 static bool is_refused(const struct answered *a, const char *part)
