@@ -1,137 +1,296 @@
-/* sim [--crashes] [--runs N] [--seed S] [--verbose]
- *
- * Without options: the crash after every effect of one script, and 300 random
- * runs.  Closes with "N passed, N failed, N skipped". */
+/* sim: the simulator's command line; sim --help says what it takes.  Closes with "N passed, N failed, N skipped". */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "tests/sim/script.h"
+#include "tests/sim/shrink.h"
 
-static int passed, failed;
+#define STEPS_USUAL 1500u
+#define SCENARIO_SEED 1u
 
-/* In a child, so that one that fails leaves the others to go on. */
-static bool run_apart(const struct script_options *o, struct script_result *out)
+struct cli {
+	uint64_t seed, runs, steps;
+	uint32_t jobs;
+	bool has_seed, has_runs, has_steps, short_set, verbose;
+	const char *scenario, *dump_blocks;
+	int crash_node;
+	uint64_t crash_after;
+};
+
+struct totals {
+	uint64_t seeds, steps, events, crashes, node_ms, blocks, paid, unpaid, channels;
+};
+
+static uint32_t passed, failed;
+
+static double now_s(void)
 {
-	int pipes[2], status = 0;
-	bool good;
-	pid_t child;
+	struct timespec t;
 
-	fflush(NULL);
-	if (pipe(pipes))
-		abort();
-	child = fork();
-	if (child == 0) {
-		struct script_result r = script_run(o);
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
 
-		_exit(write(pipes[1], &r, sizeof(r)) == sizeof(r) ? 0 : 1);
+static void usage(FILE *out)
+{
+	fputs("usage: sim [OPTION ...]\n"
+	      "\n"
+	      "Whole nodes in one process, with a virtual clock, network, chain and disk, all from one seed.\n"
+	      "Without options: every scripted scenario with a crash after each effect, and a set of random runs.\n"
+	      "\n"
+	      "  --seed S            the first seed (1); without --runs that one random run alone\n"
+	      "  --steps N           steps of unrest of each random run, after which everything must come to rest (1500);\n"
+	      "                      a failure prints the smallest that still fails: the same seed and steps replay it\n"
+	      "  --runs N            so many random runs, of seeds S, S + 1, ...\n"
+	      "  --jobs N            runs at once (the machine's cores)\n"
+	      "  --short             less of everything, for slow builds\n"
+	      "  --scenario NAME     that scripted scenario alone, with a crash after each effect\n"
+	      "  --crash NODE:K      with --scenario: once, and that node dies after its effect K\n"
+	      "  --dump-blocks FILE  with one run: appends its blocks in hex, one a line, as submitblock takes them\n"
+	      "  --verbose           every node's log\n"
+	      "\n"
+	      "Scenarios:\n", out);
+	for (uint32_t i = 0; scenario_at(i); i++)
+		fprintf(out, "  %-18s  %s\n", scenario_at(i)->name, scenario_at(i)->what);
+}
+
+static uint64_t number(const char *option, const char *text)
+{
+	char *end;
+	uint64_t v = text ? strtoull(text, &end, 10) : 0;
+
+	if (!text || !*text || *end) {
+		fprintf(stderr, "sim: %s wants a number\n", option);
+		exit(2);
 	}
-	close(pipes[1]);
-	good = read(pipes[0], out, sizeof(*out)) == sizeof(*out);
-	close(pipes[0]);
-	waitpid(child, &status, 0);
-	good = good && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	if (good) {
+	return v;
+}
+
+static void parse_crash(struct cli *c, const char *text)
+{
+	char *colon = text ? strchr(text, ':') : NULL;
+
+	if (!colon) {
+		fprintf(stderr, "sim: --crash wants NODE:K\n");
+		exit(2);
+	}
+	c->crash_node = atoi(text);
+	c->crash_after = number("--crash", colon + 1);
+}
+
+static void parse(struct cli *c, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *word = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
+
+		if (!strcmp(word, "--seed")) {
+			c->seed = number(word, next), c->has_seed = true, i++;
+		} else if (!strcmp(word, "--steps")) {
+			c->steps = number(word, next), c->has_steps = true, i++;
+		} else if (!strcmp(word, "--runs")) {
+			c->runs = number(word, next), c->has_runs = true, i++;
+		} else if (!strcmp(word, "--jobs")) {
+			c->jobs = (uint32_t)number(word, next), i++;
+		} else if (!strcmp(word, "--scenario") && next) {
+			c->scenario = next, i++;
+		} else if (!strcmp(word, "--crash")) {
+			parse_crash(c, next), i++;
+		} else if (!strcmp(word, "--dump-blocks") && next) {
+			c->dump_blocks = next, i++;
+		} else if (!strcmp(word, "--short")) {
+			c->short_set = true;
+		} else if (!strcmp(word, "--verbose")) {
+			c->verbose = true;
+		} else {
+			usage(strcmp(word, "--help") ? stderr : stdout);
+			exit(strcmp(word, "--help") ? 2 : 0);
+		}
+	}
+	if (!c->jobs)
+		c->jobs = 1;
+}
+
+static void say_failure(const struct job *j, const char *why)
+{
+	failed++;
+	printf("FAILED sim");
+	if (j->scenario)
+		printf(" --scenario %s", j->scenario->name);
+	printf(" --seed %llu", (unsigned long long)j->o.seed);
+	if (j->scenario && j->o.crash_node >= 0)
+		printf(" --crash %d:%llu", j->o.crash_node, (unsigned long long)j->o.crash_after);
+	if (!j->scenario)
+		printf(" --steps %llu", (unsigned long long)j->o.steps);
+	printf(": %s\n", why);
+	fflush(stdout);
+}
+
+/* --- scripted --- */
+
+static struct play_options scripted(const struct cli *c)
+{
+	return (struct play_options){ .seed = c->has_seed ? c->seed : SCENARIO_SEED, .verbose = c->verbose, .crash_node = -1,
+				      .payments = c->short_set ? 2 : 5, .dump_blocks = c->dump_blocks };
+}
+
+static bool one(const struct job *j, struct job_result *out)
+{
+	if (pool_one(j, out)) {
 		passed++;
 		return true;
 	}
-	failed++;
-	printf("FAILED: sim --seed %llu%s crash node %d after %llu\n", (unsigned long long)o->seed,
-	       o->crash_one_in ? " (random crashes)" : "", o->crash_node, (unsigned long long)o->crash_after);
+	say_failure(j, out->why);
 	return false;
 }
 
-static void every_crash(uint64_t seed, bool verbose)
+static void same(const struct job *j, const struct play_result *a, const struct play_result *b, const char *how)
 {
-	struct script_options o = { .seed = seed, .verbose = verbose, .payments = 10, .crash_node = -1 };
-	struct script_result base, r, again, other;
-
-	if (!run_apart(&o, &base) || !run_apart(&o, &again))
+	if (a->digest == b->digest && a->steps == b->steps)
 		return;
-	o.memo = true;
-	if (!run_apart(&o, &other))
-		return;
-	if (base.digest != other.digest || base.steps != other.steps) {
-		printf("FAILED: seed %llu is not the same with a memo\n", (unsigned long long)seed);
-		failed++;
-	}
-	if (base.digest != again.digest || base.steps != again.steps) {
-		printf("FAILED: seed %llu is not the same twice\n", (unsigned long long)seed);
-		failed++;
-	}
-	printf("script: %u paid, %u failed; effects %llu and %llu, a crash after each\n", base.paid, base.failed,
-	       (unsigned long long)base.effects[0], (unsigned long long)base.effects[1]);
-	for (int node = 0; node < WORLD_NODES; node++)
-		for (uint64_t k = 1; k <= base.effects[node]; k++) {
-			o.crash_node = node;
-			o.crash_after = k;
-			run_apart(&o, &r);
-		}
+	say_failure(j, how);
 }
 
-static struct script_options random_options(uint64_t seed, bool verbose)
+/* A crash after each effect of each node's first life; in the short set after some. */
+static void every_crash(const struct cli *c, const struct scenario *s)
 {
-	struct script_options o = { .seed = seed, .verbose = verbose, .crash_node = -1 };
+	struct job j = { .scenario = s, .o = scripted(c) }, *jobs;
+	struct job_result base, again, *results;
+	uint32_t count = 0, stride = c->short_set ? 7 : 1, capacity = 0;
+	double begun = now_s();
 
-	o.payments = 1 + (uint32_t)(seed % 7);
-	o.concurrent = seed / 7 % 2;
-	o.crash_one_in = seed / 14 % 3 ? (uint32_t)(40 + seed % 300) : 0;
-	o.cut_one_in = seed / 42 % 2 ? (uint32_t)(10 + seed % 100) : 0;
-	o.slow_signer = seed / 5 % 3 == 0;
-	o.static_remotekey = seed / 3 % 4 == 0;
-	o.fees = seed / 11 % 2;
-	o.memo = seed / 2 % 2;
-	return o;
+	if (!one(&j, &base) || !one(&j, &again))
+		return;
+	same(&j, &base.r, &again.r, "it is not the same twice");
+	j.o.memo = true;
+	if (one(&j, &again))
+		same(&j, &base.r, &again.r, "it is not the same with a memo");
+	j.o.memo = false;
+	for (uint32_t n = 0; n < base.r.nodes; n++)
+		capacity += (uint32_t)(base.r.effects[n] / stride) + 1;
+	jobs = NEW_ARRAY(struct job, capacity);
+	results = NEW_ARRAY(struct job_result, capacity);
+	for (uint32_t n = 0; n < base.r.nodes; n++)
+		for (uint64_t k = 1; k <= base.r.effects[n]; k += stride) {
+			ASSERT(count < capacity);
+			jobs[count] = j;
+			jobs[count].o.crash_node = (int)n;
+			jobs[count++].o.crash_after = k;
+		}
+	pool_run(jobs, count, c->jobs, results);
+	for (uint32_t i = 0; i < count; i++) {
+		if (results[i].good)
+			passed++;
+		else
+			say_failure(&jobs[i], results[i].why);
+	}
+	printf("%s: %u paid, %u failed; a crash after %s of %u effects (%.1f s)\n", s->name, base.r.paid, base.r.failed,
+	       stride == 1 ? "each" : "some", stride == 1 ? count : count * stride, now_s() - begun);
+	fflush(stdout);
+	mem_free(jobs);
+	mem_free(results);
+}
+
+static int one_crash(const struct cli *c, const struct scenario *s)
+{
+	struct job j = { .scenario = s, .o = scripted(c) };
+	struct job_result r;
+
+	j.o.crash_node = c->crash_node;
+	j.o.crash_after = c->crash_after;
+	if (one(&j, &r))
+		printf("%s: %u paid, %u failed, %llu steps, %llu crashes\n", s->name, r.r.paid, r.r.failed,
+		       (unsigned long long)r.r.steps, (unsigned long long)r.r.crashes);
+	return failed ? 1 : 0;
+}
+
+/* --- random --- */
+
+static void add(struct totals *t, const struct play_result *r)
+{
+	t->seeds++;
+	t->steps += r->steps;
+	t->events += r->events;
+	t->crashes += r->crashes;
+	t->node_ms += r->virtual_ms * r->nodes;
+	t->blocks += r->blocks;
+	t->paid += r->paid;
+	t->unpaid += r->failed;
+	t->channels += r->channels;
+}
+
+static void say_totals(const struct totals *t, double seconds)
+{
+	printf("random runs: %llu seeds, %llu steps, %llu crashes, %llu channels, %llu payments made and %llu not, %llu blocks\n",
+	       (unsigned long long)t->seeds, (unsigned long long)t->steps, (unsigned long long)t->crashes,
+	       (unsigned long long)t->channels, (unsigned long long)t->paid, (unsigned long long)t->unpaid,
+	       (unsigned long long)t->blocks);
+	printf("figures: %.1f virtual node-hours, %llu events, %.1f s, %.0f events a second, %.0f times as fast as time\n",
+	       (double)t->node_ms / 3600000, (unsigned long long)t->events, seconds, (double)t->events / seconds,
+	       (double)t->node_ms / 1000 / seconds);
+}
+
+static void shrunk(struct job *j, char *why, size_t size)
+{
+	j->o.dump_blocks = NULL;
+	j->o.steps = shrink(j, why, size);
+	say_failure(j, why);
+}
+
+#define BATCH 256u
+
+static void random_runs(const struct cli *c, uint64_t first, uint64_t runs)
+{
+	struct job *jobs = NEW_ARRAY(struct job, BATCH);
+	struct job_result *results = NEW_ARRAY(struct job_result, BATCH);
+	struct totals t = { 0 };
+	double begun = now_s();
+
+	for (uint64_t done = 0; done < runs;) {
+		uint32_t count = runs - done < BATCH ? (uint32_t)(runs - done) : BATCH;
+
+		for (uint32_t i = 0; i < count; i++)
+			jobs[i] = (struct job){ .o = { .seed = first + done + i, .steps = c->steps, .verbose = c->verbose,
+						       .crash_node = -1, .dump_blocks = c->dump_blocks } };
+		pool_run(jobs, count, c->jobs, results);
+		for (uint32_t i = 0; i < count; i++) {
+			if (results[i].good) {
+				passed++;
+				add(&t, &results[i].r);
+			} else {
+				shrunk(&jobs[i], results[i].why, sizeof(results[i].why));
+			}
+		}
+		done += count;
+	}
+	say_totals(&t, now_s() - begun);
+	mem_free(jobs);
+	mem_free(results);
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t seed = 1, runs = 300;
-	bool crashes = true, verbose = false, one = false;
-	struct script_result r;
-	uint64_t steps = 0, virtual_ms = 0, died = 0;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	struct cli c = { .seed = 1, .steps = STEPS_USUAL, .jobs = cores > 0 ? (uint32_t)cores : 1, .crash_node = -1 };
+	const struct scenario *s = NULL;
 
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--runs") && i + 1 < argc) {
-			runs = strtoull(argv[++i], NULL, 10);
-			crashes = false;
-		} else if (!strcmp(argv[i], "--seed") && i + 1 < argc) {
-			seed = strtoull(argv[++i], NULL, 10);
-		} else if (!strcmp(argv[i], "--crashes")) {
-			runs = 0;
-		} else if (!strcmp(argv[i], "--one")) {
-			one = true;
-		} else if (!strcmp(argv[i], "--verbose")) {
-			verbose = true;
-		} else {
-			fprintf(stderr, "usage: sim [--crashes | --runs N | --one] [--seed S] [--verbose]\n");
-			return 2;
-		}
+	parse(&c, argc, argv);
+	if (c.scenario && !(s = scenario_named(c.scenario))) {
+		fprintf(stderr, "sim: no scenario %s; see sim --help\n", c.scenario);
+		return 2;
 	}
-	if (one) {
-		struct script_options o = random_options(seed, verbose);
-
-		r = script_run(&o);
-		printf("seed %llu: %u paid, %u failed, %llu crashes, %llu steps\n", (unsigned long long)seed, r.paid, r.failed,
-		       (unsigned long long)r.crashes, (unsigned long long)r.steps);
-		return 0;
+	if (s && c.crash_node >= 0)
+		return one_crash(&c, s);
+	if (s) {
+		every_crash(&c, s);
+	} else if (c.has_runs || c.has_seed || c.has_steps) {
+		random_runs(&c, c.seed, c.has_runs ? c.runs : 1);
+	} else {
+		for (uint32_t i = 0; scenario_at(i); i++)
+			every_crash(&c, scenario_at(i));
+		random_runs(&c, 1, c.short_set ? 20 : 150);
 	}
-	if (crashes)
-		every_crash(seed, verbose);
-	for (uint64_t i = 0; i < runs; i++) {
-		struct script_options o = random_options(seed + i, verbose);
-
-		if (run_apart(&o, &r)) {
-			steps += r.steps;
-			virtual_ms += r.virtual_ms;
-			died += r.crashes;
-		}
-	}
-	if (runs)
-		printf("random runs: %llu seeds, %llu steps, %llu crashes, %.1f virtual node-hours\n", (unsigned long long)runs,
-		       (unsigned long long)steps, (unsigned long long)died, 2 * (double)virtual_ms / 3600000);
-	printf("%d passed, %d failed, 0 skipped\n", passed, failed);
+	printf("%u passed, %u failed, 0 skipped\n", passed, failed);
 	return failed ? 1 : 0;
 }

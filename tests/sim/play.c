@@ -1,0 +1,273 @@
+#include "tests/sim/play.h"
+
+#include <string.h>
+
+#include "channel/view.h"
+
+/* From the last closing transaction to the end of its channel, with room for HTLCs that time out in two stages. */
+#define BURY_BLOCKS_MAX 1500u
+
+void play_begin(struct play *p, const struct play_options *o, const struct world_options *like)
+{
+	p->o = o;
+	p->w = world_new(like);
+	p->b = book_new(p->w);
+	if (o->crash_node >= 0 && o->crash_node < p->w->node_count)
+		p->w->nodes[o->crash_node].crash_after = o->crash_after;
+}
+
+static uint64_t digest(const struct world *w)
+{
+	uint64_t d = sim_chain_height(w->chain);
+
+	for (int i = 0; i < w->node_count; i++)
+		if (!w->nodes[i].raw)
+			d = d * 31 + memory_disk_digest(w->nodes[i].disk);
+	return d;
+}
+
+struct play_result play_end(struct play *p)
+{
+	struct world *w = p->w;
+	struct play_result r = { .nodes = (uint32_t)w->node_count, .steps = w->steps, .events = w->events,
+				 .virtual_ms = w->now_ms - SIM_START_MS, .blocks = sim_chain_height(w->chain) - SIM_FIRST_HEIGHT,
+				 .channels = p->b->channel_count, .digest = digest(w) };
+
+	for (int i = 0; i < w->node_count; i++) {
+		r.effects[i] = w->nodes[i].effects;
+		r.crashes += w->nodes[i].crashes;
+	}
+	for (uint32_t i = 0; i < p->b->wish_count; i++) {
+		r.paid += p->b->wishes[i].paid;
+		r.failed += !p->b->wishes[i].paid;
+	}
+	if (p->o->dump_blocks && !sim_chain_write(w->chain, p->o->dump_blocks))
+		world_fail(w, "%s cannot be written", p->o->dump_blocks);
+	book_free(p->b);
+	world_free(w);
+	return r;
+}
+
+static void maybe_crash(struct play *p)
+{
+	struct world *w = p->w;
+	int victim;
+
+	if (!p->o->crash_one_in || world_random(w, p->o->crash_one_in))
+		return;
+	victim = (int)world_random(w, (uint64_t)w->node_count);
+	if (w->nodes[victim].alive)
+		world_crash(w, victim);
+}
+
+void play_reach(struct play *p, const char *what, bool (*goal)(struct play *p))
+{
+	uint64_t end = p->w->now_ms + 240 * MINUTE_MS;
+
+	while (!goal(p)) {
+		maybe_crash(p);
+		if (p->o->fees && world_random(p->w, 60) == 0)
+			world_fees(p->w, 253 + (uint32_t)world_random(p->w, 2000));
+		if (!world_step(p->w, end))
+			world_fail(p->w, "not reached in four hours: %s", what);
+	}
+}
+
+bool play_all_alive(const struct play *p)
+{
+	for (int i = 0; i < p->w->node_count; i++)
+		if (!p->w->nodes[i].alive)
+			return false;
+	return true;
+}
+
+void play_mine(struct play *p, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		sim_chain_mine(p->w->chain, NULL);
+	world_tell_chain(p->w);
+}
+
+/* --- opening --- */
+
+struct opening {
+	const struct open_wish *o;
+	uint64_t call;
+	uint32_t life;
+	void *before; /* the scenario's context */
+};
+
+/* The opener has one that is not over: the order need not be given again.  The other side may also hold ones that its
+ * opener forgot: a crash between funding_created and funding_signed leaves one that waits 2016 blocks for a funding
+ * that never comes. */
+static const struct channel *open_one(struct play *p, const struct open_wish *o)
+{
+	const struct sim_node *n = &p->w->nodes[o->from];
+	const struct channel *ch;
+	uint32_t at = 0;
+
+	while ((ch = node_view_channel(n->node, &at)))
+		if (SAME(*channel_peer(ch), p->w->nodes[o->to].id) && channel_record_of(ch)->opener == SIDE_LOCAL &&
+		    channel_state_of(ch) <= CHANNELD_NORMAL)
+			return ch;
+	return NULL;
+}
+
+/* The order was lost with its node, or refused because the other one was away: a user asks again. */
+static bool order_lost(struct play *p, const struct opening *q)
+{
+	const struct sim_reply *r = world_reply(p->w, q->call);
+
+	return p->w->nodes[q->o->from].life != q->life || (r && r->code != REPLY_OK);
+}
+
+static bool usable(struct play *p)
+{
+	struct opening *q = p->context;
+	const struct channel *ch;
+
+	if (book_between(p->b, q->o->from, q->o->to))
+		return true;
+	if (!p->w->nodes[q->o->from].alive || !p->w->nodes[q->o->to].alive)
+		return false;
+	ch = open_one(p, q->o);
+	if (!ch && (!q->call || order_lost(p, q))) {
+		q->life = p->w->nodes[q->o->from].life;
+		user_open(p->b, q->o, &q->call);
+		return false;
+	}
+	if (sim_chain_mempool(p->w->chain) || (ch && channel_state_of(ch) == CHANNELD_AWAITING_LOCKIN && world_random(p->w, 50) == 0))
+		play_mine(p, 1);
+	return false;
+}
+
+void play_open(struct play *p, const struct open_wish *o)
+{
+	struct opening q = { .o = o, .before = p->context };
+
+	p->context = &q;
+	play_reach(p, "a usable channel", usable);
+	p->context = q.before;
+}
+
+/* --- payments and rest --- */
+
+static bool all_over(struct play *p)
+{
+	return wishes_follow(p->b, false) == 0;
+}
+
+static bool one_after_another(struct play *p)
+{
+	return wishes_follow(p->b, true) == 0;
+}
+
+void play_wishes(struct play *p, bool one_by_one)
+{
+	play_reach(p, "every payment over", one_by_one ? one_after_another : all_over);
+}
+
+static bool at_rest(struct play *p)
+{
+	if (!play_all_alive(p))
+		return false;
+	for (uint32_t i = 0; i < p->b->channel_count; i++) {
+		struct book_channel *c = &p->b->channels[i];
+		const struct channel *a = book_view(p->b, c, c->end[0]), *z = book_view(p->b, c, c->end[1]);
+
+		/* One that its opener forgot, or that is ending, is not waited for. */
+		if (!a || !z || channel_state_of(a) != CHANNELD_NORMAL || channel_state_of(z) != CHANNELD_NORMAL)
+			continue;
+		if (!channel_is_usable(a) || !channel_is_usable(z) || channel_htlc_count(a) || channel_htlc_count(z) ||
+		    channel_is_busy(a) || channel_is_busy(z))
+			return false;
+	}
+	return true;
+}
+
+void play_rest(struct play *p)
+{
+	p->w->o.cut_one_in = p->w->o.stall_one_in = 0;
+	play_reach(p, "quiet channels", at_rest);
+}
+
+void play_check_policy(struct play *p)
+{
+	for (int i = 0; i < p->w->node_count; i++)
+		if (!p->w->nodes[i].adversary && policy_signer_refusals(p->w->nodes[i].policy))
+			world_fail(p->w, "the policy had to refuse a signature of node%d", i);
+}
+
+/* --- the end --- */
+
+static bool all_closing(struct play *p)
+{
+	bool done = true;
+
+	if (!play_all_alive(p))
+		return false;
+	if (sim_chain_mempool(p->w->chain))
+		play_mine(p, 1);
+	for (uint32_t i = 0; i < p->b->channel_count; i++) {
+		struct book_channel *c = &p->b->channels[i];
+		const struct channel *a = book_view(p->b, c, c->end[0]);
+		uint64_t call;
+
+		if (!a)
+			continue;
+		if (channel_state_of(a) == CHANNELD_NORMAL && (!c->close_wanted || c->close_life != p->w->nodes[c->end[0]].life))
+			user_close(p->b, c, c->end[0], false, &call);
+		if (!(a = book_view(p->b, c, c->end[0])) || !node_view_onchain(p->w->nodes[c->end[0]].node, a))
+			done = false;
+	}
+	return done;
+}
+
+void play_close_all(struct play *p)
+{
+	play_reach(p, "every channel closed", all_closing);
+}
+
+/* One that its opener forgot stays with the other side until it is given up: it is not waited for. */
+static const struct channel *unburied(const struct play *p, int *node)
+{
+	for (uint32_t i = 0; i < p->b->channel_count; i++) {
+		const struct book_channel *c = &p->b->channels[i];
+
+		for (int k = 0; k < 2 && c->end[0] >= 0; k++) {
+			const struct channel *ch = book_view(p->b, c, *node = c->end[k]);
+
+			if (ch && (k == 0 || sim_chain_spender(p->w->chain, &c->funding)))
+				return ch;
+		}
+	}
+	return NULL;
+}
+
+static bool buried(struct play *p)
+{
+	const struct channel *ch;
+	int node;
+
+	if (!play_all_alive(p))
+		return false;
+	ch = unburied(p, &node);
+	if (!ch)
+		return true;
+	if (world_random(p->w, 10) == 0)
+		play_mine(p, 5);
+	if (sim_chain_height(p->w->chain) > p->bury_height + BURY_BLOCKS_MAX) {
+		const struct onchain *o = node_view_onchain(p->w->nodes[node].node, ch);
+
+		world_fail(p->w, "node%d's channel %02x%02x%02x%02x does not end: %s, %s", node, channel_id_of(ch)->v[0],
+			   channel_id_of(ch)->v[1], channel_id_of(ch)->v[2], channel_id_of(ch)->v[3],
+			   channel_state_name(channel_state_of(ch)), o ? onchain_spend_words(onchain_kind(o)) : "unspent");
+	}
+	return false;
+}
+
+void play_bury(struct play *p)
+{
+	p->bury_height = sim_chain_height(p->w->chain);
+	play_reach(p, "the channel history", buried);
+}

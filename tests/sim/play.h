@@ -1,0 +1,78 @@
+/* One run of the simulator: a scripted scenario, or a random one.  It aborts with its seed if anything is not as it
+ * must be, so each run has a process of its own. */
+#ifndef TESTS_SIM_PLAY_H
+#define TESTS_SIM_PLAY_H
+
+#include "tests/sim/book.h"
+
+#define MINUTE_MS 60000ull
+
+struct play_options {
+	uint64_t seed;
+	bool verbose;
+	const char *dump_blocks;  /* NULL: nowhere */
+
+	/* Scripted scenarios. */
+	int crash_node;        /* -1: nobody */
+	uint64_t crash_after;  /* effects of that node's first life */
+	uint32_t payments;     /* each way */
+	uint32_t crash_one_in; /* a node dies with one of so many steps; 0: never */
+	uint32_t cut_one_in;   /* a link breaks with one of so many messages; 0: never */
+	bool slow_signer;      /* it answers late and out of order */
+	bool static_remotekey; /* else anchors */
+	bool memo;             /* the nodes remember what they computed and work ahead: nothing else may differ */
+	bool fees;             /* the network's fee rates move */
+	bool concurrent;       /* all payments at once, else one after another */
+
+	/* Random runs. */
+	uint64_t steps;        /* of unrest; then everything comes to rest */
+};
+
+struct play_result {
+	uint64_t effects[SIM_NODES_MAX]; /* released by each node */
+	uint32_t nodes;
+	uint64_t steps, events, crashes, virtual_ms, blocks;
+	uint32_t paid, failed, channels;
+	uint64_t digest; /* of all stores and the chain: equal for equal seeds */
+};
+
+struct play {
+	struct world *w;
+	struct book *b;
+	const struct play_options *o;
+	void *context; /* the scenario's own */
+	uint32_t bury_height;
+};
+
+struct scenario {
+	const char *name, *what;
+	uint32_t nodes;
+	void (*run)(struct play *p);
+};
+
+/* NULL at the end. */
+const struct scenario *scenario_at(uint32_t index);
+const struct scenario *scenario_named(const char *name);
+struct play_result scenario_run(const struct scenario *s, const struct play_options *o);
+struct play_result random_run(const struct play_options *o);
+
+/* play.c, for scenarios. */
+void play_begin(struct play *p, const struct play_options *o, const struct world_options *like);
+struct play_result play_end(struct play *p);
+/* Runs until `goal` says so: it is asked after every step, and may order things.  Fails after four hours. */
+void play_reach(struct play *p, const char *what, bool (*goal)(struct play *p));
+MUST_USE bool play_all_alive(const struct play *p);
+void play_mine(struct play *p, uint32_t count);
+/* Opens a channel again and again until both ends can use one; mines for it. */
+void play_open(struct play *p, const struct open_wish *o);
+/* All wishes are over. */
+void play_wishes(struct play *p, bool one_by_one);
+/* No HTLC anywhere, nothing under way; all links are up that channels need. */
+void play_rest(struct play *p);
+/* The signer's policy never had to refuse anything. */
+void play_check_policy(struct play *p);
+void play_close_all(struct play *p);
+/* Mines until every channel is history. */
+void play_bury(struct play *p);
+
+#endif

@@ -1,0 +1,37 @@
+/* What is going to happen: a heap by time, then by order of arrival. */
+#ifndef TESTS_SIM_QUEUE_H
+#define TESTS_SIM_QUEUE_H
+
+#include "tests/sim/world.h"
+
+enum entry_kind {
+	ENTRY_MESSAGE, ENTRY_DIAL, ENTRY_CONNECTED, ENTRY_DISCONNECTED, ENTRY_TICK, ENTRY_FEED,
+	ENTRY_BROADCAST, ENTRY_SIGNER, ENTRY_FEES, ENTRY_START, ENTRY_COMMITTED, ENTRY_FETCH, ENTRY_CALL,
+};
+
+struct sim_entry {
+	uint64_t at_ms, order;
+	enum entry_kind kind;
+	int node;
+	uint32_t life;       /* only for this life of the node; 0: any */
+	uint64_t id;         /* connection, broadcast */
+	int other;           /* the node at the other end */
+	bool outbound;
+	const char *refused; /* BROADCAST: why; NULL: accepted */
+	uint8_t *data;       /* owned: MESSAGE; FETCH: kind (u8), prefix */
+	size_t size;
+	void (*call)(void *context, struct world *w);
+	void *context;
+};
+
+void queue_push(struct world *w, struct sim_entry e);
+struct sim_entry queue_pop(struct world *w);
+/* For the present life of the node. */
+void queue_push_simple(struct world *w, enum entry_kind kind, int node, uint64_t delay_ms, uint64_t id);
+void queue_free(struct world *w);
+
+/* network.c: MESSAGE, DIAL, CONNECTED, DISCONNECTED. */
+void network_perform(struct world *w, const struct sim_entry *x);
+void network_free(struct world *w);
+
+#endif

@@ -1,0 +1,30 @@
+/* The scripted scenarios, by name. */
+#include <string.h>
+
+#include "tests/sim/scenario.h"
+
+static const struct scenario *const all[] = { &scenario_pair };
+
+const struct scenario *scenario_at(uint32_t index)
+{
+	return index < ARRAY_COUNT(all) ? all[index] : NULL;
+}
+
+const struct scenario *scenario_named(const char *name)
+{
+	for (uint32_t i = 0; i < ARRAY_COUNT(all); i++)
+		if (!strcmp(all[i]->name, name))
+			return all[i];
+	return NULL;
+}
+
+struct play_result scenario_run(const struct scenario *s, const struct play_options *o)
+{
+	const struct world_options like = { .seed = o->seed, .nodes = s->nodes, .verbose = o->verbose, .cut_one_in = o->cut_one_in,
+					    .slow_signer = o->slow_signer, .memo = o->memo, .static_remotekey = o->static_remotekey };
+	struct play p = { 0 };
+
+	play_begin(&p, o, &like);
+	s->run(&p);
+	return play_end(&p);
+}

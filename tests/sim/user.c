@@ -1,0 +1,231 @@
+/* Users: what they want of their nodes, asked again after a crash until it is over. */
+#include <stdio.h>
+#include <string.h>
+
+#include "channel/view.h"
+#include "tests/sim/book.h"
+
+void user_open(struct book *b, const struct open_wish *o, uint64_t *call)
+{
+	struct command c = { .kind = COMMAND_FUND_CHANNEL };
+
+	c.u.fund_channel.peer = b->w->nodes[o->to].id;
+	c.u.fund_channel.host = "127.0.0.1";
+	c.u.fund_channel.port = 9735;
+	c.u.fund_channel.amount = o->amount;
+	c.u.fund_channel.push = o->push;
+	c.u.fund_channel.announce = o->announce;
+	world_command(b->w, o->from, &c, call);
+}
+
+void user_close(struct book *b, struct book_channel *c, int node, bool force, uint64_t *call)
+{
+	struct command cmd = { .kind = COMMAND_CLOSE };
+
+	c->closer = node;
+	c->close_life = b->w->nodes[node].life;
+	if (force)
+		c->force_wanted = true;
+	else
+		c->close_wanted = true;
+	cmd.u.close.channel.by_id = true;
+	cmd.u.close.channel.id = c->id;
+	cmd.u.close.force = force;
+	world_command(b->w, node, &cmd, call);
+}
+
+/* --- payments --- */
+
+struct wish *wish_new(struct book *b, enum wish_kind kind, int from, int to, struct amount_msat amount)
+{
+	struct wish *v;
+
+	if (b->wish_count == b->wish_capacity) {
+		b->wish_capacity = b->wish_capacity ? 2 * b->wish_capacity : 32;
+		b->wishes = mem_realloc(b->wishes, b->wish_capacity, sizeof(*b->wishes));
+	}
+	v = &b->wishes[b->wish_count];
+	memset(v, 0, sizeof(*v));
+	v->index = b->wish_count++;
+	v->kind = kind;
+	v->from = from;
+	v->to = to;
+	v->amount = amount;
+	return v;
+}
+
+static void order_invoice(struct book *b, struct wish *v)
+{
+	struct command c = { .kind = COMMAND_INVOICE };
+	char label[64];
+
+	snprintf(label, sizeof(label), "wish-%u-%llu", v->index, (unsigned long long)b->w->steps);
+	c.u.invoice.amount = v->amount;
+	c.u.invoice.label = label;
+	c.u.invoice.description = "a wish";
+	c.u.invoice.expiry_s = 86400 * 30;
+	v->asked_at = b->w->now_ms;
+	world_command(b->w, v->to, &c, &v->invoice_call);
+}
+
+static void order_pay(struct book *b, struct wish *v)
+{
+	struct command c = { .kind = COMMAND_PAY };
+
+	c.u.pay.bolt11 = v->bolt11;
+	c.u.pay.retry_for_s = 60;
+	v->asked_at = b->w->now_ms;
+	v->called = true;
+	world_command(b->w, v->from, &c, &v->pay_call);
+}
+
+static void order_keysend(struct book *b, struct wish *v)
+{
+	struct command c = { .kind = COMMAND_KEYSEND };
+
+	c.u.keysend.destination = b->w->nodes[v->to].id;
+	c.u.keysend.amount = v->amount;
+	v->asked_at = b->w->now_ms;
+	v->called = true;
+	world_command(b->w, v->from, &c, &v->pay_call);
+}
+
+void wish_price(struct book *b, struct wish *v)
+{
+	struct amount_msat amount = v->amount;
+	uint32_t cltv = b->w->nodes[v->to].config.cltv_final_blocks + 3;
+
+	for (uint32_t i = v->hop_count; i--;) {
+		const struct node_config *c = &b->w->nodes[v->hops[i].node].config;
+
+		/* What the node at the end of this hop keeps for the next one. */
+		if (i + 1 < v->hop_count) {
+			amount.v += c->forward_fee_base.v + amount.v * c->forward_fee_ppm / 1000000;
+			cltv += c->forward_cltv_delta;
+		}
+		v->hops[i].amount = amount;
+		v->hops[i].cltv = cltv;
+	}
+}
+
+/* How the node before a hop answers to its channel. */
+static struct scid hop_scid(const struct book *b, const struct wish *v, uint32_t hop)
+{
+	const struct book_channel *c = &b->channels[v->hops[hop].channel];
+	const struct channel *ch = book_view(b, c, hop ? v->hops[hop - 1].node : v->from);
+
+	if (!ch)
+		return (struct scid){ 0 };
+	if (!hop || channel_answers_to(ch, channel_record_of(ch)->scid))
+		return channel_record_of(ch)->scid;
+	return channel_record_of(ch)->alias_local;
+}
+
+static void order_route(struct book *b, struct wish *v)
+{
+	struct command c = { .kind = COMMAND_SENDPAY };
+	struct route_hop hops[BOOK_HOPS_MAX];
+
+	memset(hops, 0, sizeof(hops));
+	for (uint32_t i = 0; i < v->hop_count; i++) {
+		hops[i].node = b->w->nodes[v->hops[i].node].id;
+		hops[i].scid = hop_scid(b, v, i);
+		hops[i].amount = v->hops[i].amount;
+		hops[i].delay = v->hops[i].cltv;
+	}
+	c.u.sendpay.hops = hops;
+	c.u.sendpay.hop_count = v->hop_count;
+	c.u.sendpay.payment_hash = v->hash;
+	c.u.sendpay.has_secret = true;
+	c.u.sendpay.secret = v->secret;
+	c.u.sendpay.secret.v[0] ^= v->wrong_secret;
+	v->asked_at = b->w->now_ms;
+	v->called = true;
+	world_command(b->w, v->from, &c, &v->pay_call);
+}
+
+/* A keysend's hash is its node's own: without an answer its user can not know what became of it. */
+static void follow_keysend(struct book *b, struct wish *v)
+{
+	const struct sim_node *payer = &b->w->nodes[v->from];
+	const struct sim_reply *r;
+
+	if (!v->called) {
+		if (payer->alive)
+			order_keysend(b, v);
+		return;
+	}
+	r = world_reply(b->w, v->pay_call);
+	if (r) {
+		v->over = true;
+		v->paid = r->code == REPLY_OK;
+		v->hash = r->payment_hash;
+		if (v->paid && !b->w->nodes[v->to].config.accept_keysend)
+			world_fail(b->w, "a keysend was accepted by a node that accepts none");
+	} else if (payer->crashes) {
+		v->over = true;
+	}
+}
+
+static void follow_invoice(struct book *b, struct wish *v)
+{
+	const struct sim_reply *r = v->invoice_call ? world_reply(b->w, v->invoice_call) : NULL;
+
+	if (r && r->code == REPLY_OK) {
+		v->has_invoice = true;
+		v->hash = r->payment_hash;
+		v->secret = r->payment_secret;
+		snprintf(v->bolt11, sizeof(v->bolt11), "%s", r->text);
+	} else if (b->w->nodes[v->to].alive && (!v->invoice_call || b->w->now_ms > v->asked_at + 5000)) {
+		order_invoice(b, v);
+	}
+}
+
+static void follow_payment(struct book *b, struct wish *v)
+{
+	const struct sim_node *payer = &b->w->nodes[v->from];
+	const struct payment *made;
+
+	if (!payer->alive)
+		return;
+	made = send_by_hash(node_view_payments(payer->node), &v->hash);
+	if (made && made->r.state == PAYMENT_PENDING)
+		return;
+	if (made) {
+		v->over = true;
+		v->paid = made->r.state == PAYMENT_COMPLETE;
+		return;
+	}
+	/* Not begun, or the order died with the node before anything left it. */
+	if (!v->called || !world_reply(b->w, v->pay_call))
+		v->kind == WISH_ROUTE ? order_route(b, v) : order_pay(b, v);
+	else
+		v->over = true;
+}
+
+bool wish_follow(struct book *b, struct wish *v)
+{
+	if (v->over)
+		return true;
+	if (v->kind == WISH_KEYSEND)
+		follow_keysend(b, v);
+	else if (!v->has_invoice)
+		follow_invoice(b, v);
+	else
+		follow_payment(b, v);
+	return v->over;
+}
+
+uint32_t wishes_follow(struct book *b, bool one_by_one)
+{
+	uint32_t left = 0;
+
+	while (b->first_open < b->wish_count && b->wishes[b->first_open].over)
+		b->first_open++;
+	for (uint32_t i = b->first_open; i < b->wish_count; i++) {
+		left += !wish_follow(b, &b->wishes[i]);
+		if (left && one_by_one)
+			break;
+	}
+	return left;
+}

@@ -1,0 +1,314 @@
+#include "tests/sim/workload.h"
+
+#include <string.h>
+
+#include "channel/view.h"
+
+#define CHANNELS_MAX 12u   /* alive at once */
+#define AWAY_MAX_MS 20000u
+
+struct unrest {
+	struct play *p;
+	struct world *w;
+	struct book *b;
+	struct mood m;
+	bool over;
+};
+
+struct mood mood_of(uint64_t seed)
+{
+	struct mood m = { .nodes = 2 };
+	uint8_t raw[32] = { 0x6d };
+	struct drbg d;
+	uint8_t r[32];
+
+	store_be64(raw + 8, seed);
+	drbg_init(&d, raw);
+	drbg_fill(&d, r, sizeof(r));
+	m.nodes = 2 + r[0] % 4 + (r[0] > 230 ? 3 : 0);
+	m.shared_types = r[1] % 3 == 0;
+	m.slow_signer = r[2] % 3 == 0;
+	m.away_signer = m.slow_signer && r[3] % 2;
+	m.slow_disk = r[4] % 3 == 0;
+	m.bad_disk = r[5] % 3 == 0;
+	m.crashes = r[6] % 2;
+	m.cuts = r[7] % 2;
+	m.stalls = r[8] % 4 == 0;
+	m.fees = r[9] % 2;
+	m.reorgs = r[10] % 3 == 0;
+	m.force_closes = r[11] % 2;
+	m.restarts = r[12] % 2;
+	m.memo = r[13] % 3 != 0;
+	m.end_open = r[14] % 3 == 0;
+	m.action_ms = 100 + r[15] * 8;
+	m.block_ms = 4000 + r[16] * 40;
+	return m;
+}
+
+static bool one_in(struct unrest *u, uint64_t n)
+{
+	return world_random(u->w, n) == 0;
+}
+
+static int any_node(struct unrest *u)
+{
+	return (int)world_random(u->w, u->m.nodes);
+}
+
+static int another(struct unrest *u, int than)
+{
+	return (int)((uint64_t)(than + 1) + world_random(u->w, u->m.nodes - 1)) % (int)u->m.nodes;
+}
+
+/* --- what users want --- */
+
+static uint32_t live_channels(const struct unrest *u)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < u->b->channel_count; i++)
+		count += book_view(u->b, &u->b->channels[i], u->b->channels[i].end[0]) != NULL;
+	return count;
+}
+
+static void want_open(struct unrest *u)
+{
+	struct open_wish o = { .from = any_node(u), .amount = SAT(60000 + world_random(u->w, 2000000)), .announce = one_in(u, 2) };
+	uint64_t call;
+
+	o.to = another(u, o.from);
+	if (one_in(u, 2))
+		o.push = MSAT(world_random(u->w, o.amount.v * 1000 / 2));
+	if (live_channels(u) < CHANNELS_MAX && u->w->nodes[o.from].alive)
+		user_open(u->b, &o, &call);
+}
+
+static struct book_channel *any_channel(struct unrest *u)
+{
+	struct book_channel *c;
+
+	if (!u->b->channel_count)
+		return NULL;
+	c = &u->b->channels[world_random(u->w, u->b->channel_count)];
+	return c->end[0] >= 0 && c->end[1] >= 0 && book_usable(u->b, c) ? c : NULL;
+}
+
+static struct amount_msat any_amount(struct unrest *u)
+{
+	static const uint64_t at_most[] = { 1000, 400000, 2000000, 50000000, 300000000 };
+
+	return MSAT(1 + world_random(u->w, at_most[world_random(u->w, ARRAY_COUNT(at_most))]));
+}
+
+static void want_payment(struct unrest *u)
+{
+	struct book_channel *c = any_channel(u);
+	int from;
+
+	if (!c)
+		return;
+	from = (int)world_random(u->w, 2);
+	wish_new(u->b, one_in(u, 6) ? WISH_KEYSEND : WISH_PAY, c->end[from], c->end[1 - from], any_amount(u));
+}
+
+/* A usable channel of `node` to somebody who is not on the route yet. */
+static struct book_channel *step_on(struct unrest *u, int node, uint32_t visited, int *next)
+{
+	struct book_channel *found = NULL;
+	uint32_t seen = 0;
+
+	for (uint32_t i = 0; i < u->b->channel_count; i++) {
+		struct book_channel *c = &u->b->channels[i];
+		int other = c->end[0] == node ? c->end[1] : c->end[1] == node ? c->end[0] : -1;
+
+		if (other < 0 || visited >> other & 1 || !book_usable(u->b, c) || world_random(u->w, ++seen))
+			continue;
+		found = c;
+		*next = other;
+	}
+	return found;
+}
+
+static void want_route(struct unrest *u)
+{
+	struct book_hop hops[BOOK_HOPS_MAX] = { { 0 } };
+	uint32_t count = 0, most = 1 + (uint32_t)world_random(u->w, 4), visited;
+	int from = any_node(u), at = from;
+	struct wish *v;
+
+	visited = 1u << from;
+	while (count < most) {
+		const struct book_channel *c = step_on(u, at, visited, &at);
+
+		if (!c)
+			break;
+		hops[count].channel = c->index;
+		hops[count++].node = at;
+		visited |= 1u << at;
+	}
+	if (!count)
+		return;
+	v = wish_new(u->b, WISH_ROUTE, from, at, any_amount(u));
+	memcpy(v->hops, hops, sizeof(hops));
+	v->hop_count = count;
+	v->wrong_secret = one_in(u, 8);
+	wish_price(u->b, v);
+	if (one_in(u, 10)) /* too little for somebody on the way */
+		v->hops[0].amount.v -= v->hops[0].amount.v > 1;
+}
+
+static void want_close(struct unrest *u, bool force)
+{
+	struct book_channel *c = any_channel(u);
+	uint64_t call;
+
+	if (c)
+		user_close(u->b, c, c->end[world_random(u->w, 2)], force, &call);
+}
+
+static void act(struct unrest *u)
+{
+	uint64_t what = world_random(u->w, 100);
+
+	if (!live_channels(u) || what < 8)
+		want_open(u);
+	else if (what < 40)
+		want_payment(u);
+	else if (what < 80)
+		want_route(u);
+	else if (what < 83)
+		want_close(u, false);
+	else if (what < 85 && u->m.force_closes)
+		want_close(u, true);
+}
+
+static void users(void *context, struct world *w)
+{
+	struct unrest *u = context;
+
+	if (!u->over)
+		act(u);
+	wishes_follow(u->b, false);
+	world_at(w, 1 + world_random(w, 2 * u->m.action_ms), users, u);
+}
+
+/* --- what the chain does --- */
+
+static void reorganize(struct unrest *u)
+{
+	uint32_t depth = 1 + (uint32_t)world_random(u->w, 4);
+
+	if (sim_chain_height(u->w->chain) < SIM_FIRST_HEIGHT + 20)
+		return;
+	world_say(u->w, "the last %u blocks leave the chain", depth);
+	sim_chain_reorg(u->w->chain, depth);
+	for (uint32_t i = 0; i < depth; i++)
+		sim_chain_mine(u->w->chain, &(struct sim_mine){ .empty = one_in(u, 3) });
+}
+
+static void blocks(void *context, struct world *w)
+{
+	struct unrest *u = context;
+
+	if (!u->over && u->m.reorgs && one_in(u, 12))
+		reorganize(u);
+	sim_chain_mine(w->chain, &(struct sim_mine){ .empty = !u->over && one_in(u, 10) });
+	world_tell_chain(w);
+	world_at(w, u->m.block_ms / 4 + world_random(w, 3 * u->m.block_ms / 2), blocks, u);
+}
+
+static void fees(void *context, struct world *w)
+{
+	struct unrest *u = context;
+
+	if (u->over)
+		return;
+	world_fees(w, 253 + (uint32_t)world_random(w, one_in(u, 5) ? 20000 : 2000));
+	world_at(w, 1000 + world_random(w, 60000), fees, u);
+}
+
+/* --- what breaks --- */
+
+static void break_something(struct unrest *u)
+{
+	struct sim_node *n = &u->w->nodes[any_node(u)];
+
+	if (!n->alive)
+		return;
+	switch (world_random(u->w, 6)) {
+	case 0:
+		if (u->m.crashes)
+			world_crash(u->w, n->index);
+		return;
+	case 1:
+		if (u->m.crashes)
+			n->crash_after = 1 + world_random(u->w, 30);
+		return;
+	case 2:
+		if (u->m.bad_disk)
+			n->fault = one_in(u, 2) ? DISK_ERROR_BEFORE : DISK_ERROR_AFTER;
+		return;
+	case 3:
+		if (u->m.bad_disk && one_in(u, 3))
+			n->full_until = u->w->now_ms + world_random(u->w, AWAY_MAX_MS);
+		return;
+	case 4:
+		if (u->m.away_signer)
+			n->signer_away_until = u->w->now_ms + world_random(u->w, AWAY_MAX_MS);
+		return;
+	case 5:
+		if (u->m.cuts)
+			world_cut_node(u->w, n->index);
+		return;
+	}
+}
+
+static void faults(void *context, struct world *w)
+{
+	struct unrest *u = context;
+
+	if (u->over)
+		return;
+	break_something(u);
+	world_at(w, 200 + world_random(w, 8000), faults, u);
+}
+
+/* --- */
+
+struct unrest *unrest_new(struct play *p, const struct mood *m)
+{
+	struct unrest *u = NEW(struct unrest);
+
+	u->p = p;
+	u->w = p->w;
+	u->b = p->b;
+	u->m = *m;
+	for (uint32_t i = 0; i + 1 < m->nodes; i++)
+		world_connect(u->w, (int)i, (int)i + 1);
+	world_at(u->w, 500, users, u);
+	world_at(u->w, 1000, blocks, u);
+	world_at(u->w, 700, faults, u);
+	if (m->fees)
+		world_at(u->w, 900, fees, u);
+	return u;
+}
+
+void unrest_end(struct unrest *u)
+{
+	struct world *w = u->w;
+
+	u->over = true;
+	w->o.cut_one_in = w->o.stall_one_in = 0;
+	for (int i = 0; i < w->node_count; i++) {
+		struct sim_node *n = &w->nodes[i];
+
+		n->crash_after = 0;
+		n->full_until = n->signer_away_until = n->stay_down_until = 0;
+		n->fault = DISK_GOOD;
+	}
+}
+
+void unrest_free(struct unrest *u)
+{
+	mem_free(u);
+}

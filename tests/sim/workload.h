@@ -1,0 +1,25 @@
+/* Unrest: what users want, what the chain does and what breaks, all drawn from the seed. */
+#ifndef TESTS_SIM_WORKLOAD_H
+#define TESTS_SIM_WORKLOAD_H
+
+#include "tests/sim/play.h"
+
+/* What kind of run a seed is. */
+struct mood {
+	uint32_t nodes;
+	bool shared_types;       /* some nodes know static_remotekey alone */
+	bool slow_signer, away_signer, slow_disk, bad_disk, crashes, cuts, stalls, fees, reorgs, force_closes, restarts, memo;
+	bool end_open;           /* channels are left open at the end */
+	uint32_t action_ms, block_ms; /* means */
+};
+
+struct mood mood_of(uint64_t seed);
+
+struct unrest;
+
+struct unrest *unrest_new(struct play *p, const struct mood *m); /* sets the nodes up and begins */
+void unrest_free(struct unrest *u);
+/* From here on nobody wants anything new and nothing breaks; blocks go on. */
+void unrest_end(struct unrest *u);
+
+#endif
