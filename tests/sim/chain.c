@@ -118,10 +118,13 @@ static bool is_old_enough(const struct sim_chain *c, const struct tx *t, uint32_
 }
 
 /* Whether the transaction makes sense by itself (Bitcoin Core's CheckTransaction). */
-static const char *check_shape(const struct tx *t)
+const char *chain_check_shape(const struct entry *e)
 {
+	const struct tx *t = e->t.tx;
 	struct amount_sat sum = SAT(0);
 
+	if (e->coinbase)
+		return "coinbase";
 	if (!t->input_count)
 		return "bad-txns-vin-empty";
 	if (!t->output_count)
@@ -167,7 +170,7 @@ static const char *check_inputs(struct sim_chain *c, struct entry *e)
 
 const char *chain_check(struct sim_chain *c, struct entry *e)
 {
-	const char *why = e->coinbase ? "coinbase" : check_shape(e->t.tx);
+	const char *why = chain_check_shape(e);
 
 	if (why)
 		return why;

@@ -78,9 +78,11 @@ uint32_t chain_median_time(const struct sim_chain *c, uint32_t height);
 /* Its outputs are there, its inputs' outputs are spent by it, from here on. */
 void chain_enter(struct sim_chain *c, struct entry *e);
 void chain_leave(struct sim_chain *c, struct entry *e);
-/* NULL, or why consensus refuses e in the next block: its shape, inputs missing, spent or immature, amounts, locktime,
- * BIP 68; all but scripts.  Sets the fee.  Inputs that live in the mempool count as mined in that block.  What spends
- * an input of e as well is for the caller to see; `mined`: it must not be in the chain. */
+/* NULL, or what is wrong whatever the chain. */
+const char *chain_check_shape(const struct entry *e);
+/* NULL, or why consensus refuses e in the next block: its shape, inputs missing, spent or immature, amounts, lock time,
+ * BIP 68; all but scripts.  Sets the fee.  Inputs that live in the mempool count as mined in that block; who else in
+ * the mempool spends one is for the caller to see. */
 const char *chain_check(struct sim_chain *c, struct entry *e);
 /* The same of scripts, judged once. */
 const char *chain_check_scripts(struct sim_chain *c, struct entry *e, bool standard);

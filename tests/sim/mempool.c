@@ -317,8 +317,10 @@ static const char *set_conflicts_aside(struct sim_chain *c, struct attempt *a, c
 /* Everything about one transaction of the offer but what needs the sums of all, and its scripts. */
 static const char *enter(struct sim_chain *c, struct attempt *a, struct entry *e)
 {
-	const char *why = policy_check(e);
+	const char *why = chain_check_shape(e);
 
+	if (!why)
+		why = policy_check(e);
 	if (!why)
 		why = set_conflicts_aside(c, a, e);
 	if (!why)
