@@ -97,7 +97,7 @@ static void ask(struct exec *e)
 		const struct effect *f = *e->asked;
 
 		e->asked = &(*e->asked)->next;
-		if (f->kind == EFFECT_SIGN)
+		if (f->kind == EFFECT_SIGN && !e->ports.signer.remembers)
 			e->ports.signer.request(e->ports.signer.context, f->u.sign.request, answered, e, f->u.sign.id);
 		else if (f->kind == EFFECT_FUNDS)
 			e->ports.funds.request(e->ports.funds.context, f->u.funds.id, f->u.funds.request, e);
@@ -118,9 +118,12 @@ static void settle(struct exec *e)
 static void release(struct exec *e, struct batch *b)
 {
 	/* INV-E1, INV-E2: called by exec_committed alone, and then they are forgotten */
-	for (const struct effect *f = b->effects.head; f && !e->halted; f = f->next)
-		if (f->kind != EFFECT_PERSIST && f->kind != EFFECT_SIGN && f->kind != EFFECT_FUNDS)
+	for (const struct effect *f = b->effects.head; f && !e->halted; f = f->next) {
+		if (f->kind == EFFECT_SIGN && e->ports.signer.remembers)
+			e->ports.signer.request(e->ports.signer.context, f->u.sign.request, answered, e, f->u.sign.id);
+		else if (f->kind != EFFECT_PERSIST && f->kind != EFFECT_SIGN && f->kind != EFFECT_FUNDS)
 			e->ports.release.release(e->ports.release.context, f);
+	}
 	for (uint32_t i = 0; i < b->query_count && !e->halted; i++)
 		b->queries[i].release(b->queries[i].context);
 	if (!e->halted && e->ports.release.end)

@@ -5,6 +5,9 @@
  *	3 commit every PERSIST of the batch in one transaction
  *	4 only then release the other effects, in order
  *
+ * A signer that remembers across our crashes gets its questions in 4 instead of 2: what it is asked rests on what is
+ * stored.
+ *
  * While one batch is being committed the next one fills; it is closed when the
  * commit is done.  So at most two batches live, and effects leave in the order
  * of batches.  A commit that fails never reports: the process ends.

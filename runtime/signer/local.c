@@ -368,7 +368,7 @@ void local_signer_free(struct local_signer *l)
 
 struct signer_port local_signer_port(struct local_signer *l)
 {
-	return (struct signer_port){ l, local_request };
+	return (struct signer_port){ l, local_request, false };
 }
 
 struct pubkey local_signer_node_id(const struct local_signer *l)

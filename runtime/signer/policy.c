@@ -250,5 +250,5 @@ static void policy_request(void *context, const struct sign_request *request, si
 
 struct signer_port policy_signer_port(struct policy_signer *p)
 {
-	return (struct signer_port){ p, policy_request };
+	return (struct signer_port){ p, policy_request, false };
 }

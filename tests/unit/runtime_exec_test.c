@@ -194,11 +194,11 @@ static void end(void *context)
 	trace(context, ".", BYTES_NONE);
 }
 
-static void world_open(struct world *w)
+static void world_open_with(struct world *w, bool signer_remembers)
 {
 	struct exec_ports ports = {
 		.core = { w, step, flush, deadline, ahead },
-		.signer = { w, sign },
+		.signer = { w, sign, signer_remembers },
 		.funds = { w, fund, fund_block },
 		.commit = { w, commit },
 		.release = { w, release, end },
@@ -206,6 +206,11 @@ static void world_open(struct world *w)
 
 	memset(w, 0, sizeof(*w));
 	w->exec = exec_new(&ports);
+}
+
+static void world_open(struct world *w)
+{
+	world_open_with(w, false);
 }
 
 static void world_close(struct world *w, const char *expected)
@@ -327,6 +332,38 @@ TEST(answers_given_at_once_share_the_batch)
 	exec_run(w.exec, 5);
 	CHECK_EQ(w.flushes, 2); /* again after the answer to what the first flush asked */
 	world_close(&w, "sign signed:X fund funded:Y sign signed:F commit[A=1,w=coin] send:sig send:sig .");
+}
+
+/* It would refuse another commitment of the number that it signed, and a crash before the commit makes us ask for one. */
+TEST(a_signer_that_remembers_sees_only_what_is_stored)
+{
+	struct world w;
+
+	world_open_with(&w, true);
+	w.commit_later = true;
+	message(&w, "pA1");
+	message(&w, "s1");
+	message(&w, "gX");
+	exec_run(w.exec, 5);
+	trace(&w, "|", BYTES_NONE);
+	exec_committed(w.exec);
+	exec_run(w.exec, 5);
+	CHECK(exec_quiet(w.exec));
+	world_close(&w, "commit[A=1] | send:1 sign signed:X . send:sig .");
+}
+
+TEST(a_crash_before_the_commit_keeps_questions_from_a_signer_that_remembers)
+{
+	struct world w;
+
+	world_open_with(&w, true);
+	w.commit_later = true;
+	message(&w, "pA1");
+	message(&w, "gX");
+	exec_run(w.exec, 5);
+	exec_halt(w.exec);
+	exec_committed(w.exec);
+	world_close(&w, "commit[A=1]");
 }
 
 TEST(an_answer_given_later_does_not_hold_up_the_batch)
