@@ -174,6 +174,57 @@ static bool load_one(void *context, enum record_kind kind, struct bytes key, str
 	return node_load_record(n->node, kind, key, value);
 }
 
+static void open_policy(struct sim_node *n)
+{
+	struct policy_limits limits;
+
+	policy_limits_default(&limits);
+	limits.our_delay_max = 2016;
+	limits.memo = n->memo;
+	n->policy = policy_signer_new(local_signer_port(n->signer), &limits);
+}
+
+/* One that answers late is a process of its own: its policy remembers across our lives.  The bundled one dies with us. */
+static void open_signer(struct sim_node *n, const uint8_t fresh[32])
+{
+	n->signer = local_signer_new(n->config.network, BYTES_OF(n->seed), fresh);
+	n->id = local_signer_node_id(n->signer);
+	n->config.node_id = n->id;
+	if (!n->world->o.slow_signer)
+		return;
+	open_policy(n);
+	n->slow = delayed_signer_new(n->without_policy ? local_signer_port(n->signer) : policy_signer_port(n->policy), 3, fresh);
+}
+
+static void close_policy(struct sim_node *n)
+{
+	if (!n->policy)
+		return;
+	n->refusals += policy_signer_refusals(n->policy);
+	policy_signer_free(n->policy);
+	n->policy = NULL;
+}
+
+static struct signer_port signer_of(struct sim_node *n)
+{
+	struct signer_port port;
+
+	if (n->slow) {
+		port = delayed_signer_port(n->slow);
+		port.remembers = true;
+		return port;
+	}
+	if (n->without_policy)
+		return local_signer_port(n->signer);
+	open_policy(n);
+	return policy_signer_port(n->policy);
+}
+
+uint64_t sim_refusals(const struct sim_node *n)
+{
+	return n->refusals + (n->policy ? policy_signer_refusals(n->policy) : 0);
+}
+
 static void end_life(struct sim_node *n)
 {
 	if (!n->node)
@@ -188,36 +239,14 @@ static void end_life(struct sim_node *n)
 	n->store->close(n->store);
 	if (n->slow)
 		delayed_signer_drop(n->slow);
+	else
+		close_policy(n);
 	n->signer_due = false;
 	n->exec = NULL;
 	n->node = NULL;
 	n->funds = NULL;
 	n->writing = NULL;
 	n->alive = false;
-}
-
-static void open_signer(struct sim_node *n, const uint8_t fresh[32])
-{
-	struct policy_limits limits;
-
-	/* The policy remembers across lives: what was signed is signed. */
-	policy_limits_default(&limits);
-	limits.our_delay_max = 2016;
-	limits.memo = n->memo;
-	n->signer = local_signer_new(n->config.network, BYTES_OF(n->seed), fresh);
-	n->policy = policy_signer_new(local_signer_port(n->signer), &limits);
-	if (n->world->o.slow_signer)
-		n->slow = delayed_signer_new(n->without_policy ? local_signer_port(n->signer) : policy_signer_port(n->policy), 3,
-					     fresh);
-	n->id = local_signer_node_id(n->signer);
-	n->config.node_id = n->id;
-}
-
-static struct signer_port signer_of(struct sim_node *n)
-{
-	if (n->slow)
-		return delayed_signer_port(n->slow);
-	return n->without_policy ? local_signer_port(n->signer) : policy_signer_port(n->policy);
 }
 
 static void open_life(struct sim_node *n, const uint8_t fresh[32])
@@ -359,7 +388,7 @@ void sim_free(struct sim_node *n)
 	end_life(n);
 	if (n->slow)
 		delayed_signer_free(n->slow);
-	policy_signer_free(n->policy);
+	close_policy(n);
 	memo_free(n->memo);
 	local_signer_free(n->signer);
 	memory_disk_free(n->disk);

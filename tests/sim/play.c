@@ -81,6 +81,18 @@ bool play_all_alive(const struct play *p)
 	return true;
 }
 
+bool play_followed(const struct play *p)
+{
+	for (int i = 0; i < p->w->node_count; i++) {
+		const struct sim_node *n = &p->w->nodes[i];
+
+		if (!n->raw && (!n->alive || n->block_batch || n->follow.height != sim_chain_height(p->w->chain) ||
+				!exec_quiet(n->exec)))
+			return false;
+	}
+	return true;
+}
+
 void play_mine(struct play *p, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
@@ -194,7 +206,7 @@ void play_rest(struct play *p)
 void play_check_policy(struct play *p)
 {
 	for (int i = 0; i < p->w->node_count; i++)
-		if (!p->w->nodes[i].adversary && policy_signer_refusals(p->w->nodes[i].policy))
+		if (!p->w->nodes[i].adversary && sim_refusals(&p->w->nodes[i]))
 			world_fail(p->w, "the policy had to refuse a signature of node%d", i);
 }
 
@@ -206,7 +218,7 @@ static bool all_closing(struct play *p)
 
 	if (!play_all_alive(p))
 		return false;
-	if (sim_chain_mempool(p->w->chain))
+	if (sim_chain_mempool(p->w->chain) && play_followed(p))
 		play_mine(p, 1);
 	for (uint32_t i = 0; i < p->b->channel_count; i++) {
 		struct book_channel *c = &p->b->channels[i];
@@ -244,6 +256,24 @@ static const struct channel *unburied(const struct play *p, int *node)
 	return NULL;
 }
 
+static noreturn void say_unburied(struct play *p, const struct channel *ch, int node)
+{
+	const struct onchain *o = node_view_onchain(p->w->nodes[node].node, ch);
+	struct buf text = BUF_EMPTY;
+	uint32_t count = 0;
+	const struct onchain_output *v = o ? onchain_outputs(o, &count) : NULL;
+
+	for (uint32_t i = 0; i < count; i++)
+		buf_printf(&text, "; output %u: %llu sat, kind %d, %s, expiry %u, spendable at %u, spent at %u", i,
+			   (unsigned long long)v[i].amount.v, v[i].what, v[i].ours ? "ours" : "not ours", v[i].cltv_expiry,
+			   v[i].spendable_height, v[i].spent_height);
+	buf_add_u8(&text, 0);
+	world_fail(p->w, "node%d's channel %02x%02x%02x%02x does not end: %s, height %u, %s at %u%s", node, channel_id_of(ch)->v[0],
+		   channel_id_of(ch)->v[1], channel_id_of(ch)->v[2], channel_id_of(ch)->v[3],
+		   channel_state_name(channel_state_of(ch)), sim_chain_height(p->w->chain),
+		   o ? onchain_spend_words(onchain_kind(o)) : "unspent", o ? onchain_height(o) : 0, (char *)text.data);
+}
+
 static bool buried(struct play *p)
 {
 	const struct channel *ch;
@@ -254,15 +284,10 @@ static bool buried(struct play *p)
 	ch = unburied(p, &node);
 	if (!ch)
 		return true;
-	if (world_random(p->w, 10) == 0)
+	if (play_followed(p))
 		play_mine(p, 5);
-	if (sim_chain_height(p->w->chain) > p->bury_height + BURY_BLOCKS_MAX) {
-		const struct onchain *o = node_view_onchain(p->w->nodes[node].node, ch);
-
-		world_fail(p->w, "node%d's channel %02x%02x%02x%02x does not end: %s, %s", node, channel_id_of(ch)->v[0],
-			   channel_id_of(ch)->v[1], channel_id_of(ch)->v[2], channel_id_of(ch)->v[3],
-			   channel_state_name(channel_state_of(ch)), o ? onchain_spend_words(onchain_kind(o)) : "unspent");
-	}
+	if (sim_chain_height(p->w->chain) > p->bury_height + BURY_BLOCKS_MAX)
+		say_unburied(p, ch, node);
 	return false;
 }
 

@@ -63,6 +63,8 @@ struct play_result play_end(struct play *p);
 void play_reach(struct play *p, const char *what, bool (*goal)(struct play *p));
 MUST_USE bool play_all_alive(const struct play *p);
 void play_mine(struct play *p, uint32_t count);
+/* Every node is at the tip of the chain, with all of it on its disk. */
+MUST_USE bool play_followed(const struct play *p);
 /* Opens a channel again and again until both ends can use one; mines for it. */
 void play_open(struct play *p, const struct open_wish *o);
 /* All wishes are over. */

@@ -298,6 +298,7 @@ void unrest_end(struct unrest *u)
 	struct world *w = u->w;
 
 	u->over = true;
+	world_fees(w, FEERATE_FLOOR_PER_KW); /* so that what is small is still worth a transaction */
 	w->o.cut_one_in = w->o.stall_one_in = 0;
 	for (int i = 0; i < w->node_count; i++) {
 		struct sim_node *n = &w->nodes[i];

@@ -99,7 +99,7 @@ struct sim_node {
 	uint64_t crash_after;         /* effects; 0: never */
 
 	uint64_t effects, events, commits, commit_bytes; /* in all lives */
-	uint64_t crashes;
+	uint64_t crashes, refusals;
 };
 
 /* A reply, kept for whoever asked. */
@@ -179,6 +179,8 @@ void sim_settle(struct sim_node *n);
 void sim_give(struct sim_node *n, struct event *e);
 void sim_signer_turn(struct sim_node *n);
 void sim_free(struct sim_node *n);
+/* What the signer's policy had to refuse, in all lives. */
+uint64_t sim_refusals(const struct sim_node *n);
 
 /* disk.c */
 struct commit_port sim_commit_port(struct sim_node *n);
