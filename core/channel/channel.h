@@ -157,7 +157,7 @@ void channel_funding_confirmed(struct channel *ch, struct step *s, struct channe
 			       uint32_t tx_index, const struct tx_output *output);
 /* That block left the best chain. */
 void channel_funding_unconfirmed(struct channel *ch, struct step *s, struct channel_notes *notes);
-/* The step's height is new: depths and deadlines. */
+/* The step's height is new: depths.  HTLCs whose time is over are the owner's to judge. */
 void channel_block(struct channel *ch, struct step *s, struct channel_notes *notes);
 /* The funding output is spent (FUNDING_SPEND_SEEN); from now on onchain/ decides.  Undone by a reorganization
  * with spent = false: what was failed or closed before is so again. */

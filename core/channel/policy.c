@@ -34,8 +34,6 @@ void channel_policy_default(struct channel_policy *p, const struct block_hash *c
 		.dust_exposure_max = MSAT(50000000),
 		.anchor_feerate_max = FEERATE(2500),
 		.feerate_headroom_percent = 120,
-		.expiry_grace_blocks = 2,
-		.fulfill_deadline_blocks = 18,
 		.closing_timeout_ms = 120000,
 		.opening_timeout_ms = 120000,
 	};

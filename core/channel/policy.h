@@ -45,9 +45,6 @@ struct channel_policy {
 	struct feerate anchor_feerate_max;      /* a commitment with anchors needs no more than to enter mempools */
 	uint32_t feerate_headroom_percent;      /* without anchors: our commitments pay so much of the urgent rate */
 
-	uint32_t expiry_grace_blocks;        /* G: after an offered HTLC's expiry, before we go on chain */
-	uint32_t fulfill_deadline_blocks;    /* 2R+G+S: before the expiry of an HTLC we fulfilled */
-
 	struct memo *memo;                   /* borrowed; NULL: everything is computed anew */
 
 	uint64_t closing_timeout_ms;         /* without an answer to closing_signed */

@@ -151,42 +151,14 @@ void channel_funding_unconfirmed(struct channel *ch, struct step *s, struct chan
 	channel_finish(ch, s);
 }
 
-/* B2.cltv_expiry_delta.1, B2.cltv_expiry_delta.2: G blocks after the expiry.  B2.cltv_expiry_delta.5: 2R+G+S before. */
-static bool past_deadline(const struct channel *ch, const struct channel_htlc *h, uint32_t height)
-{
-	if (!htlc_state_live(h->state))
-		return false;
-	if (h->owner == SIDE_LOCAL)
-		return height > h->cltv_expiry + ch->policy->expiry_grace_blocks;
-	return h->resolution == HTLC_FULFILLED && height + ch->policy->fulfill_deadline_blocks >= h->cltv_expiry;
-}
-
-static const struct channel_htlc *first_past_deadline(const struct channel *ch, uint32_t height)
-{
-	for (int i = 0; i < HTLC_STATES; i++)
-		for (const struct channel_htlc *h = ch->lists[i].head; h; h = h->next)
-			if (past_deadline(ch, h, height))
-				return h;
-	return NULL;
-}
-
 void channel_block(struct channel *ch, struct step *s, struct channel_notes *notes)
 {
-	const struct channel_htlc *late;
-
 	if (ch->dead || ch->r.state == OPENINGD || ch->r.state >= AWAITING_UNILATERAL)
 		return;
 	/* B2.channel_ready.11 */
 	if (ready_nothing_at_stake(ch) && ch->r.funding_height == 0 && s->height >= ch->r.first_height + FUNDING_TIMEOUT_BLOCKS) {
 		channel_abandon(ch, s, notes, "the funding transaction did not confirm in 2016 blocks");
 		return;
-	}
-	late = first_past_deadline(ch, s->height);
-	if (late) {
-		/* B2.cltv_expiry_delta.3, .4 (offered), .7, .8 (fulfilled) */
-		channel_fail_for(ch, s, notes, late->owner == SIDE_LOCAL ? CLOSE_HTLC_EXPIRED : CLOSE_HTLC_UNCLAIMED, late,
-			  arena_printf(&s->out->arena, "HTLC %llu with expiry %u is not resolved at height %u",
-				       (unsigned long long)late->id, late->cltv_expiry, s->height));
 	}
 	ready_try(ch, s, notes);
 	channel_finish(ch, s);

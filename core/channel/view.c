@@ -154,6 +154,17 @@ const struct channel_htlc *channel_htlc_get(const struct channel *ch, enum side 
 	return htlc_find(ch, owner, id);
 }
 
+bool channel_htlc_has_output(const struct channel *ch, const struct channel_htlc *h)
+{
+	static const enum htlc_view published[] = { VIEW_LOCAL, VIEW_REMOTE };
+
+	for (size_t i = 0; i < ARRAY_COUNT(published); i++)
+		if (htlc_state_in(h->state, published[i]) && !(h->trimmed >> published[i] & 1))
+			return true;
+	/* The one before theirs, while it is not revoked. */
+	return ch->r.remote_number > ch->r.remote_revoked && htlc_state_in_remote_previous(h->state) && h->remote_untrimmed;
+}
+
 const struct commit_sigs *channel_commit_sigs(const struct channel *ch)
 {
 	return &ch->sigs;

@@ -46,6 +46,9 @@ const struct channel_htlc *channel_htlc_next(const struct channel *ch, const str
 uint32_t channel_htlc_count(const struct channel *ch);
 const struct channel_htlc *channel_htlc_get(const struct channel *ch, enum side owner, uint64_t id);
 
+/* Whether it has an output in a commitment that somebody may publish without being punished: else it is dust. */
+MUST_USE bool channel_htlc_has_output(const struct channel *ch, const struct channel_htlc *h);
+
 /* For onchain/: the peer's signatures of our latest commitment, and the secrets it revealed. */
 const struct commit_sigs *channel_commit_sigs(const struct channel *ch);
 const struct shachain *channel_secrets(const struct channel *ch);

@@ -353,7 +353,7 @@ static void channel_spent(struct node *n, struct step *s, struct node_channel *c
 	begin_onchain(n, s, c, &claims, t, height);
 	node_closing_seen(n, s, c, t);
 	keep_cause(s, c);
-	node_htlcs_stranded(n, c);
+	node_htlcs_stranded(n, s, c);
 	channel_notes_init(&notes);
 	channel_set_onchain(c->channel, s, &notes, ONCHAIN);
 	node_route(n, s, &notes);
@@ -450,6 +450,7 @@ void node_on_block(struct node *n, struct step *s, const struct event *e)
 	for (uint32_t i = 0; i < e->u.block.tx_count; i++)
 		take_tx(n, s, &e->u.block.txs[i], n->height);
 	each_channel_block(n, s, n->height);
+	node_deadlines_block(n, s);
 	outbox_block(n, s, n->height);
 	notify_block(s, n->height);
 }

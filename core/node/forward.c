@@ -128,6 +128,9 @@ static void forward(struct node *n, struct step *s, const struct node_onion *o)
 	enum offer_result result;
 	struct failure why;
 
+	/* On chain nothing is forwarded, and nothing can be failed. */
+	if (channel_state_of(node_channel_by_key(n, o->channel_key)->channel) >= AWAITING_UNILATERAL)
+		return;
 	if (o->refuse || o->closing) {
 		/* B2.max_dust_htlc_exposure_msat.2, B2.max_dust_htlc_exposure_msat.4, B2.shutdown.7 */
 		why = failure_plain(FAIL_TEMPORARY_NODE_FAILURE);
@@ -194,13 +197,9 @@ static void gone(struct node *n, struct step *s, struct forward *w, const struct
 /* B2.forwarding_htlcs.5, INV-W4: whatever has become of the incoming channel meanwhile. */
 static void fulfilled(struct node *n, struct step *s, struct forward *w, const struct preimage *preimage)
 {
-	struct node_channel *c = node_channel_by_key(n, w->in.channel_key);
-
-	if (!c || c->dead || !channel_fulfill(c->channel, s, w->in.id, preimage))
+	if (!node_htlc_fulfil(n, s, w->in.channel_key, w->in.id, preimage))
 		log_write(s->log, LOG_ERROR, "forward", "an HTLC was paid downstream and is gone upstream: %llu msat are lost",
 			  (unsigned long long)w->out.amount.v);
-	if (c)
-		node_touch(n, c);
 	forward_over(&n->forwards, w);
 }
 
@@ -241,6 +240,33 @@ bool node_forward_onchain(struct node *n, struct step *s, const struct node_chan
 	else
 		gone(n, s, w, &end);
 	return true;
+}
+
+void node_forward_give_up(struct node *n, struct step *s, const struct node_channel *c, uint64_t htlc_id)
+{
+	const struct forward_end end = { .kind = FORWARD_END_LOCAL, .code = FAIL_TEMPORARY_CHANNEL_FAILURE };
+	struct forward *w = forward_by_out(&n->forwards, channel_key(c->channel), htlc_id);
+
+	if (!w)
+		return;
+	log_write(s->log, LOG_WARN, "forward", "failed upstream: cause=%s htlc=out:%llu expiry=%u amount_msat=%llu",
+		  close_cause_name(CLOSE_DUST_EXPIRED), (unsigned long long)htlc_id, w->out.cltv_expiry,
+		  (unsigned long long)w->out.amount.v);
+	gone(n, s, w, &end);
+}
+
+void node_forwards_expire(struct node *n, struct step *s)
+{
+	uint32_t at = 0;
+	struct forward *w;
+
+	while ((w = forward_next(&n->forwards, &at))) {
+		if (w->state != FORWARD_FAILED || !node_deadline_passed(s, w->in.cltv_expiry))
+			continue;
+		/* Better a failure that says less than a channel that closes for want of one. */
+		w->mute = true;
+		fail_upstream(n, s, w);
+	}
 }
 
 /* --- onions that are open, and the start --- */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "node/deadlines.h"
 #include "node/state.h"
 
 #define COUNTERS_VERSION 1
@@ -55,11 +56,10 @@ void node_config_default(struct node_config *c, const struct network *network)
 	c->funding_min = SAT(10000);
 	c->htlc_min = MSAT(0);
 	c->dust_exposure_max = MSAT(50000000);
-	c->cltv_final_blocks = 18;
+	c->cltv_final_blocks = DEADLINE_FINAL_BLOCKS;
 	c->forward_fee_base = MSAT(1);
 	c->forward_fee_ppm = 10;
-	/* BOLT 2 "cltv_expiry_delta Selection": 3R + 2G + 2S */
-	c->forward_cltv_delta = 34;
+	c->forward_cltv_delta = DEADLINE_CLTV_DELTA;
 	c->forward_expiry_min_blocks = 6;
 	c->anchor_reserve = SAT(25000);
 	c->ping_interval_ms = 60000;
@@ -112,7 +112,8 @@ static void fill_payments(struct node *n)
 	const struct receive_config receive = {
 		.accept_keysend = n->config->accept_keysend,
 		.invoices_max = n->config->invoices_max,
-		.keysend_cltv_blocks = n->config->cltv_final_blocks,
+		.keysend_cltv_blocks = DEADLINE_TAKE_BLOCKS,
+		.take_blocks_min = DEADLINE_TAKE_BLOCKS,
 	};
 	const struct send_config send = { .self = n->config->node_id, .pending_max = n->config->payments_pending_max };
 	uint8_t seed[32];

@@ -1,5 +1,6 @@
 /* Orders of users about payments: invoices are drafted, signed and stored;
  * payments are read from their invoices and handed to their machine. */
+#include "node/deadlines.h"
 #include "node/state.h"
 
 #include <string.h>
@@ -67,6 +68,9 @@ static struct node_invoice *invoice_make(struct node *n, struct step *s, uint64_
 	i->any_amount = cmd->u.invoice.any_amount;
 	i->amount = cmd->u.invoice.amount;
 	i->min_final_cltv = cmd->u.invoice.min_final_cltv ? cmd->u.invoice.min_final_cltv : n->config->cltv_final_blocks;
+	/* B2.cltv_expiry_delta.6: what leaves us less would be refused. */
+	if (i->min_final_cltv < DEADLINE_TAKE_BLOCKS)
+		i->min_final_cltv = DEADLINE_TAKE_BLOCKS;
 	i->expires_at_s = s->now_ms / 1000 + cmd->u.invoice.expiry_s;
 	i->label = arena_string(&i->memory, cmd->u.invoice.label);
 	i->description = arena_string(&i->memory, cmd->u.invoice.description);

@@ -68,7 +68,7 @@ void node_fail_sealed(struct node *n, struct step *s, const struct node_onion *o
 	struct buf reason = BUF_EMPTY;
 
 	failure_seal(&reason, &o->opening.shared_secret, why);
-	if (c && !c->dead) {
+	if (c && !c->dead && channel_state_of(c->channel) < AWAITING_UNILATERAL) {
 		if (!channel_fail_htlc(c->channel, s, o->htlc_id, buf_view(&reason)))
 			log_write(s->log, LOG_DEBUG, "payment", "an HTLC to be failed is gone already");
 		node_touch(n, c);
@@ -81,22 +81,34 @@ static void fail_malformed(struct node *n, struct step *s, struct node_onion *o)
 	struct node_channel *c = node_channel_by_key(n, o->channel_key);
 	const struct failure *why = &o->opening.why;
 
-	if (!c || c->dead)
+	if (!c || c->dead || channel_state_of(c->channel) >= AWAITING_UNILATERAL)
 		return;
 	if (!channel_fail_malformed(c->channel, s, o->htlc_id, why->code, &why->u.onion.sha256_of_onion))
 		log_write(s->log, LOG_DEBUG, "payment", "an HTLC to be failed is gone already");
 	node_touch(n, c);
 }
 
+bool node_htlc_fulfil(struct node *n, struct step *s, uint64_t channel_key, uint64_t htlc_id, const struct preimage *preimage)
+{
+	struct node_channel *c = node_channel_by_key(n, channel_key);
+	struct onchain_notes claims;
+
+	if (!c || c->dead || !channel_fulfill(c->channel, s, htlc_id, preimage))
+		return false;
+	node_touch(n, c);
+	if (!c->onchain)
+		return true;
+	onchain_notes_init(&claims);
+	onchain_preimage(c->onchain, s, &claims, htlc_id, preimage);
+	node_route_onchain(n, s, c, &claims);
+	return true;
+}
+
 static void fulfil(struct node *n, struct step *s, struct node_onion *o, const struct preimage *preimage)
 {
-	struct node_channel *c = node_channel_by_key(n, o->channel_key);
-
 	/* Its set was judged in this very step, from HTLCs that the channels hold: it must be there. */
-	if (!c || c->dead || !channel_fulfill(c->channel, s, o->htlc_id, preimage))
+	if (!node_htlc_fulfil(n, s, o->channel_key, o->htlc_id, preimage))
 		log_write(s->log, LOG_WARN, "payment", "an HTLC to be fulfilled is gone already");
-	if (c)
-		node_touch(n, c);
 }
 
 static void act(struct node *n, struct step *s, const struct receive_verdicts *verdicts)
@@ -192,7 +204,10 @@ void node_htlc_in(struct node *n, struct step *s, struct node_channel *c, const 
 {
 	struct node_onion *o;
 
-	if (onion_get(n, channel_key(c->channel), note->htlc_id) || channel_state_of(c->channel) >= AWAITING_UNILATERAL)
+	if (onion_get(n, channel_key(c->channel), note->htlc_id))
+		return;
+	/* After a restart: it may be a part of a set that others are still to make whole. */
+	if (channel_state_of(c->channel) >= AWAITING_UNILATERAL && !node_htlc_claimable(n, s, c, note->htlc_id))
 		return;
 	o = NEW(struct node_onion);
 	o->channel_key = channel_key(c->channel);
@@ -284,20 +299,42 @@ void node_htlc_out_done(struct node *n, struct step *s, const struct channel_not
 		log_write(s->log, LOG_ERROR, "payment", "a channel took a preimage that is none");
 }
 
-/* The channel ends without its peer, and on chain this node claims no HTLC yet: a preimage must not leave for one,
- * so what is not decided yet is a part of no set any more.  The peer takes it back when it expires. */
-void node_htlcs_stranded(struct node *n, const struct node_channel *c)
+/* The channel ends without its peer.  What is not decided yet stays a part of its set as long as it could be claimed on
+ * chain: a preimage must not leave for one that cannot.  The peer takes the others back when they expire. */
+void node_htlcs_stranded(struct node *n, const struct step *s, const struct node_channel *c)
 {
 	uint32_t at = 0;
 	struct node_onion *o;
 
 	while ((o = table_next(&n->onions, &at))) {
-		if (o->channel_key != channel_key(c->channel))
+		if (o->channel_key != channel_key(c->channel) || node_htlc_claimable(n, s, c, o->htlc_id))
 			continue;
 		receive_htlc_gone(n->receive, o->channel_key, o->htlc_id);
 		onion_end(n, o);
 	}
 	node_forwards_stranded(n, c, false);
+}
+
+/* B2.forwarding_htlcs.3, B2.cltv_expiry_delta.6.  One that was forwarded before a restart and whose onion is being opened
+ * again has a forward, whose own deadline counts. */
+void node_onions_expire(struct node *n, struct step *s)
+{
+	uint32_t at = 0;
+	struct node_onion *o;
+
+	while ((o = table_next(&n->onions, &at))) {
+		struct failure why = failure_payment_details(o->amount, s->height);
+
+		if (!node_deadline_passed(s, o->cltv_expiry) || forward_by_in(&n->forwards, o->channel_key, o->htlc_id))
+			continue;
+		receive_htlc_gone(n->receive, o->channel_key, o->htlc_id);
+		if (o->opening.state == OPENING_ASK) {
+			unreadable(n, s, o);
+			continue;
+		}
+		node_fail_sealed(n, s, o, &why);
+		onion_end(n, o);
+	}
 }
 
 void node_htlc_onchain(struct node *n, struct step *s, struct node_channel *c, const struct onchain_note *note)

@@ -96,7 +96,7 @@ static void take_note(struct node *n, struct step *s, struct node_channel *c, co
 		return;
 	case CHANNEL_NOTE_FAILED:
 		log_write(s->log, LOG_WARN, "channel", "closing unilaterally: %s", note->text ? note->text : "");
-		node_htlcs_stranded(n, c);
+		node_htlcs_stranded(n, s, c);
 		return;
 	case CHANNEL_NOTE_BROADCAST:
 		node_closing_broadcast(n, s, c, note->tx, note->mutual);

@@ -242,14 +242,29 @@ void node_forwards_stranded(struct node *n, const struct node_channel *c, bool f
 MUST_USE bool node_forwards_rebuild(struct node *n);
 void node_forwards_check(const struct node *n);
 
+/* An outgoing HTLC is not worth the chain and its time is over: fails the one that it forwards, if there is one. */
+void node_forward_give_up(struct node *n, struct step *s, const struct node_channel *c, uint64_t htlc_id);
+/* Failures whose secret did not come in time. */
+void node_forwards_expire(struct node *n, struct step *s);
+
+/* deadlines.c */
+void node_deadlines_block(struct node *n, struct step *s);
+/* An incoming HTLC of that expiry cannot be fulfilled safely any more (B2.cltv_expiry_delta.5). */
+MUST_USE bool node_deadline_passed(const struct step *s, uint32_t cltv_expiry);
+MUST_USE bool node_htlc_claimable(const struct node *n, const struct step *s, const struct node_channel *c, uint64_t htlc_id);
+
 /* payments.c */
+/* Undecided incoming HTLCs that come too near to their expiry. */
+void node_onions_expire(struct node *n, struct step *s);
+/* Stores the preimage of an incoming HTLC and claims it, wherever its channel is.  False: it is gone. */
+MUST_USE bool node_htlc_fulfil(struct node *n, struct step *s, uint64_t channel_key, uint64_t htlc_id, const struct preimage *preimage);
 void node_fail_sealed(struct node *n, struct step *s, const struct node_onion *o, const struct failure *why);
 void node_payments_init(struct node *n, const uint8_t seed16[16]);
 void node_payments_free(struct node *n);
 void node_payments_synced(struct node *n, struct step *s);
 void node_payments_flush(struct node *n, struct step *s);
 void node_htlc_in(struct node *n, struct step *s, struct node_channel *c, const struct channel_note *note);
-void node_htlcs_stranded(struct node *n, const struct node_channel *c);
+void node_htlcs_stranded(struct node *n, const struct step *s, const struct node_channel *c);
 void node_htlc_onchain(struct node *n, struct step *s, struct node_channel *c, const struct onchain_note *note);
 void node_htlc_out_done(struct node *n, struct step *s, const struct channel_note *note);
 void node_onion_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a);

@@ -429,7 +429,8 @@ static void receive_keysend(struct receive *r, struct step *s, const struct rece
 
 	/* Without a secret there is no set (B4.basic_multi_part_payments.19): one HTLC must be the whole. */
 	if (!r->config.accept_keysend || !SAME(hash, h->payment_hash) || MSAT_LESS(p->amount, p->total) ||
-	    !expiry_is_far(s, h->cltv_expiry, r->config.keysend_cltv_blocks) || h->amount.v == 0) {
+	    !expiry_is_far(s, h->cltv_expiry, r->config.keysend_cltv_blocks) ||
+	    !expiry_is_far(s, h->cltv_expiry, r->config.take_blocks_min) || h->amount.v == 0) {
 		fail_one(s, h, out);
 		return;
 	}
@@ -459,7 +460,9 @@ void receive_htlc(struct receive *r, struct step *s, const struct receive_htlc *
 	}
 	/* B4.failure_messages.5: the first of BOLT 4's list that applies.  B4.failure_messages.33 */
 	if (!i || !pays(i, s->now_ms, p->has_secret ? &p->secret : NULL, p->total) ||
-	    !expiry_is_far(s, h->cltv_expiry, i->r.min_final_cltv)) {
+	    !expiry_is_far(s, h->cltv_expiry, i->r.min_final_cltv) ||
+	    /* B2.cltv_expiry_delta.6 */
+	    !expiry_is_far(s, h->cltv_expiry, r->config.take_blocks_min)) {
 		fail_one(s, h, out);
 		return;
 	}

@@ -42,6 +42,7 @@ struct received_invoice {
 struct receive_config {
 	bool accept_keysend;
 	uint32_t invoices_max;         /* unpaid and not expired */
+	uint32_t take_blocks_min;      /* before an HTLC's expiry, whatever its invoice says: with less it is not safe to fulfil */
 	uint32_t keysend_cltv_blocks;  /* min_final_cltv_expiry_delta of payments without invoice */
 };
 

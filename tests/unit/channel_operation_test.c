@@ -74,7 +74,7 @@ TEST(messages_cut_short)
 		{ MSG_REVOKE_AND_ACK, "malformed revoke_and_ack" },
 		{ MSG_START_BATCH, "malformed start_batch" },
 		{ MSG_CHANNEL_REESTABLISH, "malformed channel_reestablish" },
-		{ MSG_TX_ABORT, "tx_abort was not negotiated" },
+		{ MSG_TX_ABORT, "malformed tx_abort" },
 	};
 
 	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {

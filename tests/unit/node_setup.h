@@ -319,6 +319,16 @@ static inline struct bytes rig_sent(struct rig *r, uint16_t type)
 	return BYTES_NONE;
 }
 
+static inline bool rig_has_sent(const struct rig *r, uint64_t connection, uint16_t type)
+{
+	uint16_t t;
+
+	for (const struct rig_item *i = r->head; i; i = i->next)
+		if (i->kind == EFFECT_SEND && i->id == connection && msg_type(i->data, &t) && t == type)
+			return true;
+	return false;
+}
+
 static inline void rig_forget(struct rig *r)
 {
 	r->head = NULL;

@@ -270,6 +270,28 @@ TEST(the_amount_is_at_least_and_at_most_twice)
 	scene_release(s);
 }
 
+/* B2.cltv_expiry_delta.6: whatever the invoice asks for. */
+TEST(what_cannot_be_claimed_in_time_is_refused)
+{
+	struct receive_config c = config();
+	struct scene *s;
+	struct receive_htlc h = htlc(1, 0, 1000);
+	struct payload p = payload(1, 1000, 1000);
+
+	c.take_blocks_min = 20;
+	s = scene_of(&c);
+	(void)add(s, 1, "one", 1000);
+	h.cltv_expiry = p.cltv_expiry = HEIGHT + 19;
+	receive_htlc(s->receive, &s->step, &h, &p, &s->verdicts);
+	CHECK(!only_verdict(s)->fulfil);
+	CHECK_EQ(only_verdict(s)->why.code, FAIL_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS);
+	next_step(s);
+	h.cltv_expiry = p.cltv_expiry = HEIGHT + 20;
+	receive_htlc(s->receive, &s->step, &h, &p, &s->verdicts);
+	CHECK(only_verdict(s)->fulfil);
+	scene_release(s);
+}
+
 TEST(the_expiry_leaves_time)
 {
 	struct scene *s = scene();

@@ -298,7 +298,24 @@ TEST(a_payment_claimed_on_chain_is_complete)
 	(void)call;
 }
 
-TEST(an_htlc_of_a_failed_channel_is_not_accepted)
+/* A transaction of r that shows the preimage of an HTLC: its claim. */
+static bool claims_with(struct rig *r, const struct preimage *preimage)
+{
+	struct rig_item *i;
+
+	while ((i = rig_take(r, EFFECT_BROADCAST))) {
+		const struct tx *t = tx_parse(&r->kept, i->data);
+
+		for (uint32_t in = 0; in < t->input_count; in++)
+			for (uint32_t w = 0; w < t->inputs[in].witness_count; w++)
+				if (bytes_equal(t->inputs[in].witness[w], BYTES_OF(preimage->v)))
+					return true;
+	}
+	return false;
+}
+
+/* The preimage would be out, and the money on chain for the peer to take back. */
+TEST(an_htlc_of_a_failed_channel_is_not_accepted_too_late)
 {
 	struct sha256 hash;
 
@@ -306,26 +323,46 @@ TEST(an_htlc_of_a_failed_channel_is_not_accepted)
 	(void)hang(50000000, &hash);
 	CHECK_EQ(table_count(&b.node->onions), 1);
 	(void)force(&b, &a);
+	CHECK_EQ(table_count(&b.node->onions), 1);
+	rig_blocks(&b, 8); /* B2.cltv_expiry_delta.6 */
 	CHECK_EQ(table_count(&b.node->onions), 0);
 	rig_synced(&b);
-	/* The preimage would be out, and the money on chain for the peer to take back. */
 	CHECK_EQ(invoice_state_of(&b, &hash), INVOICE_UNPAID);
 	rig_restart(&b);
 	CHECK_EQ(invoice_state_of(&b, &hash), INVOICE_UNPAID);
 	CHECK_EQ(table_count(&b.node->onions), 0);
 }
 
-TEST(an_htlc_whose_channel_is_spent_meanwhile_is_not_accepted)
+TEST(an_htlc_of_dust_on_chain_is_not_accepted)
+{
+	struct sha256 hash;
+
+	two();
+	(void)hang(200000, &hash);
+	CHECK_EQ(table_count(&b.node->onions), 1);
+	(void)force(&b, &a);
+	CHECK_EQ(table_count(&b.node->onions), 0);
+	rig_synced(&b);
+	rig_restart(&b);
+	CHECK_EQ(invoice_state_of(&b, &hash), INVOICE_UNPAID);
+}
+
+TEST(an_htlc_whose_channel_is_spent_meanwhile_is_claimed)
 {
 	struct bytes commitment;
 	struct sha256 hash;
+	struct preimage preimage;
 
 	two();
 	(void)hang(50000000, &hash);
 	commitment = force(&a, &b);
 	rig_block(&b, &commitment, 1);
-	rig_synced(&b);
 	CHECK_EQ(invoice_state_of(&b, &hash), INVOICE_UNPAID);
+	rig_synced(&b);
+	CHECK_EQ(invoice_state_of(&b, &hash), INVOICE_PAID);
+	preimage = receive_by_hash(node_view_invoices(b.node), &hash)->r.preimage;
+	/* B5.htlc_output_handling_remote_commitment_r.1 */
+	CHECK(claims_with(&b, &preimage));
 	CHECK_EQ(table_count(&b.node->onions), 0);
 }
 
