@@ -40,10 +40,12 @@ class Net:
         self.until = self.watch.until
         self._bitcoind = None
 
-    def start_bitcoind(self, extra=(), program_path=None, password=True, name="bitcoind"):
+    def start_bitcoind(self, extra=(), program_path=None, password=True, name="bitcoind", endow=True):
+        """endow: with coins to spend; without, nothing but the genesis."""
         path = program_path or ask_script("get-bitcoind")
         daemon = Bitcoind(self.folder, path, self.watch, extra, name)
-        return daemon.start(password).endow()
+        daemon.start(password)
+        return daemon.endow() if endow else daemon
 
     @property
     def bitcoind(self):
