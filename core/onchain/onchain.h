@@ -45,7 +45,7 @@ enum onchain_spend {
 };
 
 enum onchain_note_kind {
-	ONCHAIN_NOTE_BROADCAST, /* tx: keep offering it */
+	ONCHAIN_NOTE_BROADCAST, /* tx: keep offering it, together with its parent if it has one that waits */
 	ONCHAIN_NOTE_WITHDRAW,  /* txid: stop offering it, it is replaced or has nothing to spend */
 	ONCHAIN_NOTE_HTLC_GONE, /* an outgoing HTLC will not be claimed by the peer any more: fail it upstream */
 	ONCHAIN_NOTE_PREIMAGE,  /* an outgoing HTLC was claimed on chain with this preimage */
@@ -56,6 +56,8 @@ struct onchain_note {
 	struct onchain_note *next;
 	enum onchain_note_kind kind;
 	struct bytes tx;
+	bool has_parent;
+	struct txid parent;
 	struct txid txid;
 	uint64_t htlc_id;
 	struct preimage preimage;
@@ -66,6 +68,8 @@ struct onchain_notes {
 };
 
 void onchain_notes_init(struct onchain_notes *notes);
+/* A new one at the end: for the machines of this room. */
+struct onchain_note *onchain_note(struct step *s, struct onchain_notes *notes, enum onchain_note_kind kind);
 
 /* What an output is.  Stored. */
 enum onchain_what {

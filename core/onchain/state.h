@@ -165,7 +165,6 @@ bool onchain_is_settled(const struct onchain *o, uint32_t output, uint32_t heigh
 bool onchain_may_be(const struct onchain *o, const struct offered *h, uint32_t output);
 
 /* claim.c: which outputs are claimed together, and when. */
-struct onchain_note *onchain_note(struct step *s, struct onchain_notes *notes, enum onchain_note_kind kind);
 bool way_is_stage(enum way_kind kind);
 /* Claims, or claims again for more, what the next block may hold. */
 void onchain_claim_due(struct onchain *o, struct step *s, struct onchain_notes *notes);
