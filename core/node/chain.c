@@ -7,197 +7,6 @@
 
 #define HEADERS_KEPT 144u
 
-/* --- the outbox: transactions that must confirm --- */
-
-static void outbox_persist(struct step *s, const struct outbox_entry *o)
-{
-	uint8_t key[8];
-	struct buf b = BUF_EMPTY;
-
-	store_be64(key, o->id);
-	buf_add_be32(&b, o->confirmed_height);
-	buf_add_bytes(&b, o->tx);
-	effect_persist(s->out, RECORD_OUTBOX, BYTES_OF(key), buf_view(&b));
-	buf_release(&b);
-}
-
-static void outbox_free(struct outbox_entry *o)
-{
-	mem_free((void *)o->tx.data);
-	mem_free(o);
-}
-
-static void outbox_offer(struct step *s, const struct outbox_entry *o, uint64_t call)
-{
-	effect_broadcast(s->out, step_ask(s, OWNER_CALL, call), &o->tx, 1);
-}
-
-static const struct outpoint *outbox_input(struct step *s, const struct outbox_entry *o)
-{
-	struct tx *t = tx_parse(&s->out->arena, o->tx);
-
-	ASSERT(t && t->input_count);
-	return &t->inputs[0].prev;
-}
-
-/* The spend of its first input is how we see it confirmed, or replaced. */
-static void outbox_watch(struct step *s, const struct outbox_entry *o)
-{
-	effect_watch_outpoint(s->out, outbox_input(s, o));
-}
-
-static void outbox_remove(struct step *s, struct outbox_entry **at)
-{
-	struct outbox_entry *o = *at;
-	uint8_t key[8];
-
-	store_be64(key, o->id);
-	effect_remove(s->out, RECORD_OUTBOX, BYTES_OF(key));
-	effect_unwatch_outpoint(s->out, outbox_input(s, o));
-	*at = o->next;
-	outbox_free(o);
-}
-
-static struct outbox_entry *outbox_insert(struct node *n, uint64_t id, const struct txid *txid, struct bytes tx)
-{
-	struct outbox_entry *o = NEW(struct outbox_entry), **end = &n->outbox;
-
-	o->id = id;
-	o->txid = *txid;
-	o->tx = BYTES(memcpy(mem_alloc(tx.size), tx.data, tx.size), tx.size);
-	while (*end)
-		end = &(*end)->next;
-	*end = o;
-	return o;
-}
-
-void node_outbox_add(struct node *n, struct step *s, const struct txid *txid, struct bytes tx, uint64_t call)
-{
-	struct outbox_entry *o;
-
-	for (o = n->outbox; o; o = o->next)
-		if (SAME(o->txid, *txid))
-			break;
-	if (!o) {
-		o = outbox_insert(n, ++n->next_outbox, txid, tx);
-		n->counters_changed = true;
-		outbox_persist(s, o);
-		outbox_watch(s, o);
-	}
-	outbox_offer(s, o, call);
-}
-
-void node_outbox_withdraw(struct node *n, struct step *s, const struct txid *txid)
-{
-	for (struct outbox_entry **at = &n->outbox; *at; at = &(*at)->next) {
-		if (!SAME((*at)->txid, *txid))
-			continue;
-		outbox_remove(s, at);
-		return;
-	}
-}
-
-bool node_outbox_load(struct node *n, struct bytes key, struct bytes value)
-{
-	struct arena a;
-	struct tx *t;
-	struct txid id;
-
-	if (key.size != 8 || value.size < 4)
-		return false;
-	arena_init(&a);
-	t = tx_parse(&a, BYTES(value.data + 4, value.size - 4));
-	if (t)
-		id = tx_id(t);
-	arena_release(&a);
-	if (!t)
-		return false;
-	outbox_insert(n, load_be64(key.data), &id, BYTES(value.data + 4, value.size - 4))->confirmed_height = load_be32(value.data);
-	if (load_be64(key.data) > n->next_outbox)
-		n->next_outbox = load_be64(key.data);
-	return true;
-}
-
-void node_outbox_start(struct node *n, struct step *s)
-{
-	for (struct outbox_entry *o = n->outbox; o; o = o->next) {
-		outbox_watch(s, o);
-		if (!o->confirmed_height)
-			outbox_offer(s, o, 0);
-	}
-}
-
-void node_on_broadcast(struct node *n, struct step *s, const struct event *e)
-{
-	enum owner_kind kind;
-	uint64_t call;
-
-	if (!step_take(s, e->u.broadcast.id, &kind, &call) || kind != OWNER_CALL)
-		return;
-	if (!e->u.broadcast.accepted)
-		log_write(s->log, LOG_INFO, "chain", "a transaction was not accepted (it is offered again at each block): %s",
-			  e->u.broadcast.reason);
-	if (call)
-		node_call_broadcast(n, s, call, e->u.broadcast.accepted, e->u.broadcast.reason);
-}
-
-/* Does t, which is not o, spend what o spends first? */
-static bool replaces(const struct outbox_entry *o, const struct tx *t, struct arena *a)
-{
-	const struct tx *mine = tx_parse(a, o->tx);
-
-	for (uint32_t i = 0; i < t->input_count; i++)
-		if (outpoint_equal(&t->inputs[i].prev, &mine->inputs[0].prev))
-			return true;
-	return false;
-}
-
-static void outbox_tx(struct node *n, struct step *s, const struct tx *t, const struct txid *id, uint32_t height)
-{
-	for (struct outbox_entry *o = n->outbox; o; o = o->next) {
-		if (o->confirmed_height || !(SAME(o->txid, *id) || replaces(o, t, &s->out->arena)))
-			continue;
-		/* Replaced or confirmed: either way it need not be offered unless this block goes. */
-		o->confirmed_height = height;
-		outbox_persist(s, o);
-	}
-}
-
-static void outbox_block(struct node *n, struct step *s, uint32_t height)
-{
-	struct outbox_entry **at = &n->outbox, *o;
-
-	while ((o = *at)) {
-		if (!o->confirmed_height && n->synced) /* INV-N4 */
-			outbox_offer(s, o, 0);
-		if (o->confirmed_height && height >= o->confirmed_height + OUTBOX_DEPTH_BLOCKS)
-			outbox_remove(s, at);
-		else
-			at = &o->next;
-	}
-}
-
-static void outbox_undone(struct node *n, struct step *s, uint32_t height)
-{
-	for (struct outbox_entry *o = n->outbox; o; o = o->next) {
-		if (o->confirmed_height != height)
-			continue;
-		o->confirmed_height = 0;
-		outbox_persist(s, o);
-		outbox_offer(s, o, 0);
-	}
-}
-
-void node_outbox_release(struct node *n)
-{
-	while (n->outbox) {
-		struct outbox_entry *next = n->outbox->next;
-
-		outbox_free(n->outbox);
-		n->outbox = next;
-	}
-}
-
 /* --- the tip --- */
 
 static void tip_persist(struct node *n, struct step *s)
@@ -237,8 +46,7 @@ static struct bytes close_script(const struct channel_record *r)
 	return channel_script_view(local->shutdown.size ? &local->shutdown : &local->upfront_shutdown);
 }
 
-/* When the incoming HTLC expires that an outgoing one forwards; 0: it is a payment of ours. */
-static uint32_t upstream_expiry(const struct node *n, const struct channel_htlc *h)
+uint32_t node_upstream_expiry(const struct node *n, const struct channel_htlc *h)
 {
 	const struct node_channel *c = h->cookie[0] ? node_channel_by_key(n, h->cookie[0]) : NULL;
 	const struct channel_htlc *in = c ? channel_htlc_get(c->channel, SIDE_REMOTE, h->cookie[1]) : NULL;
@@ -278,7 +86,7 @@ static void fill_htlcs(const struct node *n, struct step *s, const struct channe
 			in[facts->incoming_count++] = incoming(h);
 		else if (!h->has_preimage)
 			offered[facts->offered_count++] =
-				(struct onchain_htlc){ h->id, h->amount, h->payment_hash, upstream_expiry(n, h) };
+				(struct onchain_htlc){ h->id, h->amount, h->payment_hash, node_upstream_expiry(n, h) };
 	}
 	facts->offered = offered;
 	facts->incoming = in;
@@ -341,6 +149,7 @@ static void channel_spent(struct node *n, struct step *s, struct node_channel *c
 {
 	struct channel_notes notes;
 	struct onchain_notes claims;
+	struct txid id;
 
 	if (c->onchain || c->dead)
 		return;
@@ -349,6 +158,8 @@ static void channel_spent(struct node *n, struct step *s, struct node_channel *c
 	node_route(n, s, &notes);
 	if (c->dead)
 		return;
+	id = tx_id(t);
+	node_anchor_spent(n, s, c, &id);
 	onchain_notes_init(&claims);
 	begin_onchain(n, s, c, &claims, t, height);
 	node_closing_seen(n, s, c, t);
@@ -387,7 +198,7 @@ static void take_tx(struct node *n, struct step *s, const struct block_tx *b, ui
 	if (!t) /* The chain source checked it against the block. */
 		UNREACHABLE();
 	id = tx_id(t);
-	outbox_tx(n, s, t, &id, height);
+	node_outbox_tx(n, s, t, &id, height);
 	channel_outputs(n, s, b, t, &id, height);
 	for (uint32_t i = 0; i < t->input_count; i++) {
 		c = node_channel_by_funding(n, &t->inputs[i].prev);
@@ -451,7 +262,8 @@ void node_on_block(struct node *n, struct step *s, const struct event *e)
 		take_tx(n, s, &e->u.block.txs[i], n->height);
 	each_channel_block(n, s, n->height);
 	node_deadlines_block(n, s);
-	outbox_block(n, s, n->height);
+	node_anchors_advance(n, s);
+	node_outbox_block(n, s, n->height);
 	notify_block(s, n->height);
 }
 
@@ -489,7 +301,7 @@ void node_on_undone(struct node *n, struct step *s, const struct event *e)
 	n->tip = e->u.undone.previous;
 	s->height = n->height;
 	tip_persist(n, s);
-	outbox_undone(n, s, height);
+	node_outbox_undone(n, s, height);
 	while ((c = table_next(&n->channels, &at)))
 		if (!c->dead)
 			channel_undone(n, s, c, height);
@@ -504,9 +316,7 @@ void node_on_synced(struct node *n, struct step *s, const struct event *e)
 	if (!first || !n->synced)
 		return;
 	log_write(s->log, LOG_INFO, "chain", "following the chain at height %u", n->height);
-	for (struct outbox_entry *o = n->outbox; o; o = o->next)
-		if (!o->confirmed_height)
-			outbox_offer(s, o, 0);
+	node_outbox_offer(n, s);
 }
 
 /* --- records that are read when they are wanted --- */
@@ -544,4 +354,7 @@ void node_on_fees(struct node *n, struct step *s, const struct event *e)
 		if (!c->dead && r->opener == SIDE_LOCAL && wanted.per_kw && channel_set_feerate(c->channel, s, wanted))
 			node_touch(n, c);
 	}
+	/* A commitment that is on its way waits for no block to be paid for better. */
+	if (n->synced)
+		node_anchors_advance(n, s);
 }

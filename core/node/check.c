@@ -81,6 +81,8 @@ static void check_machines(const struct node *n)
 		channel_check(c->channel, true);
 		if (c->onchain)
 			onchain_check(c->onchain);
+		if (c->anchor)
+			anchor_check(c->anchor);
 	}
 	receive_check_invariants(n->receive);
 	send_check_invariants(n->send);

@@ -154,6 +154,7 @@ struct node *node_new(const struct node_config *config, const uint8_t seed32[32]
 static void free_channel(struct node_channel *c)
 {
 	onchain_free(c->onchain);
+	anchor_free(c->anchor);
 	channel_free(c->channel);
 	mem_free(c);
 }
@@ -362,6 +363,7 @@ bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, s
 	case RECORD_COMMIT_SIGS:
 	case RECORD_SHACHAIN:
 	case RECORD_ONCHAIN:
+	case RECORD_ANCHOR:
 		if (key.size < 8)
 			return false;
 		keep_part(n, kind, key, value);
@@ -399,6 +401,10 @@ static bool load_parts(struct node *n)
 		if (p->kind == RECORD_ONCHAIN) {
 			c->onchain = onchain_load(channel_record_of(c->channel), p->value);
 			if (!c->onchain)
+				return false;
+		} else if (p->kind == RECORD_ANCHOR) {
+			c->anchor = anchor_load(channel_record_of(c->channel), p->value);
+			if (!c->anchor)
 				return false;
 		} else if (!channel_load_part(c->channel, p->kind, p->key, p->value)) {
 			return false;
@@ -545,11 +551,12 @@ static void on_signed(struct node *n, struct step *s, const struct event *e)
 		return;
 	case OWNER_SWEEP:
 		c = node_channel_by_key(n, owner);
-		if (c && c->onchain) {
+		if (c && !c->dead) {
 			struct onchain_notes claims;
 
 			onchain_notes_init(&claims);
-			onchain_signed(c->onchain, s, &claims, e->u.signature.id, a);
+			if (!(c->anchor && anchor_signed(c->anchor, s, &claims, e->u.signature.id, a)) && c->onchain)
+				onchain_signed(c->onchain, s, &claims, e->u.signature.id, a);
 			node_route_onchain(n, s, c, &claims);
 		}
 		return;

@@ -100,6 +100,8 @@ static void take_note(struct node *n, struct step *s, struct node_channel *c, co
 		return;
 	case CHANNEL_NOTE_BROADCAST:
 		node_closing_broadcast(n, s, c, note->tx, note->mutual);
+		if (!note->mutual)
+			node_anchor_begin(n, s, c, note->tx);
 		return;
 	case CHANNEL_NOTE_HANG_UP:
 		node_hang_up(n, s, c->peer, note->text);
@@ -165,6 +167,7 @@ static void resolved(struct node *n, struct step *s, struct node_channel *c)
 	node_forwards_stranded(n, c, true);
 	channel_forget(c->channel, s);
 	effect_remove(s->out, RECORD_ONCHAIN, BYTES_OF(c->key));
+	node_anchor_end(n, s, c);
 	c->dead = true;
 	n->some_dead = true;
 	node_call_fail_id(n, s, c->fund_call, REPLY_FAILED, "the channel is closed");
@@ -189,10 +192,11 @@ void node_onchain_funded(struct node *n, struct step *s, uint64_t channel_key, u
 	struct node_channel *c = node_channel_by_key(n, channel_key);
 	struct onchain_notes claims;
 
-	if (!c || c->dead || !c->onchain)
+	if (!c || c->dead)
 		return;
 	onchain_notes_init(&claims);
-	if (onchain_funded(c->onchain, s, &claims, id, a))
+	if ((c->anchor && anchor_funded(c->anchor, s, &claims, id, a)) || !c->onchain ||
+	    onchain_funded(c->onchain, s, &claims, id, a))
 		;
 	else if (a->failed)
 		log_write(s->log, LOG_ERROR, "onchain", "the wallet gave no address to claim to: %s", a->reason);
@@ -209,7 +213,10 @@ void node_route_onchain(struct node *n, struct step *s, struct node_channel *c, 
 		switch (note->kind) {
 		case ONCHAIN_NOTE_BROADCAST:
 			id = tx_id(tx_parse(&s->out->arena, note->tx));
-			node_outbox_add(n, s, &id, note->tx, 0);
+			if (note->has_parent)
+				node_outbox_add_child(n, s, &id, note->tx, &note->parent);
+			else
+				node_outbox_add(n, s, &id, note->tx, 0);
 			break;
 		case ONCHAIN_NOTE_WITHDRAW:
 			node_outbox_withdraw(n, s, &note->txid);
@@ -307,6 +314,7 @@ static void bury_one(struct node *n, struct step *s, struct node_channel *c)
 	unlink_from_peer(c);
 	let_go(n, s, c->peer);
 	onchain_free(c->onchain);
+	anchor_free(c->anchor);
 	channel_free(c->channel);
 	mem_free(c);
 }

@@ -14,6 +14,7 @@
 #include "channel/channel.h"
 #include "channel/view.h"
 #include "node/node.h"
+#include "onchain/anchor.h"
 #include "onchain/onchain.h"
 #include "onion/opening.h"
 #include "payment/forward.h"
@@ -32,6 +33,7 @@ struct node_channel {
 	struct node_peer *peer;
 	struct node_channel *next; /* of the same peer */
 	struct onchain *onchain;   /* once the funding output is spent */
+	struct anchor *anchor;     /* once our commitment went out, if it has one */
 	uint64_t fund_call;        /* the fundchannel that waits, 0 = none */
 	uint64_t reservation;      /* of the wallet's coins for it, 0 = none */
 	bool signing_funding;
@@ -91,6 +93,8 @@ struct outbox_entry {
 	struct txid txid;
 	struct bytes tx;           /* owned */
 	uint32_t confirmed_height; /* of it or what replaced it; 0: not yet */
+	bool has_parent;           /* that it pays for */
+	struct txid parent;
 };
 
 /* An incoming HTLC that is not decided yet: its onion is being opened, or its set is not whole. */
@@ -278,14 +282,29 @@ void node_invoices_free(struct node *n);
 void node_invoice_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a);
 void node_payment_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
 
-/* chain.c */
+/* outbox.c */
 void node_outbox_add(struct node *n, struct step *s, const struct txid *txid, struct bytes tx, uint64_t call);
+void node_outbox_add_child(struct node *n, struct step *s, const struct txid *txid, struct bytes tx, const struct txid *parent);
 void node_outbox_withdraw(struct node *n, struct step *s, const struct txid *txid);
 MUST_USE bool node_outbox_load(struct node *n, struct bytes key, struct bytes value);
 void node_outbox_start(struct node *n, struct step *s);
 void node_outbox_release(struct node *n);
-MUST_USE bool node_tip_load(struct node *n, struct bytes key, struct bytes value);
+void node_outbox_offer(struct node *n, struct step *s);
+void node_outbox_tx(struct node *n, struct step *s, const struct tx *t, const struct txid *id, uint32_t height);
+void node_outbox_block(struct node *n, struct step *s, uint32_t height);
+void node_outbox_undone(struct node *n, struct step *s, uint32_t height);
 void node_on_broadcast(struct node *n, struct step *s, const struct event *e);
+
+/* anchors.c */
+void node_anchor_begin(struct node *n, struct step *s, struct node_channel *c, struct bytes commitment);
+void node_anchor_spent(struct node *n, struct step *s, struct node_channel *c, const struct txid *spend);
+void node_anchor_end(struct node *n, struct step *s, struct node_channel *c);
+void node_anchors_advance(struct node *n, struct step *s);
+
+/* chain.c */
+/* When the incoming HTLC expires that an outgoing one forwards; 0: it is a payment of ours. */
+uint32_t node_upstream_expiry(const struct node *n, const struct channel_htlc *h);
+MUST_USE bool node_tip_load(struct node *n, struct bytes key, struct bytes value);
 void node_on_block(struct node *n, struct step *s, const struct event *e);
 void node_on_undone(struct node *n, struct step *s, const struct event *e);
 void node_on_synced(struct node *n, struct step *s, const struct event *e);

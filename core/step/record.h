@@ -20,7 +20,8 @@ enum record_kind {
 	RECORD_OUTBOX = 14,      /* id (be64): a transaction to keep broadcasting */
 	RECORD_CLOSED = 15,      /* channel key id: a channel that is history */
 	RECORD_ONCHAIN = 16,     /* channel key id: a channel whose funding output is spent */
-	RECORD_KINDS = 17,
+	RECORD_ANCHOR = 17,      /* channel key id: who pays for our commitment */
+	RECORD_KINDS = 18,
 };
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "onchain/anchor.h"
 #include "onchain/bump.h"
 #include "onchain/onchain.h"
 #include "tests/script/interpreter.h"
@@ -55,6 +56,7 @@ struct bed {
 	} txs[BED_TXS_MAX];
 	uint32_t tx_count;
 	bool deaf;                 /* bed_sign answers nothing */
+	struct anchor *anchor;
 };
 
 static inline void bed_know(struct bed *b, const struct tx *t, uint32_t height)
@@ -202,6 +204,7 @@ static inline void bed_init(struct bed *b)
 static inline void bed_release(struct bed *b)
 {
 	onchain_free(b->o);
+	anchor_free(b->anchor);
 	if (b->wallet)
 		wallet_free(b->wallet);
 	effects_release(&b->wallet_out);
@@ -294,7 +297,7 @@ static inline void bed_answer_funds(struct bed *b, const struct effect *f)
 
 	wallet_request(b->wallet, &b->keys, f->u.funds.request, &a, &b->wallet_out);
 	wallet_check(b->wallet);
-	if (f->u.funds.id)
+	if (f->u.funds.id && !(b->anchor && anchor_funded(b->anchor, &b->s, &b->notes, f->u.funds.id, &a)))
 		CHECK(onchain_funded(b->o, &b->s, &b->notes, f->u.funds.id, &a));
 	effects_reset(&b->wallet_out);
 }
@@ -315,6 +318,8 @@ static inline void bed_sign(struct bed *b)
 		CHECK_EQ(f->u.sign.request->kind, SIGN_SPEND);
 		ask(&a, b->p.us, f->u.sign.request);
 		CHECK(!a.answer.refused);
+		if (b->anchor && anchor_signed(b->anchor, &b->s, &b->notes, f->u.sign.id, &a.answer))
+			continue;
 		(void)onchain_signed(b->o, &b->s, &b->notes, f->u.sign.id, &a.answer);
 		onchain_check(b->o);
 	}
@@ -429,6 +434,21 @@ static inline void bed_check_tx(const struct bed *b, const struct tx *t)
 		out += t->outputs[i].amount.v;
 	}
 	CHECK(in > out && (in - out) * 4 >= tx_weight(t));
+}
+
+/* Our commitment, signed by both. */
+static inline struct commitment *bed_our_signed(struct bed *b)
+{
+	struct commitment *c = bed_commitment(b, COMMITMENT_LOCAL);
+	struct sign_request r = request_of(SIGN_LOCAL_COMMITMENT);
+	struct answered a;
+
+	bed_countersign(b);
+	r.u.commitment = bed_spec(b, COMMITMENT_LOCAL);
+	ask(&a, b->p.us, &r);
+	CHECK(!a.answer.refused);
+	commitment_set_witness(&b->p.arena, c, &a.answer.signature, &b->sigs.signature);
+	return c;
 }
 
 /* The oldest note is a claim that goes out: it must be valid in the next block. */
