@@ -58,6 +58,9 @@ struct config {
 	bool has_accept_channels, accept_channels;
 	bool has_accept_keysend, accept_keysend;
 	bool has_require_reserve, require_reserve, has_anchor_reserve;
+	bool has_fee_base, has_fee_ppm, has_cltv_delta;
+	struct amount_msat fee_base;
+	uint32_t fee_ppm, cltv_delta;
 	bool has_channels_max, has_channels_per_peer_max, has_peers_max, has_funding_min, has_minimum_depth;
 	uint32_t channels_max, channels_per_peer_max, peers_max, minimum_depth;
 	struct amount_sat funding_min, anchor_reserve;

@@ -71,6 +71,12 @@ static void fill_node(struct node_config *n, const struct config *c, struct node
 		n->require_reserve = c->require_reserve;
 	if (c->has_anchor_reserve)
 		n->anchor_reserve = c->anchor_reserve;
+	if (c->has_fee_base)
+		n->forward_fee_base = c->fee_base;
+	if (c->has_fee_ppm)
+		n->forward_fee_ppm = c->fee_ppm;
+	if (c->has_cltv_delta)
+		n->forward_cltv_delta = c->cltv_delta;
 	if (c->has_channels_max)
 		n->channels_max = c->channels_max;
 	if (c->has_channels_per_peer_max)

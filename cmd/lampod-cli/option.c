@@ -227,6 +227,26 @@ static bool set_anchor_reserve(struct config *c, const char *value)
 	return c->anchor_reserve.v <= 100000000;
 }
 
+/* What channel_update can say of it is 32 bits. */
+static bool set_fee_base(struct config *c, const char *value)
+{
+	c->has_fee_base = true;
+	return read_amount(&c->fee_base, value, 1) && c->fee_base.v <= UINT32_MAX;
+}
+
+static bool set_fee_ppm(struct config *c, const char *value)
+{
+	c->has_fee_ppm = true;
+	return set_u32(&c->fee_ppm, value, 0, UINT32_MAX);
+}
+
+/* With less than the deadline for a fulfilled HTLC a preimage could come too late to be of use. */
+static bool set_cltv_delta(struct config *c, const char *value)
+{
+	c->has_cltv_delta = true;
+	return set_u32(&c->cltv_delta, value, 18, 2016);
+}
+
 static bool set_channels_max(struct config *c, const char *value)
 {
 	c->has_channels_max = true;
@@ -338,6 +358,13 @@ const struct option options[] = {
 	{ "require-reserve", NULL, 0, OPTION_BOTH, false, false, "BOOL", TRUTH,
 	  "Whether channels of peers are refused too while the wallet has less than its reserve.  Default: false.",
 	  set_require_reserve },
+	{ "fee-base", NULL, 0, OPTION_BOTH, false, false, "AMOUNT", "an amount in millisatoshi up to 4294967295, or text such as 1sat",
+	  "What this node takes for each payment that it forwards.  Default: 1 millisatoshi.", set_fee_base },
+	{ "fee-per-satoshi", NULL, 0, OPTION_BOTH, false, false, "NUMBER", "a number from 0 to 4294967295",
+	  "What it takes besides, in millionths of the amount that goes on.  Default: 10.", set_fee_ppm },
+	{ "cltv-delta", NULL, 0, OPTION_BOTH, false, false, "BLOCKS", "a number from 18 to 2016",
+	  "How many blocks sooner what it forwards must expire than what it is given.  Fewer are less safe.  Default: 34.",
+	  set_cltv_delta },
 	{ "channels-max", NULL, 0, OPTION_BOTH, false, false, "NUMBER", "a number from 1 to 1000000",
 	  "Most channels in total.", set_channels_max },
 	{ "channels-per-peer-max", NULL, 0, OPTION_BOTH, false, false, "NUMBER", "a number from 1 to 1000",
