@@ -97,6 +97,9 @@ static uint32_t hurried(const struct bump *b, uint32_t height, const struct feer
 {
 	uint32_t target = bump_target(b, height, fees).per_kw;
 
+	/* Whatever keeps it from confirming, the next one may not have: another coin, another peer. */
+	if (height >= b->paid_height + BUMP_PATIENCE_BLOCKS)
+		return greater(target, b->paid.per_kw + BUMP_STEP_PER_KW);
 	if (left_at(b, height) > BUMP_HURRY_BLOCKS && target < b->paid.per_kw + b->paid.per_kw / 8)
 		return 0;
 	return target;

@@ -20,7 +20,7 @@
 
 /* BIP 125 rule 4: a replacement pays the relay of its own size on top. */
 #define BUMP_STEP_PER_KW 253u
-/* Without a deadline: so long a transaction is left alone. */
+/* So long a transaction is left alone where nothing else moves the rate. */
 #define BUMP_PATIENCE_BLOCKS 6u
 /* From here on a deadline asks for the urgent estimate at least; from there on, and further away, for the normal one. */
 #define BUMP_URGENT_BLOCKS 6u

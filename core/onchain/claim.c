@@ -1,8 +1,10 @@
 /* Which outputs are claimed together, when, and when they part again.
  *
- * Only what the peer cannot spend shares a transaction freely.  Where the peer could spend an output as well, claims
- * share while their deadlines are close and far away: an input that somebody else spends takes the whole transaction
- * with it (LDK's invalid-claims griefing), and a peer may pin one of them. */
+ * Batched is only what the counterparty cannot split apart: an input that somebody else spends takes the whole
+ * transaction with it (LDK's invalid-claims griefing), and a peer may pin one of them.  So each output has a height from
+ * which on the peer could spend it as well, and well before that it is on its own.  HTLC-timeout transactions with coins
+ * of the wallet are the exception: they share where the peer's signatures let them, for the wallet may have few coins;
+ * to take one of them out of a transaction that waits, the peer must pay more than that. */
 #include "onchain/state.h"
 
 /* Contested claims whose deadlines are so close share a transaction. */
@@ -95,16 +97,48 @@ static uint32_t locktime_of(const struct onchain *o, uint32_t output)
 	return o->ways[output].kind == WAY_HTLC_TIMEOUT ? o->outputs[output].cltv_expiry : 0;
 }
 
+/* The first block that could hold the peer's spend of it. */
+static uint32_t contested_from(const struct onchain *o, uint32_t output)
+{
+	const struct onchain_output *v = &o->outputs[output];
+
+	switch (o->ways[output].kind) {
+	case WAY_NONE:
+	case WAY_DELAYED:
+	case WAY_TO_REMOTE_STATIC:
+	case WAY_TO_REMOTE_ANCHORS:
+		return UINT32_MAX;
+	case WAY_REVOKED_DELAYED:
+		return v->height + o->terms.to_self_delay;
+	case WAY_REVOKED_HTLC:
+		/* What we offered the peer takes by its preimage, which it may have. */
+		return v->what == ONCHAIN_HTLC_OURS ? 0 : v->cltv_expiry + 1;
+	case WAY_PREIMAGE:
+	case WAY_HTLC_SUCCESS:
+		return v->cltv_expiry + 1;
+	case WAY_TIMEOUT:
+	case WAY_HTLC_TIMEOUT:
+		return 0;
+	}
+	UNREACHABLE();
+}
+
+/* B5.revoked_transaction_close_handling.12: security_delay. */
 static bool is_near(const struct onchain *o, uint32_t output, uint32_t height)
 {
-	uint32_t deadline = o->outputs[output].deadline;
+	uint32_t from = contested_from(o, output);
 
-	return deadline && height + ONCHAIN_SECURITY_BLOCKS >= deadline;
+	return from != UINT32_MAX && height + ONCHAIN_SECURITY_BLOCKS >= from;
 }
 
 static bool deadlines_are_close(uint32_t a, uint32_t b)
 {
 	return (a > b ? a - b : b - a) <= SAME_DEADLINE_BLOCKS;
+}
+
+static bool is_penalty(enum way_kind kind)
+{
+	return kind == WAY_REVOKED_DELAYED || kind == WAY_REVOKED_HTLC;
 }
 
 static bool may_share(const struct onchain *o, uint32_t height, uint32_t a, uint32_t b)
@@ -113,14 +147,13 @@ static bool may_share(const struct onchain *o, uint32_t height, uint32_t a, uint
 
 	if (is_safe(ka) || is_safe(kb))
 		return is_safe(ka) && is_safe(kb);
-	/* To_local of a cheater cannot be taken from us before its delay, an HTLC output can at any time. */
-	if (ka != kb || !deadlines_are_close(o->outputs[a].deadline, o->outputs[b].deadline))
+	if (!deadlines_are_close(o->outputs[a].deadline, o->outputs[b].deadline))
 		return false;
 	if (way_is_stage(ka))
-		/* With anchors the peer signed SINGLE|ANYONECANPAY: all but the locktime may differ.  Their inputs come
-		 * from the wallet, which may have few coins: they stay together. */
-		return o->terms.type == COMMITMENT_ANCHORS && locktime_of(o, a) == locktime_of(o, b);
-	/* B5.revoked_transaction_close_handling.12 */
+		/* With anchors the peer signed SINGLE|ANYONECANPAY: all but the locktime may differ. */
+		return ka == kb && o->terms.type == COMMITMENT_ANCHORS && locktime_of(o, a) == locktime_of(o, b);
+	if (ka != kb && !(is_penalty(ka) && is_penalty(kb)))
+		return false;
 	return !is_near(o, a, height) && !is_near(o, b, height);
 }
 
@@ -238,7 +271,31 @@ static bool is_spent(const struct onchain *o, const struct claim *c)
 	return true;
 }
 
-/* B5.revoked_transaction_close_handling.12: what waits together too close to the deadline parts. */
+static uint32_t most_valuable(const struct onchain *o, const struct claim *c)
+{
+	uint32_t best = c->outputs[0];
+
+	for (uint32_t i = 1; i < c->count; i++)
+		if (SAT_LESS(o->outputs[best].amount, o->outputs[c->outputs[i]].amount))
+			best = c->outputs[i];
+	return best;
+}
+
+/* The rate at which one output alone replaces the transaction that holds it with others: BIP 125 rule 3 counts what that
+ * pays in total.  The others follow into the room that it makes.  0: it is not worth that. */
+static struct feerate parting_rate(const struct onchain *o, const struct claim *c, uint32_t output)
+{
+	uint32_t outputs[1] = { output };
+	struct claim alone = { .outputs = outputs, .count = 1 };
+	uint64_t weight = claim_weight(o, &alone), least = c->fee.v * 1000 / weight + BUMP_STEP_PER_KW + 1;
+
+	if (least > UINT32_MAX / 2 || least * weight / 1000 > claim_budget(o, &alone).v)
+		return FEERATE(0);
+	return FEERATE((uint32_t)least);
+}
+
+/* B5.revoked_transaction_close_handling.12: what waits together and could soon be spent by the peer parts, if what it
+ * pays already allows that; else it goes on together. */
 static void part(struct onchain *o, struct step *s, struct onchain_notes *notes)
 {
 	struct claim *c = o->claims;
@@ -246,15 +303,19 @@ static void part(struct onchain *o, struct step *s, struct onchain_notes *notes)
 	while (c) {
 		struct claim *next = c->next;
 		enum way_kind kind = o->ways[c->outputs[0]].kind;
+		uint32_t best = most_valuable(o, c);
 		bool near = false;
+		struct feerate rate;
 
 		for (uint32_t i = 0; i < c->count; i++)
 			near |= is_near(o, c->outputs[i], s->height);
-		if (near && c->count > 1 && c->out && !is_safe(kind) && !way_is_stage(kind) && !is_spent(o, c)) {
+		if (near && c->count > 1 && c->out && !is_safe(kind) && !way_is_stage(kind) && !is_spent(o, c) &&
+		    (rate = parting_rate(o, c, best)).per_kw) {
 			log_write(s->log, LOG_WARN, "onchain",
-				  "a claim of %u outputs has not confirmed %u blocks before its deadline: each is claimed alone now",
-				  c->count, ONCHAIN_SECURITY_BLOCKS);
+				  "a claim of %u outputs has not confirmed and the peer could soon spend one of them: each is claimed alone now",
+				  c->count);
 			onchain_break_claim(o, s, notes, c);
+			o->ways[best].floor = rate;
 		}
 		c = next;
 	}

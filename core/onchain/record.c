@@ -257,7 +257,7 @@ static void read_way(struct onchain *o, uint32_t i, struct cursor *c)
 		cursor_copy(c, w->preimage.v, 32);
 	if (htlc && o->kind == ONCHAIN_OUR_COMMITMENT)
 		cursor_copy(c, w->countersignature.v, 64);
-	if (flags > 7 || !way_fits(o, v->what, (enum way_kind)kind) || (v->spent_by_us && !v->spent_height) ||
+	if (flags > 7 || w->floor.per_kw > UINT32_MAX / 2 || !way_fits(o, v->what, (enum way_kind)kind) || (v->spent_by_us && !v->spent_height) ||
 	    ((kind == WAY_PREIMAGE || kind == WAY_HTLC_SUCCESS) && !w->has_preimage)) {
 		cursor_fail(c);
 		return;
@@ -319,7 +319,7 @@ static void read_claim(struct onchain *o, struct cursor *c)
 	k->height = cursor_be32(c);
 	k->reservation = cursor_be64(c);
 	/* Rates are raised by fractions of themselves. */
-	if (k->feerate.per_kw > UINT32_MAX / 2)
+	if (k->feerate.per_kw > UINT32_MAX / 2 || k->fee.v > SUPPLY_SAT)
 		cursor_fail(c);
 	for (uint32_t i = 0; i < k->count; i++) {
 		o->outputs[k->outputs[i]].claim = k->txid;

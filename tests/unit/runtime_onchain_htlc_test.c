@@ -440,32 +440,70 @@ TEST(htlc_transactions_of_two_expiries_do_not_share)
 	CHECK(!b.notes.head);
 }
 
-TEST(claims_near_their_deadline_part)
+TEST(claims_part_before_the_peer_can_spend_too)
 {
+	const uint32_t expiry = BED_HEIGHT + 100;
+	struct channel_htlc *h;
 	struct commitment *c;
-	struct tx *t;
+	struct tx *together, *t;
 	uint32_t first, second;
 
 	begin();
-	b.upstream_expiry = BED_HEIGHT + 60;
-	bed_htlc(&b, SIDE_LOCAL, 3, 50000, SENT_ADD_ACK_REVOCATION)->cltv_expiry = BED_HEIGHT + 10;
-	bed_htlc(&b, SIDE_LOCAL, 4, 70000, SENT_ADD_ACK_REVOCATION)->cltv_expiry = BED_HEIGHT + 10;
+	h = bed_htlc(&b, SIDE_REMOTE, 3, 50000, RCVD_ADD_ACK_REVOCATION);
+	h->cltv_expiry = expiry;
+	give_preimage(h);
+	h = bed_htlc(&b, SIDE_REMOTE, 4, 70000, RCVD_ADD_ACK_REVOCATION);
+	h->cltv_expiry = expiry + 5;
+	give_preimage(h);
+	h = bed_htlc(&b, SIDE_REMOTE, 5, 80000, RCVD_ADD_ACK_REVOCATION);
+	h->cltv_expiry = expiry + 50; /* another deadline: on its own */
+	give_preimage(h);
 	c = bed_commitment(&b, COMMITMENT_REMOTE);
-	first = place(c, false, SIDE_LOCAL, 3);
-	second = place(c, false, SIDE_LOCAL, 4);
+	first = place(c, false, SIDE_REMOTE, 3);
+	second = place(c, false, SIDE_REMOTE, 4);
 	bed_spent(&b, c->tx);
-	bed_block(&b, BED_HEIGHT + 10);
+	together = claim_of(c, first);
+	CHECK(together && spends(together, c, second) && together->input_count == 2);
+	bed_block(&b, expiry - ONCHAIN_SECURITY_BLOCKS);
 	t = claim_of(c, first);
-	CHECK(t && spends(t, c, second));
-	bed_block(&b, BED_HEIGHT + 60 - ONCHAIN_SECURITY_BLOCKS - 1);
-	t = claim_of(c, first);
-	CHECK(!t || spends(t, c, second));
-	bed_block(&b, BED_HEIGHT + 60 - ONCHAIN_SECURITY_BLOCKS);
-	t = claim_of(c, first);
-	CHECK(t && !spends(t, c, second));
-	/* Not for less than together. */
-	CHECK(bed_output(&b, first)->claim_feerate.per_kw >= 2000 && bed_output(&b, second)->claim_feerate.per_kw >= 2000);
+	if (t)
+		together = t;
+	CHECK(spends(together, c, second));
+	bed_block(&b, expiry + 1 - ONCHAIN_SECURITY_BLOCKS);
+	/* BIP 125 rule 3: the larger one pays more than both did, and the smaller one fits into the room. */
+	{
+		uint64_t before = 120000 - together->outputs[0].amount.v, after = 0;
+
+		while (b.notes.head) {
+			if (b.notes.head->kind == ONCHAIN_NOTE_WITHDRAW) {
+				bed_note(&b, ONCHAIN_NOTE_WITHDRAW);
+				continue;
+			}
+			t = bed_any_claim(&b);
+			CHECK_EQ(t->input_count, 1);
+			if (spends(t, c, second))
+				after = 70000 - t->outputs[0].amount.v;
+		}
+		CHECK(after >= before + tx_weight(t) / 4);
+	}
 	CHECK(!SAME(bed_output(&b, first)->claim, bed_output(&b, second)->claim));
+}
+
+TEST(what_the_peer_may_take_at_any_time_is_claimed_alone)
+{
+	struct commitment *c;
+
+	two_timeouts(BED_HEIGHT + 10);
+	c = bed_commitment(&b, COMMITMENT_REMOTE);
+	bed_spent(&b, c->tx);
+	(void)bed_last_claim(&b);
+	bed_block(&b, BED_HEIGHT + 10);
+	for (int i = 0; i < 2; i++) {
+		while (b.notes.head->kind == ONCHAIN_NOTE_WITHDRAW)
+			bed_note(&b, ONCHAIN_NOTE_WITHDRAW);
+		CHECK_EQ(bed_any_claim(&b)->input_count, 1);
+	}
+	CHECK(!SAME(bed_output(&b, place(c, false, SIDE_LOCAL, 3))->claim, bed_output(&b, place(c, false, SIDE_LOCAL, 4))->claim));
 }
 
 /* --- the wallet --- */
