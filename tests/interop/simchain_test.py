@@ -1,13 +1,27 @@
-"""The simulator's blocks before Bitcoin Core: it must take each of them, with every witness, and come to the same tip."""
+"""The simulator's chain before Bitcoin Core.
+
+It must take every block, with every witness, and come to the same tip; and its mempool must say of every transaction that
+was offered what the simulator's said, for the same reason, and hold the same ones after each event."""
 import hashlib
 import os
 import subprocess
 
+from harness.bitcoind import BitcoinError
 from harness.lampo import program
-from harness.net import test
+from harness.net import ask_script, test
 from harness.process import Skip, check, check_equal
 
 SPENDS = "tests/unit/sim_spend_test"
+MEMPOOL_TESTS = ("tests/unit/sim_chain_test",)
+# The rules as the simulator has them, where a release has others by default.
+RULES = ["-minrelaytxfee=0.00001", "-incrementalrelayfee=0.00001", "-datacarriersize=83", "-permitbaremultisig=1",
+         "-persistmempool=0", "-checkmempool=0", "-checkblockindex=0"]
+KNOTS_RULES = ["-mempooltruc=enforce", "-permitbarepubkey=1", "-acceptnonstddatacarrier=1", "-permitbaredatacarrier=1",
+               "-maxscriptsize=400000", "-rejectparasites=0", "-rejecttokens=0", "-rejectdeadbranches=0", "-rejectbpub=0"]
+# Knots is more exact.
+ALSO = {"bad-witness-nonstandard": "bad-witness-", "TRUC-violation": "truc-"}
+# What Bitcoin Core answers to a transaction that is mined already: no refusal to us.
+THERE = ("txn-already-known", "txn-already-in-mempool", "Transaction outputs already in utxo set")
 SEEDS = (3, 4, 5, 7)
 STEPS = 600
 GENESIS_HEIGHT = 0
@@ -53,6 +67,74 @@ def replay(net, name, path):
     return {"blocks": len(blocks), "side": side, "transactions": spent}
 
 
+def rules(net):
+    path = ask_script("get-bitcoind")
+    words = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
+    return RULES + (KNOTS_RULES if "Knots" in words else [])
+
+
+def offer(core, transactions):
+    """None if it is taken, or why not: the reason alone, without what stands in brackets and after commas."""
+    if len(transactions) == 1:
+        try:
+            core.rpc("sendrawtransaction", transactions[0], 0, 21_000_000)
+        except BitcoinError as e:
+            words = str(e).removeprefix("bitcoind: ").rsplit(" (", 1)[0]
+            return None if words.startswith(THERE) else words
+        return None
+    try:
+        done = core.rpc("submitpackage", transactions, 0, 21_000_000)
+    except BitcoinError as e:
+        return str(e)
+    if done["package_msg"] == "success":
+        return None
+    errors = [r["error"] for r in done["tx-results"].values() if "error" in r]
+    return " | ".join([done["package_msg"]] + errors)
+
+
+def mempool_sum(core):
+    ids = core.mempool()
+    total = 0
+    for txid in ids:
+        total ^= int(txid, 16)
+    return len(ids), "%064x" % total
+
+
+def ask_again(core, lines):
+    """Plays the trace of one chain to a mempool; how many offers it was asked about."""
+    asked = 0
+    for number, line in enumerate(lines):
+        kind, count, total, *rest = line.split()
+        if kind == "limit":
+            return asked
+        if kind == "block":
+            core.rpc("setmocktime", max(core.mock, header_time(rest[0])))
+            core.mock = max(core.mock, header_time(rest[0]))
+            check(core.rpc("submitblock", rest[0]) in (None, "inconclusive"), "block of line %d is taken" % number)
+        elif kind == "reorg":
+            core.rpc("invalidateblock", rest[0])
+        else:
+            expect = rest[0].replace("_", " ").split(" (")[0]
+            got = offer(core, rest[1].split(","))
+            asked += 1
+            check((got is None) == (expect == "ok"), "line %d: the simulator says %s" % (number, rest[0]), got)
+            check(got is None or expect in got or ALSO.get(expect, expect) in got, "line %d: the simulator refuses for %s" % (number, rest[0]), got)
+        check_equal(mempool_sum(core), (int(count), total), "the mempool after line %d, %s %s" % (number, kind, rest[0][:80]))
+    return asked
+
+
+def play_traces(net, path):
+    with open(path, encoding="ascii") as f:
+        chains = [c.splitlines() for c in f.read().split("begin\n") if c]
+    asked, extra = 0, rules(net)
+    for number, lines in enumerate(chains):
+        core = net.start_bitcoind(extra, name="mempool%d" % number, endow=False)
+        core.mock = 0
+        asked += ask_again(core, lines)
+        core.stop()
+    return asked
+
+
 @test(timeout=240)
 def every_kind_of_spend(net):
     """One of each kind of output, signed for, with a reorganization."""
@@ -70,3 +152,13 @@ def runs_of_the_simulator(net):
         path = os.path.join(net.folder, "blocks-%d" % seed)
         run(net, "sim", "--seed", str(seed), "--steps", str(STEPS), "--dump-blocks", path)
         replay(net, "seed%d" % seed, path)
+
+
+@test(timeout=600)
+def the_mempool_says_the_same(net):
+    """Every rule of the mempool that has a unit test."""
+    path = os.path.join(net.folder, "trace")
+    for name in MEMPOOL_TESTS:
+        run(net, name, LAMPO_SIM_TRACE=path)
+    asked = play_traces(net, path)
+    check(asked > 300, "offers were compared", asked)

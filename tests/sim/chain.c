@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <string.h>
 
 #include "bitcoin/network.h"
@@ -202,8 +201,7 @@ const char *chain_check_scripts(struct sim_chain *c, struct entry *e, bool stand
 	/* What passes the mempool's flags passes a block's. */
 	why = judge(c, e, standard ? SCRIPT_STANDARD : SCRIPT_CONSENSUS);
 	if (why)
-		return arena_printf(&c->memory, "%s-script-verify-flag-failed (%s)",
-				    standard && !judge(c, e, SCRIPT_CONSENSUS) ? "non-mandatory" : "mandatory", script_error_name(why));
+		return arena_printf(&c->memory, "%s-script-verify-flag-failed (%s)", standard ? "mempool" : "block", script_error_name(why));
 	e->consensus = true;
 	e->standard = standard;
 	return NULL;
@@ -302,25 +300,6 @@ void sim_block_encode(const struct sim_block *b, struct buf *out)
 		buf_add_bytes(out, b->txs[i]);
 }
 
-bool sim_chain_write(const struct sim_chain *c, const char *path)
-{
-	struct buf raw = BUF_EMPTY, line = BUF_EMPTY;
-	FILE *f = fopen(path, "a");
-	bool good = f != NULL;
-
-	for (uint32_t i = 0; good && i < c->history_count; i++) {
-		buf_clear(&raw);
-		buf_clear(&line);
-		sim_block_encode(c->history[i], &raw);
-		buf_add_hex(&line, buf_view(&raw));
-		buf_add_u8(&line, '\n');
-		good = fwrite(line.data, 1, line.size, f) == line.size;
-	}
-	buf_release(&raw);
-	buf_release(&line);
-	return f && fclose(f) == 0 && good;
-}
-
 /* --- beginning and end --- */
 
 /* The regtest genesis.  Nobody can spend its coinbase, so it has no transactions here. */
@@ -366,7 +345,7 @@ void sim_chain_free(struct sim_chain *c)
 	table_release(&c->live);
 	arena_release(&c->memory);
 	mem_free(c->blocks);
-	mem_free(c->history);
+	mem_free(c->trace);
 	mem_free(c->pool);
 	mem_free(c->faucet);
 	mem_free(c->notices);

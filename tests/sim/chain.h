@@ -128,5 +128,13 @@ void sim_chain_grant(struct sim_chain *c, const struct bytes *scripts, uint32_t 
  * reorganization took as well: what submitblock must take, one by one, to come to the same tip.  False if it can not
  * be written. */
 MUST_USE bool sim_chain_write(const struct sim_chain *c, const char *path);
+/* Appends everything that happened, a line each, after a line "begin":
+ *	block COUNT SUM HEX           a block was mined
+ *	offer COUNT SUM WHY HEX,HEX   transactions were offered; WHY is "ok" or words with _ for blanks
+ *	reorg COUNT SUM HASH          this block and what lay on it left the chain
+ *	limit COUNT SUM               the mempool's size was limited, which Bitcoin Core's can not be in this way
+ * COUNT and SUM are of the mempool after it: its size and its ids, as RPC shows them, xored.  So another mempool can be
+ * asked what it would have said. */
+MUST_USE bool sim_chain_write_trace(const struct sim_chain *c, const char *path);
 
 #endif

@@ -33,6 +33,17 @@ struct notice {
 	const char *why; /* NULL: accepted */
 };
 
+/* Everything that was asked of the chain, for replay. */
+struct trace_event {
+	enum { TRACE_OFFER, TRACE_BLOCK, TRACE_REORG, TRACE_LIMIT } kind;
+	struct entry **list;   /* OFFER */
+	uint32_t count;
+	const char *why;       /* OFFER: NULL if taken */
+	const struct sim_block *block; /* mined, or the lowest that left */
+	uint32_t pool_count;   /* of the mempool then, and all its ids xored */
+	struct txid pool_sum;
+};
+
 struct sim_chain {
 	struct arena memory;
 	uint8_t seed[16];
@@ -41,11 +52,10 @@ struct sim_chain {
 	struct table live;       /* by txid */
 	struct sim_block **blocks; /* index is height */
 	uint32_t count, capacity;
-	struct sim_block **history; /* in order of mining */
-	uint32_t history_count, history_capacity;
 	struct entry **pool;     /* in order of arrival */
 	uint32_t pool_count, pool_capacity;
 	uint64_t pool_weight;
+	struct txid pool_sum;    /* of all ids in it, xored */
 	uint64_t stamp;          /* of walks */
 	uint32_t floor_per_kw;   /* of miners */
 	uint64_t limit_weight;   /* of the mempool; 0: none */
@@ -55,6 +65,8 @@ struct sim_chain {
 	uint32_t faucet_count, faucet_capacity;
 	struct sim_watcher watchers[SIM_WATCHERS_MAX];
 	uint32_t watcher_count;
+	struct trace_event *trace;
+	uint32_t trace_count, trace_capacity;
 	struct notice *notices;
 	uint32_t notice_count, notice_capacity;
 	bool telling;
@@ -88,6 +100,12 @@ const char *chain_check(struct sim_chain *c, struct entry *e);
 const char *chain_check_scripts(struct sim_chain *c, struct entry *e, bool standard);
 /* faucet.c */
 void faucet_add(struct sim_chain *c, const struct txid *id, uint32_t index);
+
+/* trace.c: with the mempool as it is now. */
+void trace_offer(struct sim_chain *c, struct entry *const *list, uint32_t count, const char *why);
+void trace_block(struct sim_chain *c, const struct sim_block *b);
+void trace_reorg(struct sim_chain *c, const struct sim_block *lowest);
+void trace_limit(struct sim_chain *c);
 
 /* policy.c: standardness that needs no mempool.  NULL or words. */
 const char *policy_check(const struct entry *e);

@@ -15,7 +15,7 @@
 #define CARVE_OUT_VSIZE 10000u /* one more child of a full family, for the second anchor of a commitment */
 #define REPLACED_MAX 100u      /* BIP 125 rule 5 */
 #define PACKAGE_MAX 25u
-#define PACKAGE_REPLACES_MAX 2u /* a package replaces clusters of so many */
+#define PACKAGE_REPLACES_MAX 2u /* a package replaces clusters of no more than so many */
 /* BIP 431 (TRUC). */
 #define TRUC_VERSION 3
 #define TRUC_VSIZE_MAX 10000u
@@ -78,8 +78,15 @@ void pool_descendants(struct sim_chain *c, const struct entry *e, struct entries
 
 /* --- the list --- */
 
+static void sum(struct sim_chain *c, const struct entry *e)
+{
+	for (size_t i = 0; i < sizeof(c->pool_sum.v); i++)
+		c->pool_sum.v[i] ^= e->t.id.v[i];
+}
+
 static void add(struct sim_chain *c, struct entry *e)
 {
+	sum(c, e);
 	if (c->pool_count == c->pool_capacity) {
 		c->pool_capacity = c->pool_capacity ? 2 * c->pool_capacity : 256;
 		c->pool = mem_realloc(c->pool, c->pool_capacity, sizeof(struct entry *));
@@ -136,6 +143,7 @@ static void take_marked(struct sim_chain *c, struct entries *out)
 	for (uint32_t i = c->pool_count; i-- > 0;)
 		if (c->pool[i]->mark == c->stamp) {
 			chain_leave(c, c->pool[i]);
+			sum(c, c->pool[i]);
 			c->pool[i]->t.in_mempool = false;
 			c->pool_weight -= c->pool[i]->t.weight;
 		}
@@ -253,7 +261,22 @@ static bool adds_unconfirmed(const struct sim_chain *c, const struct entry *e, c
 	return false;
 }
 
-static const char *find_conflicts(struct sim_chain *c, const struct entry *e, struct entries *direct)
+/* BIP 431: a second child of a TRUC parent replaces the first, as if they spent the same output. */
+static void add_sibling(struct sim_chain *c, const struct entry *e, struct entries *direct)
+{
+	struct entries family = { NULL, 0, 0 };
+
+	pool_ancestors(c, e, &family);
+	if (e->t.tx->version == TRUC_VERSION && family.count == 1 && family.list[0]->t.tx->version == TRUC_VERSION) {
+		pool_descendants(c, family.list[0], &family);
+		if (family.count == 1 && !has(direct, family.list[0]))
+			entries_add(direct, family.list[0]);
+	}
+	entries_release(&family);
+}
+
+/* alone: no package. */
+static const char *find_conflicts(struct sim_chain *c, const struct entry *e, bool alone, struct entries *direct)
 {
 	struct entries ancestors = { NULL, 0, 0 };
 	const char *why = NULL;
@@ -266,6 +289,8 @@ static const char *find_conflicts(struct sim_chain *c, const struct entry *e, st
 		if (s && s->t.in_mempool && !has(direct, s))
 			entries_add(direct, s);
 	}
+	if (alone)
+		add_sibling(c, e, direct);
 	pool_ancestors(c, e, &ancestors);
 	for (uint32_t i = 0; i < direct->count; i++)
 		if (has(&ancestors, direct->list[i]))
@@ -276,30 +301,39 @@ static const char *find_conflicts(struct sim_chain *c, const struct entry *e, st
 	return why;
 }
 
-/* Replacement by a package: parent and child alone, against clusters of two at most. */
-static const char *check_package_conflicts(struct sim_chain *c, const struct attempt *a)
+/* Whether e has at most one relative in all: a parent or a child, and that one nobody else. */
+static bool is_small_cluster(struct sim_chain *c, const struct entry *e)
 {
 	struct entries family = { NULL, 0, 0 };
-	const char *why = a->count != 2 ? "txn-mempool-conflict" : NULL;
+	uint32_t relatives;
 
-	for (uint32_t i = 0; i < a->direct.count && !why; i++) {
-		uint32_t cluster = 1;
-
-		pool_ancestors(c, a->direct.list[i], &family);
-		cluster += family.count;
-		pool_descendants(c, a->direct.list[i], &family);
-		cluster += family.count;
-		if (cluster > PACKAGE_REPLACES_MAX)
-			why = "package RBF failed: replacing cluster with too many transactions";
+	pool_descendants(c, e, &family);
+	relatives = family.count;
+	pool_ancestors(c, e, &family);
+	relatives += family.count;
+	if (family.count == 1 && relatives == 1) {
+		pool_descendants(c, family.list[0], &family);
+		relatives = family.count;
 	}
 	entries_release(&family);
-	return why;
+	return relatives < PACKAGE_REPLACES_MAX;
+}
+
+/* Replacement by a package: parent and child alone, against such. */
+static const char *check_package_conflicts(struct sim_chain *c, const struct attempt *a)
+{
+	if (a->count != 2)
+		return "package RBF failed";
+	for (uint32_t i = 0; i < a->direct.count; i++)
+		if (!is_small_cluster(c, a->direct.list[i]))
+			return "package RBF failed";
+	return NULL;
 }
 
 static const char *set_conflicts_aside(struct sim_chain *c, struct attempt *a, const struct entry *e)
 {
 	struct entries direct = { NULL, 0, 0 };
-	const char *why = find_conflicts(c, e, &direct);
+	const char *why = find_conflicts(c, e, a->count == 1, &direct);
 
 	for (uint32_t i = 0; i < direct.count && !why; i++)
 		entries_add(&a->direct, direct.list[i]);
@@ -413,27 +447,27 @@ static const char *try(struct sim_chain *c, struct entry *const *list, uint32_t 
 	return why;
 }
 
-/* Whether the id is there already; *why where that is no success. */
-static bool is_there(const struct sim_chain *c, const struct entry *e, const char **why)
+/* In the mempool or mined, perhaps with another witness, which stays: Bitcoin Core calls that no failure. */
+static bool is_there(const struct sim_chain *c, const struct entry *e)
 {
-	const struct entry *live = chain_live(c, &e->t.id);
-
-	*why = live && live != e && live->t.in_mempool ? "txn-same-nonwitness-data-in-mempool" : NULL;
-	return live != NULL;
+	return chain_live(c, &e->t.id) != NULL;
 }
 
-static bool is_child_of_all(struct entry *const *list, uint32_t count)
+static bool spends(const struct entry *e, const struct entry *parent)
 {
-	const struct tx *child = list[count - 1]->t.tx;
+	for (uint32_t i = 0; i < e->t.tx->input_count; i++)
+		if (SAME(e->t.tx->inputs[i].prev.txid, parent->t.id))
+			return true;
+	return false;
+}
 
-	for (uint32_t i = 0; i + 1 < count; i++) {
-		bool found = false;
-
-		for (uint32_t j = 0; j < child->input_count; j++)
-			found |= SAME(child->inputs[j].prev.txid, list[i]->t.id);
-		if (!found)
-			return false;
-	}
+/* One child of all the others, which are not one another's. */
+static bool is_family(struct entry *const *list, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (spends(list[i], list[j]) != (i + 1 == count))
+				return false;
 	return true;
 }
 
@@ -445,14 +479,11 @@ static const char *offer_package(struct sim_chain *c, struct entry *const *list,
 	uint32_t left_count = 0;
 	const char *why = NULL;
 
-	if (!is_child_of_all(list, count))
-		return "package-not-child-with-parents";
+	if (!is_family(list, count))
+		return "package topology disallowed";
 	for (uint32_t i = 0; i < count; i++) {
-		if (is_there(c, list[i], &why)) {
-			if (why)
-				return why;
+		if (is_there(c, list[i]))
 			continue;
-		}
 		why = try(c, &list[i], 1);
 		if (!why)
 			continue;
@@ -471,7 +502,7 @@ static const char *offer_package(struct sim_chain *c, struct entry *const *list,
 const char *sim_chain_offer(struct sim_chain *c, const struct bytes *txs, uint32_t count, uint64_t from)
 {
 	struct entry *list[PACKAGE_MAX];
-	const char *why;
+	const char *why = NULL;
 
 	ASSERT(count > 0);
 	if (count > PACKAGE_MAX)
@@ -483,8 +514,9 @@ const char *sim_chain_offer(struct sim_chain *c, const struct bytes *txs, uint32
 	}
 	if (count > 1)
 		why = offer_package(c, list, count);
-	else if (!is_there(c, list[0], &why))
+	else if (!is_there(c, list[0]))
 		why = try(c, list, 1);
+	trace_offer(c, list, count, why);
 	pool_tell(c);
 	return why;
 }
@@ -537,6 +569,7 @@ void sim_chain_set_limit(struct sim_chain *c, uint64_t max_weight)
 {
 	c->limit_weight = max_weight;
 	pool_trim(c);
+	trace_limit(c);
 	pool_tell(c);
 }
 
@@ -555,6 +588,7 @@ void pool_mined(struct sim_chain *c)
 		struct entry *e = c->pool[i];
 
 		if (e->t.height) {
+			sum(c, e);
 			e->t.in_mempool = false;
 			c->pool_weight -= e->t.weight;
 		} else {
@@ -591,6 +625,7 @@ void pool_return(struct sim_chain *c, struct entry *const *list, uint32_t count)
 		entries_add(&waiting, c->pool[i]);
 	c->pool_count = 0;
 	c->pool_weight = 0;
+	memset(&c->pool_sum, 0, sizeof(c->pool_sum));
 	for (uint32_t i = 0; i < count; i++)
 		add(c, list[i]);
 	for (uint32_t i = 0; i < waiting.count; i++)

@@ -319,11 +319,6 @@ static void push(struct sim_chain *c, struct sim_block *b)
 		c->blocks = mem_realloc(c->blocks, c->capacity, sizeof(struct sim_block *));
 	}
 	c->blocks[c->count++] = b;
-	if (c->history_count == c->history_capacity) {
-		c->history_capacity = c->history_capacity ? 2 * c->history_capacity : 256;
-		c->history = mem_realloc(c->history, c->history_capacity, sizeof(struct sim_block *));
-	}
-	c->history[c->history_count++] = b;
 }
 
 static void seal(struct sim_chain *c, const struct sim_mine *how, struct entries *block)
@@ -381,6 +376,7 @@ void sim_chain_mine(struct sim_chain *c, const struct sim_mine *how)
 	pool_mined(c);
 	pool_sink(c);
 	seal(c, how, &block);
+	trace_block(c, sim_chain_tip(c));
 	entries_release(&block);
 	pool_tell(c);
 }
@@ -390,10 +386,14 @@ void sim_chain_mine(struct sim_chain *c, const struct sim_mine *how)
 void sim_chain_reorg(struct sim_chain *c, uint32_t depth)
 {
 	struct entries back = { NULL, 0, 0 };
+	const struct sim_block *lowest;
 	uint32_t first;
 
 	ASSERT(!c->telling && depth < c->count && c->count - depth > SIM_FIRST_HEIGHT);
+	if (!depth)
+		return;
 	first = c->count - depth;
+	lowest = c->blocks[first];
 	for (uint32_t h = first; h < first + depth; h++)
 		for (uint32_t i = 1; i < c->blocks[h]->count; i++)
 			entries_add(&back, (struct entry *)c->blocks[h]->list[i]);
@@ -405,6 +405,7 @@ void sim_chain_reorg(struct sim_chain *c, uint32_t depth)
 	/* Nothing spends what these coinbases paid any more. */
 	for (uint32_t h = first; h < first + depth; h++)
 		chain_leave(c, (struct entry *)c->blocks[h]->list[0]);
+	trace_reorg(c, lowest);
 	entries_release(&back);
 	pool_tell(c);
 }

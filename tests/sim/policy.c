@@ -73,7 +73,7 @@ static const char *check_output(const struct tx_output *o, uint32_t *data_count)
 
 	if (is_data(s)) {
 		if (s.size > DATA_CARRIER_MAX)
-			return "datacarrier";
+			return "scriptpubkey";
 		return ++*data_count > 1 ? "multi-op-return" : NULL;
 	}
 	if (!script_is_p2pkh(s) && !script_is_p2sh(s) && !script_is_witness(s) && !is_pubkey(s) && !is_multisig(s))

@@ -52,7 +52,7 @@ TEST(outputs_that_are_not_relayed)
 	setup_init(&s);
 	coin = grant(&s, 100000);
 	REFUSED(offer(&s, spend(&s, &(struct how){ .coins = &coin, .fee = 1000, .script = BYTES_OF(odd) })), "scriptpubkey");
-	REFUSED(offer(&s, spend(&s, &(struct how){ .coins = &coin, .fee = 1000, .script = BYTES_OF(long_data) })), "datacarrier");
+	REFUSED(offer(&s, spend(&s, &(struct how){ .coins = &coin, .fee = 1000, .script = BYTES_OF(long_data) })), "scriptpubkey");
 	REFUSED(offer(&s, spend(&s, &(struct how){ .coins = &coin, .fee = 1000, .output_count = 2, .script = BYTES_OF(data) })),
 		"multi-op-return");
 	/* 330 satoshi is the least of a P2WSH output. */
@@ -77,7 +77,7 @@ TEST(witnesses_that_are_not_relayed)
 	REFUSED(offer(&s, t), "bad-witness-nonstandard");
 	items[0].size = 80;
 	tx_set_witness(&s.a, t, 0, items, 2);
-	REFUSED(offer(&s, t), "mandatory-script-verify-flag-failed (CLEANSTACK)");
+	REFUSED(offer(&s, t), "mempool-script-verify-flag-failed (CLEANSTACK)");
 	setup_release(&s);
 }
 
@@ -250,9 +250,12 @@ TEST(truc_families_are_two)
 	child = spend(&s, &(struct how){ .coins = out, .fee = 3000, .version = 3 });
 	TAKEN(offer_two(&s, parent, child));
 	CHECK(in_mempool(&s, parent) && in_mempool(&s, child));
-	REFUSED(offer(&s, spend(&s, &(struct how){ .coins = &out[1], .fee = 3000, .version = 3 })), "TRUC-violation");
 	out[0] = coin_of(child, 0);
 	REFUSED(offer(&s, spend(&s, &(struct how){ .coins = out, .fee = 3000, .version = 3 })), "TRUC-violation");
+	/* A second child takes the place of the first, if it pays for it. */
+	REFUSED(offer(&s, spend(&s, &(struct how){ .coins = &out[1], .fee = 3000, .version = 3 })), "insufficient fee");
+	TAKEN(offer(&s, spend(&s, &(struct how){ .coins = &out[1], .fee = 4000, .version = 3 })));
+	CHECK(in_mempool(&s, parent) && !in_mempool(&s, child));
 	setup_release(&s);
 }
 
@@ -330,6 +333,16 @@ TEST(a_child_pays_for_its_parent)
 	setup_release(&s);
 }
 
+/* A transaction, its child, and a child of both. */
+static const char *offer_three(struct setup *s, const struct tx *t, const struct tx *child)
+{
+	struct coin both[2] = { coin_of(t, 1), coin_of(child, 0) };
+	struct tx *last = spend(s, &(struct how){ .coins = both, .coin_count = 2, .fee = 9000 });
+	struct bytes all[3] = { raw_of(s, t), raw_of(s, child), raw_of(s, last) };
+
+	return sim_chain_offer(s->c, all, 3, 7);
+}
+
 TEST(a_package_is_parents_and_their_child)
 {
 	struct setup s;
@@ -339,9 +352,11 @@ TEST(a_package_is_parents_and_their_child)
 	setup_init(&s);
 	coin[0] = grant(&s, 1000000);
 	coin[1] = grant(&s, 1000000);
-	parent = spend(&s, &(struct how){ .coins = &coin[0], .fee = 200 });
+	parent = spend(&s, &(struct how){ .coins = &coin[0], .fee = 200, .output_count = 2 });
 	change = coin_of(parent, 0);
-	REFUSED(offer_two(&s, parent, spend(&s, &(struct how){ .coins = &coin[1], .fee = 9000 })), "package-not-child-with-parents");
+	REFUSED(offer_two(&s, parent, spend(&s, &(struct how){ .coins = &coin[1], .fee = 9000 })), "package topology disallowed");
+	/* A parent of the parent is one too many. */
+	REFUSED(offer_three(&s, parent, spend(&s, &(struct how){ .coins = &change, .fee = 200 })), "package topology disallowed");
 	/* Nobody pays for a parent without a relay fee but in TRUC. */
 	parent = spend(&s, &(struct how){ .coins = &coin[0], .fee = 10 });
 	change = coin_of(parent, 0);
@@ -372,7 +387,7 @@ TEST(a_package_replaces_a_rival)
 	grandchild = spend(&s, &(struct how){ .coins = &coin, .fee = 1000 });
 	TAKEN(offer(&s, grandchild));
 	REFUSED(offer_two(&s, parent, spend(&s, &(struct how){ .coins = &change, .fee = 20000 })),
-		"package RBF failed: replacing cluster with too many transactions");
+		"package RBF failed");
 	CHECK(in_mempool(&s, grandchild));
 	coin = coin_of(rival, 0);
 	TAKEN(offer(&s, spend(&s, &(struct how){ .coins = &coin, .fee = 4000 })));
@@ -400,7 +415,7 @@ TEST(a_refused_offer_changes_nothing)
 	TAKEN(offer(&s, child));
 	bad = spend(&s, &(struct how){ .coins = &coin, .fee = 90000 });
 	tx_set_witness(&s.a, bad, 0, &wrong, 1);
-	REFUSED(offer(&s, bad), "mandatory-script-verify-flag-failed (WITNESS_PROGRAM_MISMATCH)");
+	REFUSED(offer(&s, bad), "mempool-script-verify-flag-failed (WITNESS_PROGRAM_MISMATCH)");
 	CHECK(in_mempool(&s, first) && in_mempool(&s, child));
 	CHECK(SAME(sim_chain_spender(s.c, &coin.at)->id, tx_id(first)));
 	CHECK(SAME(sim_chain_spender(s.c, &change.at)->id, tx_id(child)));

@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_SIM_SETUP_H
 #define TESTS_UNIT_SIM_SETUP_H
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "bitcoin/script.h"
@@ -42,8 +43,13 @@ static inline void setup_init(struct setup *s)
 	s->anybody = script_p2wsh(&s->a, BYTES_OF(one));
 }
 
+/* With LAMPO_SIM_TRACE=FILE what happened is written there, for tests/interop/simchain_test.py. */
 static inline void setup_release(struct setup *s)
 {
+	const char *path = getenv("LAMPO_SIM_TRACE");
+
+	if (path)
+		CHECK(sim_chain_write_trace(s->c, path));
 	sim_chain_free(s->c);
 	arena_release(&s->a);
 }

@@ -365,14 +365,14 @@ TEST(branches_of_a_script_have_their_time)
 	t = spend_kind(&x, AFTER_BLOCKS);
 	t->inputs[0].sequence = 2;
 	sign_timed(&x, t, AFTER_BLOCKS);
-	REFUSED(offer(&x.s, t), "mandatory-script-verify-flag-failed (UNSATISFIED_LOCKTIME)");
+	REFUSED(offer(&x.s, t), "mempool-script-verify-flag-failed (UNSATISFIED_LOCKTIME)");
 	t = spend_kind(&x, AFTER_HEIGHT);
 	t->locktime = SIM_FIRST_HEIGHT + 4;
 	sign_timed(&x, t, AFTER_HEIGHT);
-	REFUSED(offer(&x.s, t), "mandatory-script-verify-flag-failed (UNSATISFIED_LOCKTIME)");
+	REFUSED(offer(&x.s, t), "mempool-script-verify-flag-failed (UNSATISFIED_LOCKTIME)");
 	t->locktime = SIM_FIRST_HEIGHT + 5;
 	t->inputs[0].sequence = 0xffffffff;
 	sign_timed(&x, t, AFTER_HEIGHT);
-	REFUSED(offer(&x.s, t), "mandatory-script-verify-flag-failed (UNSATISFIED_LOCKTIME)");
+	REFUSED(offer(&x.s, t), "mempool-script-verify-flag-failed (UNSATISFIED_LOCKTIME)");
 	close_each(&x);
 }

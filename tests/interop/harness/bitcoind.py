@@ -38,7 +38,7 @@ class Bitcoind(Process):
     def cookie(self):
         return os.path.join(self.folder, "regtest", ".cookie")
 
-    def start(self, password=True):
+    def start(self, password=True, purse=True):
         argv = [self.program, "-regtest", "-server", "-datadir=" + self.folder, "-rpcport=%d" % self.port,
                 "-listen=0", "-connect=0", "-fallbackfee=0.00002", "-addresstype=bech32", "-changetype=bech32",
                 "-rpcthreads=8", "-rpcworkqueue=256",
@@ -48,7 +48,7 @@ class Bitcoind(Process):
         self.password = password
         self.spawn(argv)
         self.watch.until("bitcoind's first answer", lambda: self.rpc("getblockchaininfo"), 60)
-        if "purse" not in self.rpc("listwallets"):
+        if purse and "purse" not in self.rpc("listwallets"):
             try:
                 self.rpc("loadwallet", "purse")
             except BitcoinError:

@@ -41,10 +41,10 @@ class Net:
         self._bitcoind = None
 
     def start_bitcoind(self, extra=(), program_path=None, password=True, name="bitcoind", endow=True):
-        """endow: with coins to spend; without, nothing but the genesis."""
+        """endow: with a purse of coins to spend; without, nothing but the genesis."""
         path = program_path or ask_script("get-bitcoind")
         daemon = Bitcoind(self.folder, path, self.watch, extra, name)
-        daemon.start(password)
+        daemon.start(password, purse=endow)
         return daemon.endow() if endow else daemon
 
     @property
