@@ -14,7 +14,7 @@ struct cli {
 	uint64_t seed, runs, steps;
 	uint32_t jobs;
 	bool has_seed, has_runs, has_steps, short_set, verbose;
-	const char *scenario, *dump_blocks;
+	const char *scenario, *dump_blocks, *dump_trace;
 	int crash_node;
 	uint64_t crash_after;
 };
@@ -49,6 +49,7 @@ static void usage(FILE *out)
 	      "  --scenario NAME     that scripted scenario alone, with a crash after each effect\n"
 	      "  --crash NODE:K      with --scenario: once, and that node dies after its effect K\n"
 	      "  --dump-blocks FILE  with one run: appends its blocks in hex, one a line, as submitblock takes them\n"
+	      "  --dump-trace FILE   with one run: appends its blocks, offers and reorganizations (tests/sim/chain.h)\n"
 	      "  --verbose           every node's log\n"
 	      "\n"
 	      "Scenarios:\n", out);
@@ -99,6 +100,8 @@ static void parse(struct cli *c, int argc, char **argv)
 			parse_crash(c, next), i++;
 		} else if (!strcmp(word, "--dump-blocks") && next) {
 			c->dump_blocks = next, i++;
+		} else if (!strcmp(word, "--dump-trace") && next) {
+			c->dump_trace = next, i++;
 		} else if (!strcmp(word, "--short")) {
 			c->short_set = true;
 		} else if (!strcmp(word, "--verbose")) {
@@ -132,7 +135,7 @@ static void say_failure(const struct job *j, const char *why)
 static struct play_options scripted(const struct cli *c)
 {
 	return (struct play_options){ .seed = c->has_seed ? c->seed : SCENARIO_SEED, .verbose = c->verbose, .crash_node = -1,
-				      .payments = c->short_set ? 2 : 5, .dump_blocks = c->dump_blocks };
+				      .payments = c->short_set ? 2 : 5, .dump_blocks = c->dump_blocks, .dump_trace = c->dump_trace };
 }
 
 static bool one(const struct job *j, struct job_result *out)
@@ -233,7 +236,7 @@ static void say_totals(const struct totals *t, double seconds)
 
 static void shrunk(struct job *j, char *why, size_t size)
 {
-	j->o.dump_blocks = NULL;
+	j->o.dump_blocks = j->o.dump_trace = NULL;
 	j->o.steps = shrink(j, why, size);
 	say_failure(j, why);
 }
@@ -252,7 +255,7 @@ static void random_runs(const struct cli *c, uint64_t first, uint64_t runs)
 
 		for (uint32_t i = 0; i < count; i++)
 			jobs[i] = (struct job){ .o = { .seed = first + done + i, .steps = c->steps, .verbose = c->verbose,
-						       .crash_node = -1, .dump_blocks = c->dump_blocks } };
+						       .crash_node = -1, .dump_blocks = c->dump_blocks, .dump_trace = c->dump_trace } };
 		pool_run(jobs, count, c->jobs, results);
 		for (uint32_t i = 0; i < count; i++) {
 			if (results[i].good) {

@@ -43,6 +43,8 @@ struct play_result play_end(struct play *p)
 	}
 	if (p->o->dump_blocks && !sim_chain_write(w->chain, p->o->dump_blocks))
 		world_fail(w, "%s cannot be written", p->o->dump_blocks);
+	if (p->o->dump_trace && !sim_chain_write_trace(w->chain, p->o->dump_trace))
+		world_fail(w, "%s cannot be written", p->o->dump_trace);
 	book_free(p->b);
 	world_free(w);
 	return r;

@@ -10,7 +10,7 @@
 struct play_options {
 	uint64_t seed;
 	bool verbose;
-	const char *dump_blocks;  /* NULL: nowhere */
+	const char *dump_blocks, *dump_trace; /* NULL: nowhere */
 
 	/* Scripted scenarios. */
 	int crash_node;        /* -1: nobody */
