@@ -392,6 +392,37 @@ static void order_payment(struct rig *r, uint32_t side)
 	(void)rig_command(r, &c);
 }
 
+/* To the other one and back over whatever channels there are: it forwards. */
+static void order_route(struct rig *r, uint32_t side)
+{
+	struct command c = { .kind = COMMAND_SENDPAY };
+	const struct channel *ch, *chosen = NULL;
+	struct amount_msat amount = MSAT(1000 + 3000ull * take8() * take8());
+	struct route_hop hops[2];
+	uint32_t at = 0, skip = take8() % 3;
+
+	while ((ch = node_view_channel(r->node, &at)) && (!chosen || skip--))
+		chosen = ch;
+	if (!chosen)
+		return;
+	hops[0] = (struct route_hop){ rigs[1 - side].id, { 0 }, MSAT(amount.v + 100 + amount.v / 1000), 60 + take8() % 8 };
+	hops[1] = (struct route_hop){ r->id, take8() % 2 ? channel_record_of(chosen)->scid : channel_record_of(chosen)->alias_remote,
+				      amount, 24 + take8() % 4 };
+	c.u.sendpay.hops = hops;
+	c.u.sendpay.hop_count = take8() % 4 ? 2 : 1;
+	memset(c.u.sendpay.payment_hash.v, take8() % 8, sizeof(c.u.sendpay.payment_hash.v));
+	if (take8() % 2 && receive_next(node_view_invoices(r->node), &(uint32_t){ 0 })) {
+		const struct received_invoice *i = receive_next(node_view_invoices(r->node), &(uint32_t){ 0 });
+
+		c.u.sendpay.payment_hash = i->payment_hash;
+		c.u.sendpay.secret = i->r.secret;
+		if (take8() % 2 && i->r.amount.v > 0 && MSAT_LESS(i->r.amount, hops[0].amount))
+			hops[1].amount = i->r.amount;
+	}
+	c.u.sendpay.has_secret = true;
+	(void)rig_command(r, &c);
+}
+
 static void order_invoice(struct rig *r)
 {
 	struct command c = { .kind = COMMAND_INVOICE };
@@ -460,8 +491,10 @@ static void order(uint32_t side)
 		return;
 	case 4:
 	case 5:
-	case 6:
 		order_payment(r, side);
+		return;
+	case 6:
+		order_route(r, side);
 		return;
 	default:
 		order_other(r);

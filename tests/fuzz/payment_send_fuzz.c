@@ -123,6 +123,40 @@ static void pay(struct world *w, uint8_t v, uint8_t amount, uint8_t flags)
 	send_pay(w->send, &w->step, &q);
 }
 
+/* Along a route of the fuzzer's, in parts, and somebody who waits for its end. */
+static void send_along(struct world *w, uint8_t v, const uint8_t *b)
+{
+	struct preimage p = preimage_of(v);
+	struct route_hop hops[2] = { { w->payee, { 0 }, MSAT(1000ull * b[2] + (b[3] & 3)), b[3] }, { w->payee, { 9 }, MSAT(1000ull * b[2]), 9 } };
+	struct send_route q = {
+		.hops = hops, .hop_count = 1 + (b[3] >> 7), .payment_hash = sha256(p.v, sizeof(p.v)), .has_secret = b[3] & 4,
+		.part = b[1] >> 6, .has_total = b[3] & 8, .total = MSAT(4000ull * b[2]), .has_group = b[3] & 16, .group = b[3] & 3,
+	};
+	struct send_route_offer offer;
+	const struct payment *known;
+	enum reply_code code;
+	const char *why;
+
+	switch (send_route(w->send, &w->step, &q, &offer, &known, &code, &why)) {
+	case SEND_ROUTE_OFFER:
+		ASSERT(offer.onion.size == ONION_PACKET_SIZE && !MSAT_LESS(offer.amount, hops[q.hop_count - 1].amount));
+		if (w->flying_count == ARRAY_COUNT(w->flying))
+			break;
+		w->flying[w->flying_count++] = (struct flying){ 3, w->next_htlc, offer.amount, 0, q.payment_hash };
+		(void)send_route_offered(w->send, &w->step, &q, &offer, 3, w->next_htlc++);
+		break;
+	case SEND_ROUTE_KNOWN:
+		ASSERT(known);
+		break;
+	case SEND_ROUTE_REFUSED:
+		ASSERT(code != REPLY_OK && why);
+		break;
+	}
+	w->calls_open++;
+	send_route_wait(w->send, &w->step, w->next_call++, &q.payment_hash, b[3] & 32, b[3] & 3, q.part,
+			b[3] & 64 ? w->step.now_ms + b[2] : UINT64_MAX);
+}
+
 /* A hop's own words, or rubbish. */
 static void fail(struct world *w, uint32_t i, const uint8_t *b)
 {
@@ -180,7 +214,9 @@ static void act(struct world *w, const uint8_t *b)
 	switch (b[0] & 7) {
 	case 0:
 	case 1:
-		if (w->record_count < RECORDS - 300)
+		if (w->record_count < RECORDS - 300 && b[0] & 8)
+			send_along(w, (uint8_t)(b[1] % HASHES), b);
+		else if (w->record_count < RECORDS - 300)
 			pay(w, (uint8_t)(b[1] % HASHES), b[2], b[3]);
 		break;
 	case 2:
@@ -197,6 +233,7 @@ static void act(struct world *w, const uint8_t *b)
 		break;
 	case 6:
 		w->step.now_ms += 100u * b[1];
+		send_tick(w->send, &w->step);
 		w->channels[b[2] & 3].spendable = MSAT(1000ull * b[3]);
 		break;
 	default:

@@ -1,0 +1,270 @@
+/* What may be forwarded, at each of its limits, and the table of what is. */
+#include "onion/sphinx.h"
+#include "payment/forward.h"
+#include "tests/test.h"
+
+#define HEIGHT 1000u
+
+static struct forward_policy policy(void)
+{
+	return (struct forward_policy){ .fee_base = MSAT(1000), .fee_ppm = 100, .cltv_delta = 34, .expiry_min_blocks = 6 };
+}
+
+/* One that just pays: an amount of a million and its fee. */
+struct request {
+	struct forward_policy policy;
+	struct forward_htlc in;
+	struct payload payload;
+	struct forward_next next;
+	uint32_t height;
+};
+
+static struct request request(void)
+{
+	return (struct request){
+		.policy = policy(),
+		.in = { 1, 2, MSAT(1001100), HEIGHT + 100 },
+		.payload = { .amount = MSAT(1000000), .cltv_expiry = HEIGHT + 66, .scid = { 7 } },
+		.next = { .known = true, .minimum = MSAT(1000) },
+		.height = HEIGHT,
+	};
+}
+
+/* 0: it is forwarded. */
+static uint16_t judged(const struct request *r, struct failure *why)
+{
+	return forward_judge(&r->policy, r->height, &r->in, &r->payload, &r->next, why) ? 0 : why->code;
+}
+
+static uint16_t judge(const struct request *r)
+{
+	struct failure why = { 0 };
+
+	return judged(r, &why);
+}
+
+TEST(fees_to_the_millisatoshi)
+{
+	struct request r = request();
+	struct failure why;
+
+	CHECK_EQ(judge(&r), 0);
+	r.in.amount = MSAT(1001099);
+	/* B4.failure_messages.18, B4.failure_messages.19 */
+	CHECK_EQ(judged(&r, &why), FAIL_FEE_INSUFFICIENT);
+	CHECK_EQ(why.u.fee_insufficient.htlc_msat.v, 1001099);
+	CHECK_EQ(why.u.fee_insufficient.channel_update.size, 0);
+	r.policy.fee_base = MSAT(999);
+	CHECK_EQ(judge(&r), 0);
+	/* Nothing is free that asks for nothing: what goes in is at least what comes out. */
+	r.policy.fee_base = MSAT(0);
+	r.policy.fee_ppm = 0;
+	r.in.amount = MSAT(999999);
+	CHECK_EQ(judge(&r), FAIL_FEE_INSUFFICIENT);
+	r.in.amount = MSAT(1000000);
+	CHECK_EQ(judge(&r), 0);
+}
+
+TEST(amounts_at_the_ends_of_numbers)
+{
+	struct request r = request();
+	struct failure why;
+
+	r.payload.amount = MSAT(999);
+	/* B4.failure_messages.16, B4.failure_messages.17 */
+	CHECK_EQ(judged(&r, &why), FAIL_AMOUNT_BELOW_MINIMUM);
+	CHECK_EQ(why.u.amount_below_minimum.htlc_msat.v, 999);
+	r.payload.amount = MSAT(1000);
+	CHECK_EQ(judge(&r), 0);
+	r.next.minimum = MSAT(0);
+	r.payload.amount = MSAT(0);
+	CHECK_EQ(judge(&r), FAIL_AMOUNT_BELOW_MINIMUM);
+	/* More than there is, with a fee that wraps round. */
+	r.payload.amount = MSAT(UINT64_MAX);
+	r.in.amount = MSAT(UINT64_MAX);
+	CHECK_EQ(judge(&r), FAIL_FEE_INSUFFICIENT);
+	r.payload.amount = msat_of_sat(SAT(SUPPLY_SAT));
+	r.policy.fee_ppm = UINT32_MAX;
+	CHECK_EQ(judge(&r), FAIL_FEE_INSUFFICIENT);
+}
+
+TEST(expiries_to_the_block)
+{
+	struct request r = request();
+	struct failure why;
+
+	r.payload.cltv_expiry = HEIGHT + 67;
+	/* B4.failure_messages.20, B4.failure_messages.21 */
+	CHECK_EQ(judged(&r, &why), FAIL_INCORRECT_CLTV_EXPIRY);
+	CHECK_EQ(why.u.incorrect_cltv_expiry.cltv_expiry, HEIGHT + 67);
+	r.payload.cltv_expiry = UINT32_MAX;
+	CHECK_EQ(judge(&r), FAIL_INCORRECT_CLTV_EXPIRY);
+	/* B4.failure_messages.22, B4.failure_messages.23: blocks left for the rest of the route */
+	r.payload.cltv_expiry = HEIGHT + 5;
+	CHECK_EQ(judge(&r), FAIL_EXPIRY_TOO_SOON);
+	r.payload.cltv_expiry = HEIGHT + 6;
+	CHECK_EQ(judge(&r), 0);
+	/* B2.forwarding_htlcs.3: and for us */
+	r.policy.expiry_min_blocks = 0;
+	r.payload.cltv_expiry = HEIGHT;
+	r.in.cltv_expiry = HEIGHT + 34;
+	CHECK_EQ(judge(&r), 0);
+	r.payload.cltv_expiry = HEIGHT - 1;
+	r.in.cltv_expiry = HEIGHT + 33;
+	CHECK_EQ(judge(&r), FAIL_EXPIRY_TOO_SOON);
+	/* B4.failure_messages.24, B2.forwarding_htlcs.4 */
+	r.in.cltv_expiry = HEIGHT + 2016;
+	r.payload.cltv_expiry = HEIGHT + 66;
+	CHECK_EQ(judge(&r), 0);
+	r.in.cltv_expiry++;
+	CHECK_EQ(judge(&r), FAIL_EXPIRY_TOO_FAR);
+	r.in.cltv_expiry = UINT32_MAX;
+	CHECK_EQ(judge(&r), FAIL_EXPIRY_TOO_FAR);
+}
+
+/* B4.failure_messages.5: the first of the list. */
+TEST(of_several_faults_the_first_is_told)
+{
+	struct request r = request();
+
+	r.next.known = false;
+	r.payload.amount = MSAT(1);
+	r.in.amount = MSAT(0);
+	r.in.cltv_expiry = 0;
+	CHECK_EQ(judge(&r), FAIL_UNKNOWN_NEXT_PEER);
+	r.next.known = true;
+	r.next.ending = true;
+	CHECK_EQ(judge(&r), FAIL_PERMANENT_CHANNEL_FAILURE);
+	r.next.ending = false;
+	CHECK_EQ(judge(&r), FAIL_AMOUNT_BELOW_MINIMUM);
+	r.payload.amount = MSAT(1000);
+	CHECK_EQ(judge(&r), FAIL_FEE_INSUFFICIENT);
+	r.in.amount = MSAT(1001100);
+	CHECK_EQ(judge(&r), FAIL_INCORRECT_CLTV_EXPIRY);
+	r.payload.cltv_expiry = 0;
+	r.in.cltv_expiry = 34;
+	CHECK_EQ(judge(&r), FAIL_EXPIRY_TOO_SOON);
+}
+
+/* --- the table --- */
+
+static const uint8_t seed[16] = { 1 };
+
+static struct secret32 secret_of(uint8_t v)
+{
+	struct secret32 s;
+
+	memset(s.v, v, sizeof(s.v));
+	return s;
+}
+
+TEST(pairs_are_found_from_both_ends)
+{
+	struct forward_htlc in = { 1, 10, MSAT(5), 100 }, out = { 2, 20, MSAT(4), 60 }, twin_in = { 1, 11, MSAT(5), 100 },
+			    twin_out = { 2, 21, MSAT(4), 60 };
+	struct secret32 secret = secret_of(3);
+	struct sha256 hash = { { 9 } };
+	struct forward *w;
+	struct forwards f;
+
+	forwards_init(&f, seed);
+	CHECK(forward_add(&f, &in, &out, &hash, &secret));
+	CHECK(forward_add(&f, &twin_in, &twin_out, &hash, NULL));
+	forwards_check(&f);
+	CHECK_EQ(forwards_count(&f), 2);
+	w = forward_by_in(&f, 1, 10);
+	CHECK(w && w == forward_by_out(&f, 2, 20));
+	CHECK(w->has_secret && SAME(w->secret, secret));
+	CHECK(!forward_by_in(&f, 1, 11)->has_secret);
+	/* INV-W2 */
+	CHECK(!forward_add(&f, &in, &(struct forward_htlc){ 3, 1, MSAT(1), 1 }, &hash, NULL));
+	CHECK(!forward_add(&f, &(struct forward_htlc){ 3, 1, MSAT(1), 1 }, &out, &hash, NULL));
+	CHECK_EQ(forwards_count(&f), 2);
+	CHECK(!forward_by_in(&f, 2, 20) && !forward_by_out(&f, 1, 10) && !forward_by_in(&f, 10, 1));
+	forward_over(&f, w);
+	CHECK(!forward_by_in(&f, 1, 10) && !forward_by_out(&f, 2, 20));
+	CHECK(forward_by_out(&f, 2, 21));
+	forwards_check(&f);
+	forwards_release(&f);
+}
+
+/* The id of an offer that was dropped is the next one's. */
+TEST(an_id_comes_again)
+{
+	struct forward_htlc one = { 1, 10, MSAT(5), 100 }, other = { 1, 11, MSAT(5), 100 }, out = { 2, 20, MSAT(4), 60 };
+	const struct forward_end end = { .kind = FORWARD_END_LOCAL, .code = FAIL_TEMPORARY_CHANNEL_FAILURE };
+	struct sha256 hash = { { 9 } };
+	struct forwards f;
+
+	forwards_init(&f, seed);
+	CHECK(forward_add(&f, &one, &out, &hash, NULL));
+	forward_fail(&f, forward_by_in(&f, 1, 10), &end);
+	forwards_check(&f);
+	CHECK(forward_add(&f, &other, &out, &hash, NULL));
+	CHECK(forward_by_out(&f, 2, 20) == forward_by_in(&f, 1, 11));
+	forward_over(&f, forward_by_in(&f, 1, 10));
+	CHECK(forward_by_out(&f, 2, 20));
+	forwards_check(&f);
+	forwards_release(&f);
+}
+
+static void reason_of(struct forward_end end, struct buf *out)
+{
+	struct forward_htlc in = { 1, 10, MSAT(5), 100 }, downstream = { 2, 20, MSAT(4), 60 };
+	struct secret32 secret = secret_of(3);
+	struct sha256 hash = { { 9 } };
+	struct forwards f;
+
+	forwards_init(&f, seed);
+	CHECK(forward_add(&f, &in, &downstream, &hash, &secret));
+	forward_fail(&f, forward_by_in(&f, 1, 10), &end);
+	forward_reason(forward_by_in(&f, 1, 10), out);
+	forwards_release(&f);
+}
+
+TEST(what_upstream_is_told)
+{
+	struct secret32 ours = secret_of(3), next = secret_of(4), both[2] = { ours, next };
+	struct failure said = failure_plain(FAIL_TEMPORARY_NODE_FAILURE), f;
+	struct buf packet = BUF_EMPTY, out = BUF_EMPTY;
+	struct failure_report report;
+	struct sha256 onion = { { 7 } };
+	struct arena a;
+
+	arena_init(&a);
+	/* B4.intermediate_nodes.4: what the next one sealed, wrapped once more */
+	failure_seal(&packet, &next, &said);
+	reason_of((struct forward_end){ .kind = FORWARD_END_REPORT, .reason = buf_view(&packet) }, &out);
+	CHECK_EQ(out.size, packet.size);
+	CHECK(failure_open(&a, &report, both, 2, buf_view(&out)));
+	CHECK_EQ(report.hop, 1);
+	CHECK(failure_decode(&a, &f, report.message));
+	CHECK_EQ(f.code, FAIL_TEMPORARY_NODE_FAILURE);
+	/* B2.update_fulfill_htlc_update_fail_htlc.13: a malformed one is told in our own name */
+	buf_clear(&out);
+	reason_of((struct forward_end){ .kind = FORWARD_END_MALFORMED, .code = FAIL_INVALID_ONION_HMAC, .onion_hash = onion }, &out);
+	CHECK(failure_open(&a, &report, both, 2, buf_view(&out)));
+	CHECK_EQ(report.hop, 0);
+	CHECK(failure_decode(&a, &f, report.message));
+	CHECK_EQ(f.code, FAIL_INVALID_ONION_HMAC);
+	CHECK(SAME(f.u.onion.sha256_of_onion, onion));
+	/* With a number that nobody knows. */
+	buf_clear(&out);
+	reason_of((struct forward_end){ .kind = FORWARD_END_MALFORMED, .code = FAIL_BADONION | 0x77, .onion_hash = onion }, &out);
+	CHECK(failure_open(&a, &report, both, 2, buf_view(&out)));
+	CHECK(!failure_decode(&a, &f, report.message));
+	CHECK_EQ(f.code, FAIL_BADONION | 0x77);
+	buf_clear(&out);
+	reason_of((struct forward_end){ .kind = FORWARD_END_LOCAL, .code = FAIL_PERMANENT_CHANNEL_FAILURE }, &out);
+	CHECK(failure_open(&a, &report, both, 2, buf_view(&out)));
+	CHECK_EQ(report.hop, 0);
+	CHECK(failure_decode(&a, &f, report.message));
+	CHECK_EQ(f.code, FAIL_PERMANENT_CHANNEL_FAILURE);
+	/* Nothing at all came back: nothing is what goes on. */
+	buf_clear(&out);
+	reason_of((struct forward_end){ .kind = FORWARD_END_REPORT }, &out);
+	CHECK_EQ(out.size, 0);
+	buf_release(&packet);
+	buf_release(&out);
+	arena_release(&a);
+}
