@@ -36,6 +36,7 @@ json_t *reply_withdraw(const struct methods *m, const struct reply *reply);
 json_t *reply_fund_channel(const struct methods *m, const struct reply *reply);
 json_t *reply_invoice(const struct methods *m, const struct lampo_call *call, const struct reply *reply);
 json_t *reply_paid(const struct methods *m, const struct reply *reply);
+json_t *reply_recover(const struct reply *reply);
 json_t *reply_sendpay(const struct reply *reply); /* and waitsendpay */
 /* What is known of a payment along a route that has failed. */
 json_t *failed_sendpay(const struct reply *reply);
@@ -50,6 +51,7 @@ rpc_handler method_connect, method_disconnect, method_listpeers;
 rpc_handler method_newaddr, method_listfunds, method_withdraw;
 rpc_handler method_fundchannel, method_listpeerchannels, method_listclosedchannels, method_close;
 rpc_handler method_invoice, method_listinvoices, method_waitinvoice, method_decode;
+rpc_handler method_staticbackup, method_emergencyrecover, method_recoverchannel;
 rpc_handler method_pay, method_keysend, method_listpays, method_sendpay, method_waitsendpay;
 
 /* Pieces of answers. */

@@ -114,6 +114,8 @@ static json_t *reply_json(struct methods *m, struct lampo_call *call, uint64_t i
 	case COMMAND_SENDPAY:
 	case COMMAND_WAIT_SENDPAY:
 		return reply_sendpay(reply);
+	case COMMAND_RECOVER:
+		return reply_recover(reply);
 	case COMMAND_STOP:
 		return json_string("Shutdown complete");
 	}
@@ -172,7 +174,8 @@ struct methods *methods_new(struct rpc *rpc, const struct node_port *port)
 		method_waitinvoice,	   method_decode,
 		method_pay,		   method_keysend,
 		method_listpays,	   method_sendpay,
-		method_waitsendpay,
+		method_waitsendpay,	   method_staticbackup,
+		method_emergencyrecover,   method_recoverchannel,
 	};
 	struct methods *m = NEW(struct methods);
 	char why[RPC_WHY_SIZE];

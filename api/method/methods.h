@@ -30,6 +30,9 @@ struct node_port {
 	void (*call_gone)(void *context, uint64_t call);
 	/* Copies the query.  Evaluates and releases it, perhaps before this returns. */
 	void (*query)(void *context, const struct exec_query *query);
+	const char *backup_file; /* NULL: the store keeps none */
+	/* Every sealed backup that lies there; NULL: none does. */
+	void (*read_backups)(void *context, void (*each)(void *to, struct bytes sealed), void *to);
 };
 
 /* Adds every bundled method to rpc and takes rpc_on_gone.  Borrows both for its life.  Returns owned. */

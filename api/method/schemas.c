@@ -13,6 +13,7 @@ const struct lampo_method *const schemas_bundled[] = {
 	&schema_waitinvoice,	  &schema_decode,
 	&schema_pay,		  &schema_keysend,
 	&schema_listpays,	  &schema_sendpay,
-	&schema_waitsendpay,
+	&schema_waitsendpay,	  &schema_staticbackup,
+	&schema_emergencyrecover, &schema_recoverchannel,
 };
 const size_t schemas_bundled_count = ARRAY_COUNT(schemas_bundled);

@@ -4,6 +4,7 @@
 
 #include "api/method/methods.h"
 #include "api/rpc/socket.h"
+#include "runtime/store/backup_file.h"
 
 struct service {
 	struct service_config config;
@@ -13,6 +14,7 @@ struct service {
 	struct rpc_socket *socket;
 	struct desk *desk;
 	struct node_address binding;
+	char backup_path[4096];
 };
 
 /* ---- Between the methods and the node ---- */
@@ -35,6 +37,11 @@ static void call_gone(void *context, uint64_t call)
 static void query(void *context, const struct exec_query *q)
 {
 	daemon_query(((struct service *)context)->daemon, q);
+}
+
+static void read_backups(void *context, void (*each)(void *to, struct bytes sealed), void *to)
+{
+	backup_files_read(((struct service *)context)->config.daemon.directory, each, to);
 }
 
 static void on_reply(void *context, uint64_t call, const struct reply *reply)
@@ -98,10 +105,16 @@ static void open_methods(struct service *s)
 	struct node_port port = {
 		.context = s, .node = daemon_node(s->daemon), .wallet = daemon_wallet(s->daemon),
 		.directory = c->directory ? c->directory : "",
+		.read_backups = c->directory ? read_backups : NULL,
 		.now_ms = now_ms, .command = command, .call_gone = call_gone, .query = query,
 	};
 	struct rpc_limits limits;
 
+	/* A store of the embedder's keeps the backup as a record only. */
+	if (c->directory && !c->store) {
+		snprintf(s->backup_path, sizeof(s->backup_path), "%s/" BACKUP_FILE_NAME, c->directory);
+		port.backup_file = s->backup_path;
+	}
 	rpc_limits_default(&limits);
 	s->rpc = rpc_new(&limits);
 	if (daemon_port(s->daemon)) {

@@ -7,14 +7,18 @@
  *   any          --theirs cannot be-->     the channel fails */
 #include <string.h>
 
+#include "channel/backup.h"
 #include "channel/machine.h"
 #include "wire/features.h"
 
 static void send_reestablish(struct channel *ch, struct step *s)
 {
+	/* Of a channel that came from a backup no number is known.  A 0 makes every peer fail the channel at once
+	 * (B2.message_retransmission.25), which is all that is left to ask for. */
+	uint64_t known = channel_was_restored(&ch->r) ? 0 : 1;
 	struct msg_channel_reestablish m = {
 		.channel_id = ch->r.id,
-		.next_commitment_number = ch->r.local_number + 1, /* B2.message_retransmission.10 */
+		.next_commitment_number = ch->r.local_number + known, /* B2.message_retransmission.10 */
 		.next_revocation_number = ch->r.remote_revoked, /* B2.message_retransmission.11 */
 		/* B2.message_retransmission.12 */
 		.my_current_per_commitment_point = ch->r.local_points[ch->r.local_number - ch->r.local_revoked],
@@ -43,6 +47,8 @@ void channel_connected(struct channel *ch, struct step *s, struct channel_notes 
 	ch->scid_alias_negotiated = features_negotiated(our_features, their_features, FEATURE_SCID_ALIAS);
 	if (ch->r.state >= AWAITING_UNILATERAL) {
 		/* B2.message_retransmission.7 */
+		if (ch->r.state == AWAITING_UNILATERAL && channel_was_restored(&ch->r))
+			send_reestablish(ch, s);
 		if (ch->r.state == AWAITING_UNILATERAL)
 			channel_send_error(ch, s, ch->r.error[0] ? ch->r.error : "the channel has failed");
 		return;

@@ -264,6 +264,7 @@ void node_on_block(struct node *n, struct step *s, const struct event *e)
 	node_deadlines_block(n, s);
 	node_anchors_advance(n, s);
 	node_outbox_block(n, s, n->height);
+	node_storage_block(n, s);
 	notify_block(s, n->height);
 }
 

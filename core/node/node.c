@@ -125,6 +125,16 @@ static void fill_payments(struct node *n)
 	mem_wipe(seed, sizeof(seed));
 }
 
+/* INV-N5: of a wallet that is restored, the database that knew which ids were used is gone.  A new one begins where no
+ * other has ever been. */
+static uint64_t first_channel_key(struct node *n)
+{
+	uint8_t raw[8];
+
+	drbg_fill(&n->entropy, raw, sizeof(raw));
+	return load_be64(raw) >> 8;
+}
+
 struct node *node_new(const struct node_config *config, const uint8_t seed32[32], const struct log_sink *log)
 {
 	struct node *n = NEW(struct node);
@@ -133,6 +143,7 @@ struct node *node_new(const struct node_config *config, const uint8_t seed32[32]
 	n->config = config;
 	n->log = log;
 	drbg_init(&n->entropy, seed32);
+	n->next_channel_key = first_channel_key(n);
 	drbg_fill(&n->entropy, seed, sizeof(seed));
 	step_asked_init(&n->asked, seed);
 	table_init(&n->peers, peer_key, seed);
@@ -172,6 +183,7 @@ void node_free(struct node *n)
 	for (at = 0; (c = table_next(&n->channels, &at));)
 		free_channel(c);
 	for (at = 0; (p = table_next(&n->peers, &at));) {
+		node_storage_release(p);
 		peer_free(p->peer);
 		mem_free(p);
 	}
@@ -181,6 +193,7 @@ void node_free(struct node *n)
 		node_opening_free(o);
 	node_payments_free(n);
 	node_outbox_release(n);
+	node_backup_release(n);
 	receive_free(n->receive);
 	send_free(n->send);
 	step_asked_release(&n->asked);
@@ -260,6 +273,7 @@ void node_channel_watch(struct node *n, struct step *s, struct node_channel *c)
 			return;
 		table_add(&n->by_funding, c);
 		c->in_by_funding = true;
+		node_backup_changed(n);
 		effect_watch_script(s->out, channel_record_funding_script(r, &s->out->arena));
 		effect_watch_outpoint(s->out, &r->funding);
 	}
@@ -385,6 +399,10 @@ bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, s
 		return node_outbox_load(n, key, value);
 	case RECORD_CLOSED:
 		return node_closed_load(n, value);
+	case RECORD_BACKUP:
+		return node_backup_load(n, key, value);
+	case RECORD_STORAGE:
+		return node_storage_load(n, key, value);
 	case RECORD_KINDS:
 		return false;
 	}
@@ -518,6 +536,7 @@ bool node_start(struct node *n, uint64_t now_ms, struct effects *out)
 	resume_fundings(n, &s);
 	start_claims(n, &s);
 	node_outbox_start(n, &s);
+	node_backup_start(n, &s);
 	for (at = 0; (p = table_next(&n->peers, &at));)
 		p->peer->keep |= p->channels != NULL;
 	if (n->counters_changed || n->next_reservation != n->reservations_stored)
@@ -566,6 +585,9 @@ static void on_signed(struct node *n, struct step *s, const struct event *e)
 	case OWNER_INVOICE:
 		node_invoice_answered(n, s, owner, a);
 		return;
+	case OWNER_BACKUP:
+		node_backup_key_answered(n, s, a);
+		return;
 	case OWNER_FUNDING:
 	case OWNER_WITHDRAW:
 	case OWNER_ADDRESS:
@@ -573,6 +595,7 @@ static void on_signed(struct node *n, struct step *s, const struct event *e)
 	case OWNER_CALL:
 	case OWNER_GOSSIP:
 	case OWNER_PAST:
+	case OWNER_STORAGE:
 		return;
 	}
 	UNREACHABLE();
@@ -608,6 +631,8 @@ static void on_funds(struct node *n, struct step *s, const struct event *e)
 	case OWNER_CALL:
 	case OWNER_GOSSIP:
 	case OWNER_PAST:
+	case OWNER_BACKUP:
+	case OWNER_STORAGE:
 		return;
 	}
 	UNREACHABLE();
@@ -624,6 +649,9 @@ static void on_fetched(struct node *n, struct step *s, const struct event *e)
 	case OWNER_PAST:
 		node_fetched(n, s, owner, e);
 		return;
+	case OWNER_STORAGE:
+		node_storage_fetched(n, s, owner, e);
+		return;
 	case OWNER_CHANNEL:
 	case OWNER_HTLC_ONION:
 	case OWNER_INVOICE:
@@ -634,6 +662,7 @@ static void on_fetched(struct node *n, struct step *s, const struct event *e)
 	case OWNER_SWEEP:
 	case OWNER_CALL:
 	case OWNER_GOSSIP:
+	case OWNER_BACKUP:
 		return;
 	}
 	UNREACHABLE();
@@ -663,6 +692,7 @@ static void on_tick(struct node *n, struct step *s)
 	node_payments_tick(n, s);
 	node_calls_tick(n, s);
 	node_close_tick(n, s);
+	node_storage_tick(n, s);
 }
 
 static void dispatch(struct node *n, struct step *s, const struct event *e)
@@ -763,6 +793,7 @@ void node_flush(struct node *n, uint64_t now_ms, struct effects *out)
 	if (n->counters_changed || n->next_reservation != n->reservations_stored)
 		counters_persist(n, &s);
 	node_bury(n, &s);
+	node_backup_flush(n, &s);
 }
 
 bool node_ahead(struct node *n)
@@ -791,6 +822,7 @@ uint64_t node_deadline(const struct node *n)
 
 	first = earlier(first, node_payments_deadline(n));
 	first = earlier(first, node_close_deadline(n));
+	first = earlier(first, node_storage_deadline(n));
 	while ((c = table_next(&n->channels, &at)))
 		first = earlier(first, channel_deadline(c->channel));
 	return first;

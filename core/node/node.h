@@ -74,6 +74,9 @@ void node_free(struct node *n);
 
 /* False if a record is damaged or newer than this program: do not start. */
 MUST_USE bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, struct bytes value);
+/* A sealed backup of channels that lies beside the database.  Before node_start; a node whose database knows no channel
+ * takes the newest of them.  One that is damaged, or not ours, does no harm. */
+void node_found_backup(struct node *n, struct bytes sealed);
 /* False, with a sentence in the log, if the records contradict one another. */
 MUST_USE bool node_start(struct node *n, uint64_t now_ms, struct effects *out);
 

@@ -28,7 +28,9 @@ static struct node_opening *opening_make(struct node *n, const struct pubkey *pe
 {
 	struct node_opening *o = NEW(struct node_opening);
 
-	o->channel_key = ++n->next_channel_key;
+	do
+		o->channel_key = ++n->next_channel_key;
+	while (node_channel_by_key(n, o->channel_key)); /* of a channel that a backup brought back */
 	n->counters_changed = true;
 	o->peer = *peer;
 	store_be64(o->key, o->channel_key);

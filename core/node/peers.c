@@ -18,6 +18,7 @@ struct node_peer *node_peer_make(struct node *n, const struct pubkey *id)
 		return p;
 	p = NEW(struct node_peer);
 	p->peer = peer_new(id);
+	node_storage_init(p);
 	table_add(&n->peers, p);
 	return p;
 }
@@ -31,7 +32,7 @@ void node_peer_persist(struct step *s, const struct node_peer *p)
 	buf_release(&b);
 }
 
-static struct node_peer *by_connection(struct node *n, uint64_t connection)
+struct node_peer *node_peer_by_connection(const struct node *n, uint64_t connection)
 {
 	uint8_t key[8];
 
@@ -62,6 +63,7 @@ static void left(struct node *n, struct step *s, struct node_peer *p, const char
 	detach(n, p);
 	n->some_left = true;
 	peer_disconnected(p->peer, s, &n->peer_policy);
+	node_storage_disconnected(p);
 	for (struct node_channel *c = p->channels, *next; c; c = next) {
 		struct channel_notes notes;
 
@@ -100,9 +102,11 @@ void node_forget_strangers(struct node *n)
 		return;
 	n->some_left = false;
 	while ((p = table_next(&n->peers, &at))) {
-		if (p->connected || p->channels || p->peer->keep || p->peer->dialing || p->peer->has_address)
+		if (p->connected || p->channels || p->peer->keep || p->peer->dialing || p->peer->has_address
+		    || p->storage.has)
 			continue;
 		ASSERT(table_remove(&n->peers, BYTES_OF(p->peer->id.v)) == p);
+		node_storage_release(p);
 		peer_free(p->peer);
 		mem_free(p);
 	}
@@ -156,6 +160,7 @@ void node_on_connected(struct node *n, struct step *s, const struct event *e)
 	store_be64(p->connection_key, e->u.connected.connection);
 	table_add(&n->connections, p);
 	p->connected = true;
+	node_storage_connected(s, p);
 }
 
 void node_on_connect_failed(struct node *n, struct step *s, const struct event *e)
@@ -171,7 +176,7 @@ void node_on_connect_failed(struct node *n, struct step *s, const struct event *
 
 void node_on_disconnected(struct node *n, struct step *s, const struct event *e)
 {
-	struct node_peer *p = by_connection(n, e->u.disconnected.connection);
+	struct node_peer *p = node_peer_by_connection(n, e->u.disconnected.connection);
 
 	if (!p)
 		return;
@@ -184,6 +189,9 @@ static void peer_ready(struct node *n, struct step *s, struct node_peer *p)
 	p->peer->keep |= p->channels != NULL;
 	if (p->peer->keep)
 		node_peer_persist(s, p);
+	if (p->channels && p->peer->outbound)
+		node_backup_changed(n); /* its address may be another one */
+	node_storage_ready(n, s, p);
 	notify_peer(s, NOTIFY_CONNECTED, &p->peer->id, p->peer->host);
 	for (struct node_channel *c = p->channels, *next; c && p->connected; c = next) {
 		struct channel_notes notes;
@@ -245,14 +253,20 @@ static void take_warning(struct step *s, const struct node_peer *p, const struct
 	log_write(s->log, LOG_WARN, "peer", "%s said warning: %s", id, r->text); /* B1.error_warning.11 */
 }
 
-void node_on_message(struct node *n, struct step *s, const struct event *e)
+static void take_passed(struct node *n, struct step *s, struct node_peer *p, uint16_t type, struct bytes message)
 {
-	struct node_peer *p = by_connection(n, e->u.message.connection);
-	struct peer_result r;
+	if (type == MSG_PEER_STORAGE)
+		node_storage_received(n, s, p, message);
+	else if (type == MSG_PEER_STORAGE_RETRIEVAL)
+		node_storage_retrieved(n, s, p, message);
+	else
+		node_channel_message(n, s, p, type, message);
+}
 
-	if (!p) /* It was on its way when we hung up. */
-		return;
-	r = peer_message(p->peer, s, &n->peer_policy, e->u.message.message);
+void node_peer_message(struct node *n, struct step *s, struct node_peer *p, struct bytes message)
+{
+	struct peer_result r = peer_message(p->peer, s, &n->peer_policy, message);
+
 	switch (r.verdict) {
 	case PEER_DONE:
 		return;
@@ -260,7 +274,7 @@ void node_on_message(struct node *n, struct step *s, const struct event *e)
 		peer_ready(n, s, p);
 		return;
 	case PEER_PASS:
-		node_channel_message(n, s, p, r.type, e->u.message.message);
+		take_passed(n, s, p, r.type, message);
 		return;
 	case PEER_ERROR:
 		take_error(n, s, p, &r);
@@ -273,6 +287,16 @@ void node_on_message(struct node *n, struct step *s, const struct event *e)
 		return;
 	}
 	UNREACHABLE();
+}
+
+void node_on_message(struct node *n, struct step *s, const struct event *e)
+{
+	struct node_peer *p = node_peer_by_connection(n, e->u.message.connection);
+
+	if (!p) /* It was on its way when we hung up. */
+		return;
+	if (!node_storage_holds(n, s, p, e->u.message.message))
+		node_peer_message(n, s, p, e->u.message.message);
 }
 
 void node_peers_tick(struct node *n, struct step *s)

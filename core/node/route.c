@@ -87,6 +87,7 @@ static void take_note(struct node *n, struct step *s, struct node_channel *c, co
 		log_write(s->log, LOG_INFO, "channel", "%s -> %s", channel_state_name(note->old_state),
 			  channel_state_name(channel_state_of(c->channel)));
 		notify_state(s, c);
+		node_backup_changed(n); /* where it is in the chain, what it closes to */
 		return;
 	case CHANNEL_NOTE_SCRIPT_WANTED:
 		ask_script(s, c);
@@ -307,6 +308,7 @@ static void let_go(struct node *n, struct step *s, struct node_peer *p)
 static void bury_one(struct node *n, struct step *s, struct node_channel *c)
 {
 	ASSERT(table_remove(&n->channels, BYTES_OF(c->key)) == c);
+	node_backup_changed(n);
 	if (c->in_by_funding) {
 		ASSERT(table_remove(&n->by_funding, BYTES_OF(c->funding_key)) == c);
 		node_channel_unwatch(s, c);

@@ -27,6 +27,51 @@
 /* Reservations of coins: a channel's key id for its funding, this bit and a count for withdrawals. */
 #define RESERVATION_WITHDRAW (1ull << 63)
 
+struct channel_backup;
+
+#define PEER_STORAGE_MAX 65531u
+#define BACKUP_RECORD_KEY "channels"
+
+/* One backup, read. */
+struct backup_copy {
+	uint64_t made_at_s;
+	struct sha256 content;     /* of its channels: whether two say the same */
+	struct channel_backup *channels;
+	uint32_t count;
+};
+
+struct backup_found {
+	struct backup_found *next;
+	struct buf sealed;
+};
+
+struct node_backup {
+	bool has_key, changed;
+	uint8_t key[32];           /* opens and makes copies, and nothing else */
+	struct sha256 content;     /* of what is stored */
+	struct buf stored;         /* sealed: RECORD_BACKUP; empty: there was never a channel */
+	struct buf from_peer;      /* sealed: the newest that a peer kept and that has channels we do not know */
+	struct backup_found *found; /* files that lay beside the database when the node started */
+};
+
+struct held_message {
+	struct held_message *next;
+	struct buf message;
+};
+
+/* What we keep for a peer, and what it keeps for us (storage.c). */
+struct node_storage {
+	bool has;                  /* there is a blob of the peer's on disk */
+	uint32_t end_height;       /* when its last channel ended; 0: it has one */
+	uint64_t written_ms;       /* in this run; 0: never */
+	struct buf pending;        /* to be written when a minute is over */
+	uint64_t fetch_id;         /* the disk is asked for the blob: meanwhile messages are held */
+	struct buf blob;           /* to be sent once init is exchanged */
+	struct held_message *held, **held_tail;
+	size_t held_size;
+	uint64_t ours_sent_ms, ours_due_ms; /* our backup, to the peer; UINT64_MAX: it has the newest */
+};
+
 struct node_channel {
 	uint8_t key[8];            /* channel key id, be64: the key in `channels` */
 	struct channel *channel;
@@ -54,6 +99,7 @@ struct node_peer {
 	uint32_t channel_count;
 	uint8_t connection_key[8];
 	bool connected;            /* is in `connections` */
+	struct node_storage storage;
 };
 
 enum call_kind { CALL_CONNECT, CALL_FUND, CALL_WITHDRAW, CALL_ADDRESS, CALL_CLOSE };
@@ -145,6 +191,7 @@ struct node {
 	bool some_dead;            /* channels */
 	bool some_left;            /* peers that may be forgotten */
 
+	struct node_backup backup;
 	struct receive *receive;
 	struct send *send;
 	struct forwards forwards;
@@ -175,6 +222,9 @@ void node_on_connected(struct node *n, struct step *s, const struct event *e);
 void node_on_connect_failed(struct node *n, struct step *s, const struct event *e);
 void node_on_disconnected(struct node *n, struct step *s, const struct event *e);
 void node_on_message(struct node *n, struct step *s, const struct event *e);
+struct node_peer *node_peer_by_connection(const struct node *n, uint64_t connection);
+/* One message of a connected peer, now. */
+void node_peer_message(struct node *n, struct step *s, struct node_peer *p, struct bytes message);
 void node_peers_tick(struct node *n, struct step *s);
 uint64_t node_peers_deadline(const struct node *n);
 
@@ -310,5 +360,41 @@ void node_on_undone(struct node *n, struct step *s, const struct event *e);
 void node_on_synced(struct node *n, struct step *s, const struct event *e);
 void node_fetched(struct node *n, struct step *s, uint64_t channel_key, const struct event *e);
 void node_on_fees(struct node *n, struct step *s, const struct event *e);
+
+/* backup.c */
+void node_backup_start(struct node *n, struct step *s);
+void node_backup_key_answered(struct node *n, struct step *s, const struct sign_answer *a);
+/* Channels have come or gone, or a peer has moved. */
+void node_backup_changed(struct node *n);
+void node_backup_flush(struct node *n, struct step *s);
+MUST_USE bool node_backup_load(struct node *n, struct bytes key, struct bytes value);
+void node_backup_release(struct node *n);
+/* Padded to PEER_STORAGE_MAX; appended. */
+void node_backup_for_peers(struct node *n, struct buf *out);
+/* False: not made by us, or damaged.  What it points at is in the arena. */
+MUST_USE bool node_backup_open(const struct node *n, struct bytes sealed, struct arena *a, struct backup_copy *out);
+
+/* recover.c */
+void node_recover_found(struct node *n, struct step *s);
+void node_recover_from_peer(struct node *n, struct step *s, const struct node_peer *p, struct bytes sealed);
+void node_recover_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
+
+/* storage.c */
+void node_storage_init(struct node_peer *p);
+void node_storage_release(struct node_peer *p);
+void node_storage_connected(struct step *s, struct node_peer *p);
+void node_storage_disconnected(struct node_peer *p);
+/* Whether a message waits until the disk has answered; it is copied then. */
+MUST_USE bool node_storage_holds(struct node *n, struct step *s, struct node_peer *p, struct bytes message);
+void node_storage_fetched(struct node *n, struct step *s, uint64_t connection, const struct event *e);
+void node_storage_ready(struct node *n, struct step *s, struct node_peer *p);
+void node_storage_received(struct node *n, struct step *s, struct node_peer *p, struct bytes message);
+void node_storage_retrieved(struct node *n, struct step *s, struct node_peer *p, struct bytes message);
+void node_storage_plan(struct node *n, struct step *s, struct node_peer *p);
+void node_storage_changed(struct node *n, struct step *s);
+void node_storage_tick(struct node *n, struct step *s);
+uint64_t node_storage_deadline(const struct node *n);
+void node_storage_block(struct node *n, struct step *s);
+MUST_USE bool node_storage_load(struct node *n, struct bytes key, struct bytes value);
 
 #endif

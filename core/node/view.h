@@ -39,6 +39,8 @@ MUST_USE bool node_view_peer_by_id(const struct node *n, const struct pubkey *id
 /* NULL at the end. */
 const struct channel *node_view_channel(const struct node *n, uint32_t *at);
 const struct channel *node_view_channel_named(const struct node *n, const struct channel_name *name);
+/* The channel as a backup holds it (channel/backup.h); appended. */
+void node_view_channel_backup(const struct node *n, const struct channel *ch, struct buf *out);
 /* How far the end of a channel is, or NULL while its funding output is unspent. */
 const struct onchain *node_view_onchain(const struct node *n, const struct channel *ch);
 /* Channels that are history, newest last. */

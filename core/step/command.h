@@ -44,7 +44,7 @@ enum reply_code {
 enum command_kind {
 	COMMAND_CONNECT, COMMAND_DISCONNECT, COMMAND_NEW_ADDRESS, COMMAND_WITHDRAW, COMMAND_FUND_CHANNEL,
 	COMMAND_CLOSE, COMMAND_INVOICE, COMMAND_WAIT_INVOICE, COMMAND_PAY, COMMAND_KEYSEND, COMMAND_STOP,
-	COMMAND_SENDPAY, COMMAND_WAIT_SENDPAY,
+	COMMAND_SENDPAY, COMMAND_WAIT_SENDPAY, COMMAND_RECOVER,
 };
 
 /* A node on a route that a user gives, and what arrives there. */
@@ -161,6 +161,13 @@ struct command {
 			uint32_t record_count;
 		} keysend;
 		struct {
+			struct bytes *copies;     /* sealed backups; what cannot be opened is passed over */
+			uint32_t copy_count;
+			struct bytes *channels;   /* single ones, as node_view_channel_backup shows them */
+			uint32_t channel_count;
+			bool from_peers;          /* and the newest that a peer kept */
+		} recover;
+		struct {
 			const struct route_hop *hops; /* our peer first, the payee last */
 			uint32_t hop_count;
 			struct sha256 payment_hash;
@@ -207,6 +214,11 @@ struct reply {
 			struct bytes tx, psbt;
 			struct txid txid;
 		} withdraw;
+		struct {
+			struct channel_id *channels; /* that are back */
+			uint32_t count;
+			uint32_t first_height;       /* from which on their money may have moved; 0: unknown */
+		} recover;
 		struct {
 			struct bytes tx;
 			struct txid txid;

@@ -21,7 +21,9 @@ enum record_kind {
 	RECORD_CLOSED = 15,      /* channel key id: a channel that is history */
 	RECORD_ONCHAIN = 16,     /* channel key id: a channel whose funding output is spent */
 	RECORD_ANCHOR = 17,      /* channel key id: who pays for our commitment */
-	RECORD_KINDS = 18,
+	RECORD_BACKUP = 18,      /* "channels": the static channel backup, sealed; the store may keep it in a file too */
+	RECORD_STORAGE = 19,     /* node id, 0 (u8): what we keep for that peer; node id, 1: when its last channel ended */
+	RECORD_KINDS = 20,
 };
 
 #endif

@@ -24,6 +24,8 @@ enum owner_kind {
 	OWNER_CALL,         /* owner: call id */
 	OWNER_GOSSIP,       /* owner: channel key id */
 	OWNER_PAST,         /* owner: channel key id, about its past HTLCs */
+	OWNER_BACKUP,       /* the key of the channels' backup; owner: 0 */
+	OWNER_STORAGE,      /* owner: connection, about what we keep for its peer */
 };
 
 struct step {

@@ -49,7 +49,7 @@ static const struct row {
 	{ FEATURE_ONION_MESSAGES, NO_DEPENDENCY, false, false, FEATURES_INIT | FEATURES_NODE,
 	  FEATURE_OFF, "option_onion_messages" },
 	{ FEATURE_PROVIDE_STORAGE, NO_DEPENDENCY, false, false, FEATURES_INIT | FEATURES_NODE,
-	  FEATURE_OFF, "option_provide_storage" },
+	  FEATURE_OPTIONAL, "option_provide_storage" },
 	{ FEATURE_CHANNEL_TYPE, NO_DEPENDENCY, true, false, FEATURES_INIT | FEATURES_NODE,
 	  FEATURE_REQUIRED, "option_channel_type" },
 	{ FEATURE_SCID_ALIAS, NO_DEPENDENCY, false, false,

@@ -13,6 +13,7 @@
 #include "runtime/peer/peers.h"
 #include "runtime/signer/local.h"
 #include "runtime/signer/policy.h"
+#include "runtime/store/backup_file.h"
 #include "runtime/store/thread.h"
 
 /* Effects that wait for a slow disk: beyond this we stop reading from peers. */
@@ -342,6 +343,11 @@ static void open_core(struct daemon *d)
 	d->exec = exec_new(&ports);
 }
 
+static void found_backup(void *context, struct bytes sealed)
+{
+	node_found_backup(((struct daemon *)context)->node, sealed);
+}
+
 static bool load(struct daemon *d, struct follow *follow, char error[DAEMON_ERROR_SIZE])
 {
 	struct store_thread_owner owner = { d, ring_store, fatal };
@@ -349,6 +355,8 @@ static bool load(struct daemon *d, struct follow *follow, char error[DAEMON_ERRO
 	if (!load_records(d->store, d->node, &d->funds, follow))
 		return fail(error, d->store->error);
 	d->store_thread = store_thread_new(d->store, &owner);
+	if (d->config.directory)
+		backup_files_read(d->config.directory, found_backup, d);
 	return true;
 }
 

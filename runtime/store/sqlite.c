@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/store/backup_file.h"
 #include "runtime/store/store.h"
 
 #define DATABASE_NAME "lampo.db"
@@ -34,6 +35,7 @@ struct sqlite_store {
 	sqlite3_stmt *begin, *commit, *put, *remove, *range;
 	int lock_fd;
 	int wal_pages;
+	struct backup_file *backup;
 };
 
 static void set_error(char error[STORE_ERROR_SIZE], const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -274,6 +276,15 @@ static bool write_op(struct sqlite_store *s, const struct store_op *op)
 	return step_done(s, q, "writing a record");
 }
 
+/* After the commit, and before anybody hears of it: what a crash in between leaves undone the next start does. */
+static bool write_backup(struct sqlite_store *s, const struct store_op *ops, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (ops[i].kind == RECORD_BACKUP && !ops[i].remove && !backup_file_write(s->backup, ops[i].value, s->store.error))
+			return false;
+	return true;
+}
+
 static bool sqlite_commit(struct store *store, const struct store_op *ops, uint32_t count)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
@@ -283,7 +294,7 @@ static bool sqlite_commit(struct store *store, const struct store_op *ops, uint3
 	for (uint32_t i = 0; i < count; i++)
 		if (!write_op(s, &ops[i]))
 			return false;
-	return step_done(s, s->commit, "committing a batch");
+	return step_done(s, s->commit, "committing a batch") && write_backup(s, ops, count);
 }
 
 static int on_wal(void *context, sqlite3 *db, const char *name, int pages)
@@ -309,9 +320,34 @@ static void sqlite_idle(struct store *store)
 	s->wal_pages = 0;
 }
 
+static bool take_backup(void *context, enum record_kind kind, struct bytes key, struct bytes value)
+{
+	(void)kind;
+	(void)key;
+	buf_clear(context);
+	buf_add_bytes(context, value);
+	return false;
+}
+
+/* The file is what the database says, or the database says nothing and the file is left alone. */
+static bool open_backup(struct sqlite_store *s, const char *directory)
+{
+	struct buf stored = BUF_EMPTY;
+	bool ok;
+
+	ok = sqlite_fetch(&s->store, RECORD_BACKUP, BYTES_NONE, take_backup, &stored);
+	s->backup = backup_file_new(directory, buf_view(&stored));
+	if (ok && stored.size)
+		ok = backup_file_write(s->backup, buf_view(&stored), s->store.error);
+	buf_release(&stored);
+	return ok;
+}
+
 static void sqlite_close(struct store *store)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
+
+	backup_file_free(s->backup);
 
 	sqlite3_finalize(s->begin);
 	sqlite3_finalize(s->commit);
@@ -335,7 +371,7 @@ struct store *store_open_sqlite(const char *directory, char error[STORE_ERROR_SI
 	s->store.idle = sqlite_idle;
 	s->store.close = sqlite_close;
 	if (!take_lock(s, directory) || !open_database(s, directory) || !configure(s) || !migrate(s)
-	    || !prepare_all(s)) {
+	    || !prepare_all(s) || !open_backup(s, directory)) {
 		memcpy(error, s->store.error, STORE_ERROR_SIZE);
 		sqlite_close(&s->store);
 		return NULL;

@@ -35,8 +35,9 @@ struct store {
 	char error[STORE_ERROR_SIZE];
 };
 
-/* SQLite in DIR/lampo.db, held exclusively together with DIR/lampo.db.lock.  Creates and migrates it.  NULL:
- * error says why (another node runs here, newer format, no permission ...). */
+/* SQLite in DIR/lampo.db, held exclusively together with DIR/lampo.db.lock.  Creates and migrates it.  RECORD_BACKUP is
+ * written to DIR/emergency.recover too (backup_file.h), as durable as the rest.  NULL: error says why (another node
+ * runs here, newer format, no permission ...). */
 MUST_USE struct store *store_open_sqlite(const char *directory, char error[STORE_ERROR_SIZE]);
 
 /* In memory, for the simulator: what was committed outlives store->close in the `struct memory_disk`. */

@@ -65,6 +65,7 @@ static void keep_reply(struct sim_node *n, uint64_t call, const struct reply *r)
 	case COMMAND_STOP:
 	case COMMAND_SENDPAY:
 	case COMMAND_WAIT_SENDPAY:
+	case COMMAND_RECOVER:
 		return;
 	}
 }

@@ -61,6 +61,7 @@ struct rig {
 	struct outpoint fake;
 	bool has_spendable;
 	struct amount_sat spendable;   /* what the wallet says it has */
+	struct bytes found;            /* a backup that lies beside the disk */
 	struct memory_disk *disk;
 	struct store *store;
 	struct exec *exec;
@@ -495,6 +496,8 @@ static inline bool rig_try_start(struct rig *r)
 	r->node = node_new(&r->config, fresh, &r->log);
 	r->store = store_open_memory(r->disk);
 	r->exec = exec_new(&ports);
+	if (r->found.size)
+		node_found_backup(r->node, r->found);
 	if (!r->store->load(r->store, rig_load, r) || !node_start(r->node, r->now_ms, exec_effects(r->exec)))
 		return false;
 	exec_run(r->exec, r->now_ms);
@@ -526,6 +529,15 @@ static inline void rig_stop(struct rig *r)
 static inline void rig_restart(struct rig *r)
 {
 	rig_stop(r);
+	rig_start(r);
+}
+
+/* The same with an empty disk: only the wallet's seed is left, and `found` if there is one. */
+static inline void rig_lose_disk(struct rig *r)
+{
+	rig_stop(r);
+	memory_disk_free(r->disk);
+	r->disk = memory_disk_new();
 	rig_start(r);
 }
 

@@ -1,4 +1,5 @@
 /* The store keeps its word through kills, torn writes and strangers. */
+#include "runtime/store/backup_file.h"
 #include "runtime/store/store.h"
 #include "runtime/store/thread.h"
 
@@ -604,6 +605,119 @@ TEST(the_thread_fetches_after_the_commits_before)
 	memory_disk_free(d);
 	close(w.fds[0]);
 	close(w.fds[1]);
+}
+
+/* --- the backup's file --- */
+
+static bool write_record(struct store *s, enum record_kind kind, const char *value)
+{
+	struct store_op op = { kind, false, BYTES("channels", 8), bytes_from_string(value) };
+
+	return s->commit(s, &op, 1);
+}
+
+static void check_file(const char *directory, const char *name, const char *expected)
+{
+	char path[128], text[64] = "";
+	struct stat st;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	f = fopen(path, "r");
+	if (!expected) {
+		CHECK(!f);
+		return;
+	}
+	CHECK(f);
+	CHECK(fgets(text, sizeof(text), f));
+	fclose(f);
+	CHECK_STR(text, expected);
+	CHECK(!stat(path, &st));
+	CHECK_EQ(st.st_mode & 0777, 0600);
+}
+
+static void put_file(const char *directory, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/emergency.recover", directory);
+	remove(path);
+	f = fopen(path, "w");
+	CHECK(f && fputs(text, f) >= 0 && !fclose(f) && !chmod(path, 0600));
+}
+
+static void count_backup(void *context, struct bytes sealed)
+{
+	CHECK(sealed.size);
+	++*(uint32_t *)context;
+}
+
+TEST(the_backup_has_a_file_of_its_own)
+{
+	char *directory = temp_directory(), path[128];
+	struct store *s = open_or_fail(directory);
+	uint32_t count = 0;
+
+	check_file(directory, "emergency.recover", NULL);
+	CHECK(write_record(s, RECORD_NODE, "something else"));
+	check_file(directory, "emergency.recover", NULL);
+	CHECK(write_record(s, RECORD_BACKUP, "one"));
+	check_file(directory, "emergency.recover", "one");
+	CHECK(write_record(s, RECORD_BACKUP, "two"));
+	check_file(directory, "emergency.recover", "two");
+	check_file(directory, "emergency.recover.new", NULL);
+	s->close(s);
+	/* A crash between the commit and the file, or somebody who deletes it: it is made again. */
+	snprintf(path, sizeof(path), "%s/emergency.recover", directory);
+	CHECK(!remove(path));
+	s = open_or_fail(directory);
+	check_file(directory, "emergency.recover", "two");
+	/* What is not ours is never written over. */
+	put_file(directory, "theirs");
+	CHECK(write_record(s, RECORD_BACKUP, "three"));
+	check_file(directory, "emergency.recover", "three");
+	check_file(directory, "emergency.recover.found", "theirs");
+	put_file(directory, "theirs as well");
+	s->close(s);
+	s = open_or_fail(directory);
+	check_file(directory, "emergency.recover", "three");
+	check_file(directory, "emergency.recover.found", "theirs");
+	check_file(directory, "emergency.recover.found.1", "theirs as well");
+	backup_files_read(directory, count_backup, &count);
+	CHECK_EQ(count, 3);
+	s->close(s);
+	remove_directory(directory);
+}
+
+/* The database is gone, and the file is all that there is. */
+TEST(a_new_database_leaves_the_backup_alone)
+{
+	char *directory = temp_directory();
+	struct store *s;
+
+	put_file(directory, "precious");
+	s = open_or_fail(directory);
+	CHECK(write_record(s, RECORD_NODE, "something else"));
+	check_file(directory, "emergency.recover", "precious");
+	CHECK(write_record(s, RECORD_BACKUP, "new"));
+	check_file(directory, "emergency.recover", "new");
+	check_file(directory, "emergency.recover.found", "precious");
+	s->close(s);
+	remove_directory(directory);
+}
+
+TEST(a_backup_that_cannot_be_written_fails_the_commit)
+{
+	char *directory = temp_directory(), path[128];
+	struct store *s = open_or_fail(directory);
+
+	snprintf(path, sizeof(path), "%s/emergency.recover.new", directory);
+	CHECK(!mkdir(path, 0700));
+	CHECK(!write_record(s, RECORD_BACKUP, "one"));
+	CHECK(strstr(s->error, "emergency.recover.new"));
+	s->close(s);
+	remove_directory(directory);
 }
 
 static bool commit_fails(struct store *s, const struct store_op *ops, uint32_t count)
