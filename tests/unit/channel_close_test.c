@@ -834,6 +834,47 @@ TEST(an_error_of_the_peer_fails_the_channel)
 	pair_release(&p);
 }
 
+/* Once a fee is agreed on, no commitment of ours goes out any more. */
+TEST(an_agreed_close_stands_when_the_peer_then_sends_an_error)
+{
+	struct channel_notes notes;
+	struct pair p;
+	struct step *s;
+
+	pair_ready(&p, true);
+	CHECK(pair_shutdown(&p, 0));
+	pair_run(&p);
+	(void)check_closed(&p);
+	for (int i = 0; i < 2; i++) {
+		pair_forget_notes(&p);
+		s = pair_begin(&p, i, &notes);
+		channel_peer_error(p.side[i].ch, s, &notes, "no more");
+		pair_end(&p, i, &notes);
+		/* B5.failing_a_channel.2 */
+		CHECK_EQ(channel_state_of(p.side[i].ch), CLOSINGD_COMPLETE);
+		CHECK(!pair_note(&p, i, CHANNEL_NOTE_BROADCAST));
+	}
+	pair_release(&p);
+}
+
+/* Nothing of the fundee's is in either commitment: it could walk away, and does not. */
+TEST(a_failed_channel_without_anything_of_ours_is_not_forgotten)
+{
+	struct pair p;
+
+	pair_init(&p);
+	p.args.push = MSAT(0);
+	pair_open(&p);
+	fail(&p, 1, "no more");
+	/* B5.failing_a_channel.1 */
+	CHECK_EQ(channel_state_of(p.side[1].ch), AWAITING_UNILATERAL);
+	CHECK_EQ(p.side[1].forgotten, 0);
+	pair_restart(&p, 1);
+	CHECK_EQ(channel_state_of(p.side[1].ch), AWAITING_UNILATERAL);
+	CHECK(pair_note(&p, 1, CHANNEL_NOTE_WATCH_FUNDING));
+	pair_release(&p);
+}
+
 TEST(a_failed_channel_publishes_again_after_a_restart)
 {
 	struct pair p;

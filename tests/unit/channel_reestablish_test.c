@@ -424,7 +424,8 @@ static void check_data_loss(uint64_t more, bool is_honest)
 	CHECK_EQ(p.side[0].failed, 1);
 	CHECK_EQ(channel_state_of(p.side[0].ch), AWAITING_UNILATERAL);
 	CHECK(pair_has(&p, 1, MSG_ERROR)); /* B2.message_retransmission.37 */
-	/* B2.message_retransmission.36; a peer that lies gets our commitment: B2.message_retransmission.38 */
+	/* B2.message_retransmission.36, B5.failing_a_channel.3; a peer that lies gets our commitment:
+	 * B2.message_retransmission.38 */
 	CHECK_EQ(pair_note(&p, 0, CHANNEL_NOTE_BROADCAST) == NULL, is_honest);
 	CHECK_EQ(p.side[0].published, !is_honest);
 	/* Never again: not after a restart, nor by order, nor by the peer's error. */

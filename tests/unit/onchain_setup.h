@@ -353,10 +353,10 @@ static inline void bed_fill_htlcs(struct bed *b, struct onchain_facts *facts)
 
 		live[facts->live_count++] = (struct htlc_past){ .id = h->id, .owner = h->owner, .payment_hash = h->payment_hash,
 								.cltv_expiry = h->cltv_expiry, .amount = h->amount };
-		if (h->owner == SIDE_LOCAL)
+		if (h->owner == SIDE_LOCAL && !h->has_preimage)
 			offered[facts->offered_count++] =
 				(struct onchain_htlc){ h->id, h->amount, h->payment_hash, b->upstream_expiry };
-		else
+		if (h->owner == SIDE_REMOTE)
 			incoming[facts->incoming_count++] = (struct onchain_incoming){
 				.id = h->id, .amount = h->amount, .payment_hash = h->payment_hash,
 				.cltv_expiry = h->cltv_expiry, .committed = h->state >= RCVD_ADD_ACK_REVOCATION,

@@ -406,3 +406,89 @@ TEST(a_damaged_record_is_refused_or_harmless)
 	copy[1] = ONCHAIN_UNKNOWN + 1;
 	CHECK(!onchain_load(&b.r, BYTES(copy, v.size)));
 }
+
+/* RECORD_ONCHAIN as version 1 wrote it: the peer's commitment with our balance, an anchor and an HTLC that we offered,
+ * which nobody could claim then. */
+static struct bytes version_1(const struct commitment *c, const struct tx *claim, uint32_t htlc)
+{
+	struct buf b1 = BUF_EMPTY;
+	struct txid id = tx_id(claim);
+	struct bytes v;
+
+	buf_add_u8(&b1, 1);
+	buf_add_u8(&b1, ONCHAIN_THEIR_COMMITMENT);
+	buf_add_be32(&b1, BED_HEIGHT);
+	buf_add(&b1, c->txid.v, 32);
+	buf_add_be16(&b1, (uint16_t)b.destination.size);
+	buf_add_bytes(&b1, b.destination);
+	buf_add_be16(&b1, (uint16_t)c->tx->output_count);
+	for (uint32_t i = 0; i < c->tx->output_count; i++) {
+		bool ours = i == c->to_remote;
+
+		buf_add_be64(&b1, c->tx->outputs[i].amount.v);
+		buf_add_u8(&b1, ours ? ONCHAIN_TO_US : i == htlc ? ONCHAIN_HTLC_OURS : ONCHAIN_OTHER);
+		buf_add_be32(&b1, i == htlc ? 800 : 0);
+		buf_add_be32(&b1, 0);
+		buf_add_u8(&b1, ours ? SWEEP_TO_REMOTE_ANCHORS : 0);
+		if (!ours)
+			continue;
+		buf_add_be32(&b1, BED_HEIGHT + 1);
+		buf_add(&b1, id.v, 32);
+		buf_add_be32(&b1, 2000);
+		buf_add_be32(&b1, BED_HEIGHT);
+		buf_add_u8(&b1, COMMITMENT_ANCHORS);
+		buf_add_be16(&b1, 0);
+		buf_add(&b1, c->keys.per_commitment_point.v, 33);
+		buf_add(&b1, c->keys.countersignatory_payment.v, 33);
+		buf_add_be64(&b1, 0);
+		buf_add_be16(&b1, (uint16_t)c->to_remote_script.size);
+		buf_add_bytes(&b1, c->to_remote_script);
+	}
+	buf_add_be16(&b1, 1);
+	buf_add_be64(&b1, 3);
+	buf_add_be64(&b1, 50000000);
+	buf_add(&b1, b.htlcs[0].payment_hash.v, 32);
+	buf_add_be32(&b1, htlc);
+	buf_add_u8(&b1, 100);
+	buf_add_u8(&b1, 0);
+	v = arena_bytes(&b.p.arena, buf_view(&b1));
+	buf_release(&b1);
+	return v;
+}
+
+TEST(a_record_of_the_first_version_goes_on)
+{
+	struct commitment *c;
+	struct bytes old;
+	struct tx *claim, *more;
+	uint32_t htlc;
+
+	begin();
+	bed_htlc(&b, SIDE_LOCAL, 3, 50000, SENT_ADD_ACK_REVOCATION);
+	c = bed_commitment(&b, COMMITMENT_REMOTE);
+	htlc = htlc_output(c, false, 3);
+	bed_spent(&b, c->tx);
+	claim = bed_last_claim(&b);
+	old = version_1(c, claim, htlc);
+	for (size_t size = 0; size < old.size; size++)
+		CHECK(!onchain_load(&b.r, BYTES(old.data, size)));
+	b.kept = old;
+	effects_reset(&b.out);
+	b.seen = &b.out.head;
+	bed_restart(&b);
+	CHECK(bed_watched(&b, htlc));
+	CHECK(SAME(bed_output(&b, bed_ours(&b))->claim, tx_id(claim)));
+	/* Its claim is bumped from where it was, and stored in the new form. */
+	bed_block(&b, BED_HEIGHT + BUMP_PATIENCE_BLOCKS);
+	more = bed_last_claim(&b);
+	CHECK(more);
+	CHECK_EQ(bed_output(&b, bed_ours(&b))->claim_feerate.per_kw, 2500);
+	CHECK_EQ(bed_stored(&b).data[0], 2);
+	bed_restart(&b);
+	bed_tx(&b, more, BED_HEIGHT + 7);
+	/* The HTLC stays open until somebody has taken its output. */
+	bed_tx(&b, success_of(htlc, 3), BED_HEIGHT + 8);
+	check_preimage(3);
+	bed_block(&b, BED_HEIGHT + 108);
+	bed_note(&b, ONCHAIN_NOTE_RESOLVED);
+}

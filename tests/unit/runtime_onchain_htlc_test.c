@@ -374,6 +374,54 @@ TEST(a_preimage_is_used_for_the_htlc_it_was_decided_for)
 	CHECK(!b.notes.head);
 }
 
+/* The peer told the preimage before the channel went to the chain: upstream is claimed, and nothing here may fail it. */
+TEST(an_htlc_whose_preimage_is_known_is_never_given_up)
+{
+	static const enum commitment_choice which[] = { COMMITMENT_LOCAL, COMMITMENT_REMOTE };
+
+	for (size_t i = 0; i < ARRAY_COUNT(which); i++) {
+		struct channel_htlc *h;
+
+		begin();
+		h = bed_htlc(&b, SIDE_LOCAL, 3, 300, SENT_ADD_ACK_REVOCATION); /* dust: it has no output */
+		h->has_preimage = true;
+		h->preimage = bed_preimage(3);
+		bed_htlc(&b, SIDE_LOCAL, 4, 300, SENT_ADD_ACK_REVOCATION);
+		bed_spent(&b, bed_commitment(&b, which[i])->tx);
+		(void)bed_last_claim(&b);
+		bed_block(&b, BED_HEIGHT + ONCHAIN_REASONABLE_DEPTH_BLOCKS);
+		/* B5.htlc_output_handling_local_commitment_lo.7, B5.htlc_output_handling_remote_commitment_l.3 */
+		CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_HTLC_GONE)->htlc_id, 4);
+		(void)bed_last_claim(&b);
+		CHECK(!b.notes.head);
+	}
+}
+
+TEST(a_transaction_that_touches_nothing_is_nothing)
+{
+	struct commitment *c;
+	struct tx *t;
+	uint32_t before;
+
+	begin();
+	c = bed_commitment(&b, COMMITMENT_REMOTE);
+	bed_spent(&b, c->tx);
+	(void)bed_last_claim(&b);
+	before = bed_count(&b, EFFECT_PERSIST);
+	/* B5.general_nomenclature.5: an output that is not there, another transaction's, and the funding output again */
+	t = bed_spender(&b, 1000, NULL, 0);
+	onchain_tx(b.o, &b.s, &b.notes, t, BED_HEIGHT + 1);
+	t->inputs[0].prev = (struct outpoint){ { { 4 } }, 0 };
+	onchain_tx(b.o, &b.s, &b.notes, t, BED_HEIGHT + 1);
+	onchain_tx(b.o, &b.s, &b.notes, c->tx, BED_HEIGHT + 1);
+	/* And what is spent already is not spent again. */
+	bed_tx(&b, bed_spender(&b, c->to_remote, NULL, 0), BED_HEIGHT + 1);
+	CHECK_EQ(bed_count(&b, EFFECT_PERSIST), before + 1);
+	onchain_tx(b.o, &b.s, &b.notes, bed_spender(&b, c->to_remote, NULL, 0), BED_HEIGHT + 2);
+	CHECK_EQ(bed_output(&b, c->to_remote)->spent_height, BED_HEIGHT + 1);
+	CHECK_EQ(bed_count(&b, EFFECT_PERSIST), before + 1);
+}
+
 /* --- sharing and parting --- */
 
 static void two_timeouts(uint32_t other_expiry)

@@ -116,6 +116,26 @@ TEST(everything_of_a_revoked_commitment_is_taken)
 	CHECK_EQ(bed_output(&b, place(SIDE_LOCAL, 1))->what, ONCHAIN_HTLC_OURS);
 }
 
+TEST(neither_a_preimage_nor_a_timeout_changes_the_penalty)
+{
+	struct channel_htlc *h;
+	uint64_t taken = 0;
+
+	begin();
+	h = bed_htlc(&b, SIDE_REMOTE, 3, 60000, RCVD_ADD_ACK_REVOCATION);
+	h->has_preimage = true;
+	h->resolution = HTLC_FULFILLED;
+	h->preimage = bed_preimage(3);
+	bed_htlc(&b, SIDE_LOCAL, 3, 50000, SENT_ADD_ACK_REVOCATION)->cltv_expiry = BED_HEIGHT - 10;
+	cheat = bed_their_number(&b, 2);
+	bed_spent(&b, cheat->tx);
+	/* One of three ways, and always the same one: B5.revoked_transaction_close_handling.4,
+	 * B5.revoked_transaction_close_handling.7 */
+	while (b.notes.head)
+		taken |= taken_by(bed_any_claim(&b));
+	CHECK(taken & bit(place(SIDE_REMOTE, 3)) && taken & bit(place(SIDE_LOCAL, 3)));
+}
+
 TEST(static_remotekey_is_punished_too)
 {
 	uint64_t taken = 0;
