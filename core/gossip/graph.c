@@ -27,7 +27,7 @@ struct graph {
 	uint32_t channel_pages, node_pages;
 	uint32_t channel_limit, node_limit; /* numbers ever used */
 	uint32_t free_channel, free_node;   /* lists through next[0] and first */
-	struct slots by_scid, by_id;
+	struct slots by_scid, by_id, by_funding;
 	uint64_t version;
 	uint8_t seed[16];
 };
@@ -72,6 +72,8 @@ static uint32_t hash_id(const struct graph *g, const struct pubkey *id)
 
 static uint32_t hash_of(const struct graph *g, const struct slots *s, uint32_t number)
 {
+	if (s == &g->by_funding)
+		return (uint32_t)channel_of(g, number)->funding;
 	return s == &g->by_scid ? hash_scid(g, channel_of(g, number)->scid) : hash_id(g, &node_of(g, number)->id);
 }
 
@@ -150,6 +152,18 @@ uint32_t graph_find_node(const struct graph *g, const struct pubkey *id)
 	return number;
 }
 
+uint32_t graph_find_funding(const struct graph *g, uint64_t funding)
+{
+	uint32_t mask = g->by_funding.count - 1, number;
+
+	if (!g->by_funding.count)
+		return GRAPH_NONE;
+	for (uint32_t i = (uint32_t)funding & mask; (number = g->by_funding.at[i]) != GRAPH_NONE; i = (i + 1) & mask)
+		if (channel_of(g, number)->funding == funding)
+			break;
+	return number;
+}
+
 /* ---- Reading ---- */
 
 uint32_t graph_channel_count(const struct graph *g)
@@ -195,7 +209,7 @@ size_t graph_memory(const struct graph *g)
 {
 	return sizeof(*g) + g->channel_pages * (sizeof(struct page_channels) + sizeof(void *)) +
 	       g->node_pages * (sizeof(struct page_nodes) + sizeof(void *)) +
-	       (g->by_scid.count + g->by_id.count) * sizeof(uint32_t);
+	       (g->by_scid.count + g->by_id.count + g->by_funding.count) * sizeof(uint32_t);
 }
 
 /* ---- Life ---- */
@@ -221,6 +235,7 @@ void graph_free(struct graph *g)
 	mem_free(g->nodes);
 	mem_free(g->by_scid.at);
 	mem_free(g->by_id.at);
+	mem_free(g->by_funding.at);
 	mem_free(g);
 }
 
@@ -327,6 +342,7 @@ uint32_t graph_add_channel(struct graph *g, const struct graph_new_channel *new)
 	memset(c, 0, sizeof(*c));
 	c->scid = new->scid;
 	c->capacity = new->capacity;
+	c->funding = new->funding;
 	c->ref = new->ref;
 	c->flags = new->flags;
 	for (int side = 0; side < 2; side++) {
@@ -334,6 +350,7 @@ uint32_t graph_add_channel(struct graph *g, const struct graph_new_channel *new)
 		link_channel(g, number, side);
 	}
 	slots_add(g, &g->by_scid, number);
+	slots_add(g, &g->by_funding, number);
 	g->version++;
 	return number;
 }
@@ -344,6 +361,7 @@ void graph_remove_channel(struct graph *g, uint32_t channel)
 
 	ASSERT(channel_live(c));
 	slots_remove(g, &g->by_scid, channel);
+	slots_remove(g, &g->by_funding, channel);
 	for (int side = 0; side < 2; side++)
 		unlink_channel(g, c, side);
 	c->node[0] = c->node[1] = GRAPH_NONE;
@@ -389,9 +407,9 @@ void graph_set_policy_ref(struct graph *g, uint32_t channel, int direction, uint
 	channel_of(g, channel)->policy[direction].ref = ref;
 }
 
-void graph_set_allowance(struct graph *g, uint32_t channel, int direction, uint8_t allowance)
+void graph_set_flags(struct graph *g, uint32_t channel, uint32_t flags)
 {
-	channel_of(g, channel)->policy[direction].allowance = allowance;
+	channel_of(g, channel)->flags = flags;
 }
 
 void graph_set_node(struct graph *g, uint32_t node, const struct graph_announcement *a)
@@ -403,6 +421,7 @@ void graph_set_node(struct graph *g, uint32_t node, const struct graph_announcem
 	n->timestamp = a->timestamp;
 	n->ref = a->ref;
 	n->flags = a->flags;
+	n->allowance = a->allowance;
 	g->version++;
 }
 

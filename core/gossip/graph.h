@@ -8,7 +8,7 @@
  * the thing is removed.  The messages themselves are not here but in the log
  * (gossip/log.h): `ref` says where.
  *
- * Size: 136 bytes a channel, 72 a node and 4 to 8 a hash slot.  Both hash
+ * Size: 144 bytes a channel, 72 a node and 4 to 8 a hash slot.  All hash
  * tables are keyed (SipHash): strangers choose scids and node ids.
  *
  * Source: BOLT 7. */
@@ -46,11 +46,14 @@ struct graph_policy {
 enum {
 	GRAPH_UNKNOWN_FEATURE = 1, /* an unknown even bit: nothing may be routed through it (B7.channel_announcement.16) */
 	GRAPH_OWN = 2,             /* an end of it is this node */
+	GRAPH_REORGED = 8,         /* spent_height is where its funding transaction left the chain */
+	GRAPH_BARE = 4,            /* neither end has said anything when it was last looked at: gossip/age.c */
 };
 
 struct graph_channel {
 	struct scid scid;
 	struct amount_sat capacity;
+	uint64_t funding; /* a keyed hash of the funding outpoint */
 	uint32_t node[2]; /* node_id_1, node_id_2: numbers of nodes */
 	uint32_t next[2], previous[2]; /* in the list of node[0], of node[1] */
 	uint32_t spent_height; /* of the block that spent the funding output; 0: unspent */
@@ -74,6 +77,7 @@ struct graph_node {
 	uint32_t channel_count;
 	struct pubkey id;
 	uint8_t flags;
+	uint8_t allowance; /* as in graph_policy */
 };
 
 struct graph;
@@ -91,6 +95,7 @@ const struct graph_node *graph_node_at(const struct graph *g, uint32_t number);
 /* GRAPH_NONE where there is none. */
 uint32_t graph_find_channel(const struct graph *g, struct scid scid);
 uint32_t graph_find_node(const struct graph *g, const struct pubkey *id);
+uint32_t graph_find_funding(const struct graph *g, uint64_t funding);
 /* Grows with every change that a path could depend on. */
 uint64_t graph_version(const struct graph *g);
 size_t graph_memory(const struct graph *g);
@@ -126,6 +131,7 @@ struct graph_new_channel {
 	struct scid scid;
 	const struct pubkey *node_id[2]; /* in order: asserted */
 	struct amount_sat capacity;
+	uint64_t funding;
 	uint32_t ref, flags;
 };
 
@@ -140,12 +146,12 @@ void graph_clear_policy(struct graph *g, uint32_t channel, int direction);
 void graph_set_spent(struct graph *g, uint32_t channel, uint32_t height);
 void graph_set_channel_ref(struct graph *g, uint32_t channel, uint32_t ref);
 void graph_set_policy_ref(struct graph *g, uint32_t channel, int direction, uint32_t ref);
-void graph_set_allowance(struct graph *g, uint32_t channel, int direction, uint8_t allowance);
+void graph_set_flags(struct graph *g, uint32_t channel, uint32_t flags);
 
 struct graph_announcement {
 	uint64_t features;
 	uint32_t timestamp, ref;
-	uint8_t flags;
+	uint8_t flags, allowance;
 };
 void graph_set_node(struct graph *g, uint32_t node, const struct graph_announcement *a);
 void graph_set_node_ref(struct graph *g, uint32_t node, uint32_t ref);
