@@ -56,7 +56,7 @@ UNIT_C := $(wildcard tests/unit/*_test.c)
 UNIT := $(UNIT_C:%.c=$(OUT)/%)
 SIM_C := $(wildcard tests/sim/*.c)
 # The simulator's chain, which tests and benchmarks use by themselves.
-CHAIN_C := $(patsubst %,tests/sim/%.c,chain faucet funds mempool mine policy trace)
+CHAIN_C := $(patsubst %,tests/sim/%.c,chain faucet funds invariants mempool mine offer policy trace)
 CHAIN_O := $(CHAIN_C:%.c=$(OUT)/%.o)
 # The tests' script interpreter.
 SCRIPT_C := $(wildcard tests/script/*.c)

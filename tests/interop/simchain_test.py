@@ -162,12 +162,18 @@ def play_unit_test(net, name, least):
 
 @test(timeout=300)
 def rules_of_the_mempool(net):
-    play_unit_test(net, "tests/unit/sim_mempool_test", 300)
+    play_unit_test(net, "tests/unit/sim_mempool_test", 250)
 
 
 @test(timeout=300)
 def rules_of_the_chain(net):
     play_unit_test(net, "tests/unit/sim_chain_test", 100)
+
+
+@test(timeout=300)
+def anything_at_all(net):
+    """Random families, conflicts, packages and reorganizations."""
+    play_unit_test(net, "tests/unit/sim_random_test", 1000)
 
 
 @test(timeout=300)

@@ -93,6 +93,9 @@ const struct tx_output *sim_chain_output(const struct sim_chain *c, const struct
 /* In the best chain and unspent there: Bitcoin Core's gettxout without the mempool. */
 MUST_USE bool sim_chain_unspent(const struct sim_chain *c, const struct outpoint *o);
 
+/* Asserts the invariants of the chain and the mempool, down to the last satoshi; it reads all of both. */
+void sim_chain_check(struct sim_chain *c);
+
 /* --- fees --- */
 
 /* Miners ask for so much from here on (a spike, or its end); 0: anything. */

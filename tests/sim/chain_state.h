@@ -114,7 +114,17 @@ const char *policy_check_inputs(const struct sim_chain *c, const struct entry *e
 uint64_t policy_vsize(uint64_t weight);
 uint64_t policy_fee(uint64_t per_kvb, uint64_t vsize);
 
+static inline uint64_t entry_vsize(const struct entry *e)
+{
+	return policy_vsize(e->t.weight);
+}
+
 /* mempool.c */
+void pool_add(struct sim_chain *c, struct entry *e); /* it is live already */
+/* e, which may be in no mempool, and its descendants leave; they go to `out`, in order of arrival. */
+void pool_take_tree(struct sim_chain *c, struct entry *e, struct entries *out);
+void pool_notice(struct sim_chain *c, const struct entry *e, const char *why); /* NULL: accepted */
+uint64_t pool_minimum_per_kvb(const struct sim_chain *c);
 /* e and what descends from it leave.  why NULL: nobody is told. */
 void pool_remove_tree(struct sim_chain *c, struct entry *e, const char *why);
 void pool_mined(struct sim_chain *c); /* what a block took (height set) is no longer waiting */

@@ -377,7 +377,7 @@ TEST(a_package_replaces_a_rival)
 	TAKEN(offer(&s, rival));
 	parent = spend(&s, &(struct how){ .coins = &coin, .fee = 300 });
 	change = coin_of(parent, 0);
-	REFUSED(offer_two(&s, parent, spend(&s, &(struct how){ .coins = &change, .fee = 800 })), "insufficient fee");
+	REFUSED(offer_two(&s, parent, spend(&s, &(struct how){ .coins = &change, .fee = 800 })), "package RBF failed");
 	CHECK(in_mempool(&s, rival) && !in_mempool(&s, parent));
 	/* A rival with a child of its own still goes; with a grandchild it is pinned. */
 	coin = coin_of(rival, 0);
