@@ -189,9 +189,61 @@ static int write_chunk(const char *text, size_t size, void *context)
 	return 0;
 }
 
+/* U+0080 to U+009F, U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069, U+FEFF; all but the first of three bytes. */
+size_t json_hazard(struct bytes text)
+{
+	const uint8_t *t = text.data;
+
+	if (!text.size)
+		return 0;
+	if (t[0] < 0x20 || t[0] == 0x7f)
+		return 1;
+	if (t[0] == 0xc2 && text.size > 1)
+		return t[1] <= 0x9f ? 2 : 0;
+	if (text.size < 3)
+		return 0;
+	if (t[0] == 0xe2 && t[1] == 0x80)
+		return t[2] == 0x8e || t[2] == 0x8f || (t[2] >= 0xa8 && t[2] <= 0xae) ? 3 : 0;
+	if (t[0] == 0xe2 && t[1] == 0x81)
+		return t[2] >= 0xa6 && t[2] <= 0xa9 ? 3 : 0;
+	return t[0] == 0xef && t[1] == 0xbb && t[2] == 0xbf ? 3 : 0;
+}
+
+static uint32_t character(const uint8_t *t, size_t size)
+{
+	if (size == 1)
+		return t[0];
+	if (size == 2)
+		return (t[0] & 0x1fu) << 6 | (t[1] & 0x3fu);
+	return (t[0] & 0x0fu) << 12 | (t[1] & 0x3fu) << 6 | (t[2] & 0x3fu);
+}
+
+/* The writer's own line breaks, between values, stay; in strings it has escaped all of C0. */
+static void escape_hazards(struct buf *out, struct bytes text)
+{
+	size_t from = 0, at = 0, size;
+
+	while (at < text.size) {
+		size = text.data[at] == '\n' ? 0 : json_hazard(BYTES(text.data + at, text.size - at));
+		if (!size) {
+			at++;
+			continue;
+		}
+		buf_add(out, text.data + from, at - from);
+		buf_printf(out, "\\u%04x", character(text.data + at, size));
+		at += size;
+		from = at;
+	}
+	buf_add(out, text.data + from, at - from);
+}
+
 static void write_json(struct buf *out, const json_t *value, size_t flags)
 {
-	ASSERT(json_dump_callback(value, write_chunk, out, flags | JSON_ENCODE_ANY) == 0);
+	struct buf raw = BUF_EMPTY;
+
+	ASSERT(json_dump_callback(value, write_chunk, &raw, flags | JSON_ENCODE_ANY) == 0);
+	escape_hazards(out, buf_view(&raw));
+	buf_release(&raw);
 }
 
 void json_write(struct buf *out, const json_t *value)

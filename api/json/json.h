@@ -49,7 +49,13 @@ void json_add_block_hash(json_t *object, const char *key, const struct block_has
 void json_add_scid(json_t *object, const char *key, struct scid value);
 void json_append(json_t *array, json_t *value); /* takes value */
 
-/* Appends the text of a value: compact, or indented by two spaces.  Neither form holds an empty line. */
+/* How many bytes at the start of UTF-8 text are one character that drives a terminal or lies about what is beside it:
+ * a control (C0, DEL, C1), a line or paragraph separator, a mark that turns the direction of writing.  0: it is
+ * harmless. */
+MUST_USE size_t json_hazard(struct bytes text);
+
+/* Appends the text of a value: compact, or indented by two spaces.  Neither form holds an empty line; a hazard in a
+ * string, which may be a stranger's, is written as \uXXXX. */
 void json_write(struct buf *out, const json_t *value);
 /* A real number with that many digits, 1 to 17. */
 void json_write_real(struct buf *out, const json_t *value, int digits);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "api/json/json.h"
 #include "base/log.h"
 
 static const char *text_of(const json_t *object, const char *key)
@@ -14,8 +15,12 @@ static const char *text_of(const json_t *object, const char *key)
 /* Text from the daemon may quote text from strangers: nothing in it may move the cursor. */
 static void add_safe(struct buf *out, const char *text)
 {
-	for (; *text; text++)
-		buf_add_u8(out, (unsigned char)*text < ' ' && *text != '\n' ? '?' : (uint8_t)*text);
+	while (*text) {
+		size_t size = *text == '\n' ? 0 : json_hazard(bytes_from_string(text));
+
+		buf_add_u8(out, size ? '?' : (uint8_t)*text);
+		text += size ? size : 1;
+	}
 }
 
 static bool category_shown(const json_t *list, size_t before, const char *category)

@@ -206,6 +206,45 @@ TEST(text_from_strangers_becomes_utf8)
 	check_written(json_new_text(BYTES("a\0\n", 3)), "\"a\\u0000\\n\"");
 }
 
+static const char *arena_text(struct bytes b)
+{
+	char *text = test_alloc(b.size + 1);
+
+	memcpy(text, b.data, b.size);
+	text[b.size] = 0;
+	return text;
+}
+
+/* An alias or a description may hold escape sequences in every disguise that a terminal takes, and marks that make a
+ * reader see other digits than there are. */
+TEST(attack_terminal_injection)
+{
+	static const struct { const char *text, *written; } cases[] = {
+		{ "\x1b[31mred\x07\r\n", "\"\\u001B[31mred\\u0007\\r\\n\"" },
+		{ "\xc2\x9b" "2J\x7f", "\"\\u009b2J\\u007f\"" },                       /* CSI in one character, DEL */
+		{ "\xc2\x80\xc2\x9f\xc2\xa0", "\"\\u0080\\u009f\xc2\xa0\"" },           /* C1 ends here */
+		{ "1\xe2\x80\xae" "000", "\"1\\u202e000\"" },                          /* right to left */
+		{ "\xe2\x81\xa6x\xe2\x81\xa9\xe2\x80\x8f", "\"\\u2066x\\u2069\\u200f\"" },
+		{ "\xe2\x80\xa8\xe2\x80\xa9\xef\xbb\xbf", "\"\\u2028\\u2029\\ufeff\"" },
+		{ "\xe2\x82\xac \xe2\x80\x94 \xc3\xa9 \xf0\x9f\x98\x80", "\"\xe2\x82\xac \xe2\x80\x94 \xc3\xa9 \xf0\x9f\x98\x80\"" },
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++)
+		check_written(json_new_text(bytes_from_string(cases[i].text)), cases[i].written);
+	/* What is written reads back as the same text. */
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		struct buf out = BUF_EMPTY;
+		json_t *v = json_new_text(bytes_from_string(cases[i].text)), *again;
+
+		json_write_pretty(&out, v);
+		again = parse(arena_text(buf_view(&out)));
+		CHECK(json_equal(v, again));
+		json_decref(v);
+		json_decref(again);
+		buf_release(&out);
+	}
+}
+
 TEST(pretty_text_has_no_empty_line)
 {
 	struct buf out = BUF_EMPTY;

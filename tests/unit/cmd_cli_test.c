@@ -176,6 +176,15 @@ TEST(answers_are_shown_readable)
 	CHECK_EQ(shown("{\"result\":{\"help\":[{\"command\":\"a\",\"verbose\":\"line\\nline\\n\"}]}}", "line\nline\n", ""), 0);
 }
 
+TEST(attack_terminal_injection)
+{
+	CHECK(read_arguments(3, "-s", "/s", "getinfo"));
+	/* The daemon's words may quote a stranger's; what a terminal takes for an order is shown as text. */
+	CHECK_EQ(shown("{\"error\":{\"code\":1,\"message\":\"a\\u001b[2Jb\\u009b2Jc\\u007f\\u202e\"}}",
+		       "\\u009b2Jc\\u007f\\u202e", "a?[2Jb?2Jc??"), 1);
+	CHECK_EQ(shown("{\"result\":{\"alias\":\"x\\u009b2J\\u0085\"}}", "x\\u009b2J\\u0085", ""), 0);
+}
+
 static const struct lampo_param echo_params[] = { { .name = "word", .type = LAMPO_STRING, .doc = "A word." } };
 static const struct lampo_method echo_schema = { .name = "echo", .summary = "Echo", .params = echo_params, .param_count = 1 };
 static const struct lampo_method hang_schema = { .name = "hang", .summary = "Never answers" };
