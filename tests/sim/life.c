@@ -27,6 +27,8 @@ static void keep_reply(struct sim_node *n, uint64_t call, const struct reply *r)
 {
 	struct sim_reply *k = NEW(struct sim_reply), **list = &n->world->replies[call % SIM_REPLY_LISTS];
 
+	if (world_reply(n->world, call)) /* INV-N3 */
+		world_fail(n->world, "%s answers call %llu twice", n->name, (unsigned long long)call);
 	k->next = *list;
 	*list = k;
 	k->call = call;
@@ -298,6 +300,14 @@ void world_start(struct world *w, int index)
 	if (w->feerate_per_kw)
 		queue_push_simple(w, ENTRY_FEES, index, 2, w->feerate_per_kw);
 	sim_settle(n);
+}
+
+void world_stop(struct world *w, int index)
+{
+	w->nodes[index].alive = false;
+	w->nodes[index].crash_after = 0;
+	end_life(&w->nodes[index]);
+	world_cut_node(w, index);
 }
 
 void world_crash(struct world *w, int index)

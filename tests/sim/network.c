@@ -15,6 +15,7 @@ struct sim_link {
 	uint32_t life[2];
 	uint64_t last_ms[2]; /* when the last message to that end arrives */
 	uint32_t latency_ms;
+	bool known[2];       /* the end was told that it is there */
 };
 
 static struct sim_link *link_by_id(const struct world *w, uint64_t id)
@@ -90,8 +91,9 @@ static void link_end(struct world *w, struct sim_link *l)
 
 		if (at <= l->last_ms[i])
 			at = l->last_ms[i] + 1;
-		queue_push(w, (struct sim_entry){ .at_ms = at, .kind = ENTRY_DISCONNECTED, .node = l->end[i], .life = l->life[i],
-						  .id = l->id });
+		if (l->last_ms[i] < UINT64_MAX - 1)
+			queue_push(w, (struct sim_entry){ .at_ms = at, .kind = ENTRY_DISCONNECTED, .node = l->end[i],
+							  .life = l->life[i], .id = l->id });
 	}
 	link_free(w, l);
 }
@@ -117,6 +119,28 @@ void world_cut_node(struct world *w, int node)
 		next = l->next;
 		if (l->end[0] == node || l->end[1] == node)
 			link_cut(w, l);
+	}
+}
+
+void world_disconnect_now(struct world *w, int node)
+{
+	struct sim_link *l, *next;
+
+	for (l = w->links; l; l = next) {
+		int side = l->end[0] == node ? 0 : 1;
+		struct event e = { .kind = EVENT_DISCONNECTED };
+
+		next = l->next;
+		if (l->end[side] != node)
+			continue;
+		e.u.disconnected.connection = l->id;
+		e.u.disconnected.reason = "we stop";
+		if (!l->known[side])
+			continue; /* world_stop cuts it */
+		l->last_ms[side] = UINT64_MAX - 1; /* told here */
+		link_cut(w, l);
+		sim_give(&w->nodes[node], &e);
+		next = w->links; /* what it did may have changed them all */
 	}
 }
 
@@ -229,6 +253,16 @@ static void arrived_raw(struct world *w, const struct sim_entry *x)
 		raw->disconnected(raw->context, w, x->node, x->id);
 }
 
+static bool hear_of(struct world *w, const struct sim_entry *x)
+{
+	struct sim_link *l = link_by_id(w, x->id);
+
+	if (!l)
+		return false;
+	l->known[l->end[0] == x->node ? 0 : 1] = true;
+	return true;
+}
+
 void network_perform(struct world *w, const struct sim_entry *x)
 {
 	struct sim_node *n = &w->nodes[x->node];
@@ -238,7 +272,7 @@ void network_perform(struct world *w, const struct sim_entry *x)
 		dialled(w, x);
 		return;
 	}
-	if (x->kind == ENTRY_CONNECTED && !link_by_id(w, x->id)) /* it broke before it was heard of */
+	if (x->kind == ENTRY_CONNECTED && !hear_of(w, x)) /* it broke before it was heard of */
 		return;
 	if (x->kind == ENTRY_MESSAGE && !x->data) /* cut off */
 		return;

@@ -6,12 +6,15 @@
 
 /* From the last closing transaction to the end of its channel, with room for HTLCs that time out in two stages. */
 #define BURY_BLOCKS_MAX 1500u
+/* Until the outbox has forgotten what confirmed last. */
+#define OUTBOX_BLOCKS 110u
 
 void play_begin(struct play *p, const struct play_options *o, const struct world_options *like)
 {
 	p->o = o;
 	p->w = world_new(like);
 	p->b = book_new(p->w);
+	p->k = checks_new(p->w, p->b);
 	if (o->crash_node >= 0 && o->crash_node < p->w->node_count)
 		p->w->nodes[o->crash_node].crash_after = o->crash_after;
 }
@@ -45,6 +48,7 @@ struct play_result play_end(struct play *p)
 		world_fail(w, "%s cannot be written", p->o->dump_blocks);
 	if (p->o->dump_trace && !sim_chain_write_trace(w->chain, p->o->dump_trace))
 		world_fail(w, "%s cannot be written", p->o->dump_trace);
+	checks_free(p->k);
 	book_free(p->b);
 	world_free(w);
 	return r;
@@ -181,9 +185,28 @@ void play_wishes(struct play *p, bool one_by_one)
 	play_reach(p, "every payment over", one_by_one ? one_after_another : all_over);
 }
 
+/* Some channel is still being opened; mines for it. */
+static bool opening(struct play *p)
+{
+	bool found = false;
+
+	for (int i = 0; i < p->w->node_count; i++) {
+		const struct channel *ch;
+		uint32_t at = 0;
+
+		while (!p->w->nodes[i].raw && (ch = node_view_channel(p->w->nodes[i].node, &at)))
+			if (channel_state_of(ch) == OPENINGD || (channel_state_of(ch) == CHANNELD_AWAITING_LOCKIN &&
+								 sim_chain_find(p->w->chain, &channel_funding(ch)->txid)))
+				found = true;
+	}
+	if (found && play_followed(p))
+		play_mine(p, 1);
+	return found;
+}
+
 static bool at_rest(struct play *p)
 {
-	if (!play_all_alive(p))
+	if (!play_all_alive(p) || opening(p) || world_open_call(p->w))
 		return false;
 	for (uint32_t i = 0; i < p->b->channel_count; i++) {
 		struct book_channel *c = &p->b->channels[i];
@@ -297,4 +320,22 @@ void play_bury(struct play *p)
 {
 	p->bury_height = sim_chain_height(p->w->chain);
 	play_reach(p, "the channel history", buried);
+}
+
+static bool deep(struct play *p)
+{
+	if (!play_all_alive(p) || !play_followed(p))
+		return false;
+	if (sim_chain_height(p->w->chain) >= p->bury_height + OUTBOX_BLOCKS)
+		return true;
+	play_mine(p, 5);
+	return false;
+}
+
+void play_judge(struct play *p, bool buried)
+{
+	p->bury_height = sim_chain_height(p->w->chain);
+	play_reach(p, "a deep outbox", deep);
+	play_check_policy(p);
+	checks_end(p->k, buried);
 }

@@ -3,7 +3,7 @@
 #ifndef TESTS_SIM_PLAY_H
 #define TESTS_SIM_PLAY_H
 
-#include "tests/sim/book.h"
+#include "tests/sim/check.h"
 
 #define MINUTE_MS 60000ull
 
@@ -39,6 +39,7 @@ struct play_result {
 struct play {
 	struct world *w;
 	struct book *b;
+	struct checks *k;
 	const struct play_options *o;
 	void *context; /* the scenario's own */
 	uint32_t bury_height;
@@ -76,5 +77,7 @@ void play_check_policy(struct play *p);
 void play_close_all(struct play *p);
 /* Mines until every channel is history. */
 void play_bury(struct play *p);
+/* Everything must be quiet now; the checkers have the last word. */
+void play_judge(struct play *p, bool buried);
 
 #endif

@@ -12,10 +12,11 @@ static void come_to_rest(struct play *p, const struct mood *m)
 {
 	play_reach(p, "every payment over", wishes_over);
 	play_rest(p);
-	if (m->end_open)
-		return;
-	play_close_all(p);
-	play_bury(p);
+	if (!m->end_open) {
+		play_close_all(p);
+		play_bury(p);
+	}
+	play_judge(p, !m->end_open);
 }
 
 struct play_result random_run(const struct play_options *o)
@@ -37,7 +38,6 @@ struct play_result random_run(const struct play_options *o)
 			world_fail(p.w, "time ends");
 	unrest_end(u);
 	come_to_rest(&p, &m);
-	play_check_policy(&p);
 	r = play_end(&p);
 	unrest_free(u);
 	return r;

@@ -102,7 +102,7 @@ static void run(struct play *p)
 	play_close_all(p);
 	check_kind(p);
 	play_bury(p);
-	play_check_policy(p);
+	play_judge(p, true);
 }
 
 const struct scenario scenario_pair = { "pair", "open, pay both ways, close by agreement", 2, run };

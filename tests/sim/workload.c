@@ -235,7 +235,7 @@ static void break_something(struct unrest *u)
 
 	if (!n->alive)
 		return;
-	switch (world_random(u->w, 6)) {
+	switch (world_random(u->w, 7)) {
 	case 0:
 		if (u->m.crashes)
 			world_crash(u->w, n->index);
@@ -259,6 +259,10 @@ static void break_something(struct unrest *u)
 	case 5:
 		if (u->m.cuts)
 			world_cut_node(u->w, n->index);
+		return;
+	case 6:
+		if (u->m.restarts)
+			check_restart(u->p->k, n->index);
 		return;
 	}
 }

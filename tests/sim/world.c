@@ -9,9 +9,6 @@
 #include "tests/sim/funds.h"
 #include "tests/sim/queue.h"
 
-#define COINS_EACH 12u
-#define COIN_SAT 10000000u
-
 void world_fail(struct world *w, const char *fmt, ...)
 {
 	va_list ap;
@@ -145,8 +142,27 @@ void world_command(struct world *w, int node, const struct command *command, uin
 	*call = ++w->next_call;
 	e.u.command.call = *call;
 	e.u.command.command = (struct command *)(uintptr_t)command;
-	if (n->alive)
-		sim_give(n, &e);
+	if (!n->alive)
+		return;
+	if (w->call_count == w->call_capacity) {
+		w->call_capacity = w->call_capacity ? 2 * w->call_capacity : 64;
+		w->calls = mem_realloc(w->calls, w->call_capacity, sizeof(*w->calls));
+	}
+	w->calls[w->call_count++] = (struct sim_call){ *call, node, n->life, command->kind };
+	sim_give(n, &e);
+}
+
+const struct sim_call *world_open_call(struct world *w)
+{
+	for (uint32_t i = w->first_open_call; i < w->call_count; i++) {
+		const struct sim_call *c = &w->calls[i];
+
+		if (w->nodes[c->node].life == c->life && !world_reply(w, c->call))
+			return c;
+		if (i == w->first_open_call)
+			w->first_open_call++;
+	}
+	return NULL;
 }
 
 struct sim_reply *world_reply(struct world *w, uint64_t call)
@@ -189,7 +205,7 @@ static void add_node(struct world *w)
 static void give_coins(struct world *w)
 {
 	for (int i = 0; i < w->node_count; i++)
-		sim_funds_grant(w->chain, BYTES_OF(w->nodes[i].seed), COINS_EACH, SAT(COIN_SAT));
+		sim_funds_grant(w->chain, BYTES_OF(w->nodes[i].seed), SIM_COINS_EACH, SAT(SIM_COIN_SAT));
 	sim_chain_mine(w->chain, NULL);
 }
 
@@ -227,6 +243,7 @@ void world_free(struct world *w)
 			w->replies[i] = r->next;
 			mem_free(r);
 		}
+	mem_free(w->calls);
 	sim_chain_free(w->chain);
 	mem_free(w);
 }

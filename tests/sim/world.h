@@ -26,6 +26,9 @@
 #define SIM_NODES_MAX 12 /* nodes and raw peers */
 #define SIM_HOOKS_MAX 16
 #define SIM_START_MS 1700000000000ull
+/* Each node's wallet begins with so many coins of so much. */
+#define SIM_COINS_EACH 12u
+#define SIM_COIN_SAT 10000000u
 /* What a peer does not read: beyond it the connection ends (runtime/peer's INV-K3). */
 #define SIM_UNREAD_MAX (4u << 20)
 
@@ -131,6 +134,14 @@ struct world_options {
 
 #define SIM_REPLY_LISTS 256
 
+/* A command that a node took. */
+struct sim_call {
+	uint64_t call;
+	int node;
+	uint32_t life;
+	enum command_kind kind;
+};
+
 struct world {
 	struct world_options o;
 	struct drbg entropy;
@@ -144,6 +155,8 @@ struct world {
 	uint64_t next_connection, next_call;
 	struct sim_chain *chain;
 	struct sim_reply *replies[SIM_REPLY_LISTS];
+	struct sim_call *calls;
+	uint32_t call_count, call_capacity, first_open_call; /* all before that are over */
 	struct sim_hook hooks[SIM_HOOKS_MAX];
 	uint32_t hook_count;
 	uint64_t steps, events;
@@ -165,6 +178,8 @@ void world_at(struct world *w, uint64_t delay_ms, void (*call)(void *context, st
 void world_command(struct world *w, int node, const struct command *command, uint64_t *call);
 /* NULL if it has not come. */
 struct sim_reply *world_reply(struct world *w, uint64_t call);
+/* A call that a life took which is not over, and has not answered; NULL: none. */
+const struct sim_call *world_open_call(struct world *w);
 void world_connect(struct world *w, int from, int to);
 int world_index(const struct world *w, const struct pubkey *id); /* -1: nobody's */
 
@@ -172,6 +187,8 @@ int world_index(const struct world *w, const struct pubkey *id); /* -1: nobody's
 void world_start(struct world *w, int node);
 /* It dies now, and is started again after a while. */
 void world_crash(struct world *w, int node);
+/* It ends now, and nobody starts it again. */
+void world_stop(struct world *w, int node);
 /* It dies now, and comes back with another disk: the old one is freed, this one taken. */
 void world_crash_to(struct world *w, int node, struct memory_disk *disk);
 /* The core runs what it was given to its end. */
@@ -201,6 +218,8 @@ void sim_fees(struct sim_node *n, uint32_t normal_per_kw);
 /* network.c */
 void world_cut_links(struct world *w);
 void world_cut_node(struct world *w, int node);
+/* The same, and the node hears of it at once. */
+void world_disconnect_now(struct world *w, int node);
 void sim_send(struct sim_node *from, uint64_t connection, struct bytes message);
 void sim_dial(struct sim_node *from, const struct pubkey *to, const char *host, uint16_t port);
 void sim_hang_up(struct sim_node *n, uint64_t connection);
