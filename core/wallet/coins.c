@@ -61,9 +61,10 @@ bool coin_spendable(const struct wallet *w, const struct coin *c)
 		return false;
 	if (c->height)
 		return true;
-	/* W3 */
+	/* W3.  What has inputs of others may never be: the peer's commitment confirms instead of the parent that we pay for,
+	 * or somebody else takes the output.  A channel that was paid with its change would never open. */
 	p = plan_by_txid(w, &c->outpoint.txid);
-	return p && p->state == PLAN_SENT && !rests_on_lost(w, p);
+	return p && p->state == PLAN_SENT && !p->foreign_count && !rests_on_lost(w, p);
 }
 
 struct plan *plan_find(const struct wallet *w, uint64_t id)

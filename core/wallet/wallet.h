@@ -5,12 +5,12 @@
  * runtime/funds drives it and stores its records in the batch of the event that caused them.
  *
  * What can be spent: confirmed coins (coinbases after 100 blocks) and the change of its own unconfirmed
- * transactions.  Coins of a reservation are nobody else's until it is released or spent.
+ * transactions whose inputs are all its own.  Coins of a reservation are nobody else's until it is released or spent.
  *
  * Invariants, held by wallet_check:
  *	W1 a coin is spent by at most one live transaction
  *	W2 a reservation names coins that are there, unspent, and in no other reservation
- *	W3 every unconfirmed coin that may be spent is an output of a live transaction of our own
+ *	W3 every unconfirmed coin that may be spent is an output of a live transaction of our own coins
  *	W4 a coin of our own keys has the script of its chain and index
  *	W5 each chain watches `gap` indices beyond the last one used or given out
  */

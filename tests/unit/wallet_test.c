@@ -767,6 +767,8 @@ TEST(a_child_pays_for_its_parent)
 				      .sequence = 0xfffffffd, .witness_weight = 1 + 74 + 1 + 40 };
 	struct funds_request r = { .kind = FUNDS_BUILD, .reservation = 1, .feerate = FEERATE(5000), .min_confirmations = 1,
 				   .inputs = &anchor, .input_count = 1, .parent_weight = 1124, .parent_fee = SAT(284) };
+	struct funds_request pay;
+	struct funds_output o;
 	struct funds_answer a, s;
 	struct wallet_coin c;
 	struct tx *t;
@@ -788,6 +790,10 @@ TEST(a_child_pays_for_its_parent)
 	world_tell(w, FUNDS_SPENT, 1);
 	CHECK(world_watches(w, world_outpoint(w, &anchor.prev)));
 	w->no_reload = false;
+	/* Its change may never be: nothing is paid with it before it confirms. */
+	pay = world_pay(2, &o, 110000);
+	pay.min_confirmations = 0;
+	CHECK_EQ(world_ask(w, &pay).code, FUNDS_CANNOT_AFFORD);
 	/* Another's anchor claim confirms: ours is dead, its coin free. */
 	struct tx *rival = tx_new(&w->arena, 2, 1, 1, 0);
 
