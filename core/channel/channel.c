@@ -243,6 +243,21 @@ void channel_finish(struct channel *ch, struct step *s)
 	channel_check(ch, false);
 }
 
+bool channel_forget_past(struct channel *ch, struct step *s, uint32_t most)
+{
+	uint64_t ids = ch->r.next_htlc_id[SIDE_LOCAL] + ch->r.next_htlc_id[SIDE_REMOTE];
+
+	for (; ch->past_forgotten < ids && most; ch->past_forgotten++, most--) {
+		bool ours = ch->past_forgotten < ch->r.next_htlc_id[SIDE_LOCAL];
+		uint8_t key[17];
+
+		htlc_record_key(key, ch->r.key, ours ? SIDE_LOCAL : SIDE_REMOTE,
+				ours ? ch->past_forgotten : ch->past_forgotten - ch->r.next_htlc_id[SIDE_LOCAL]);
+		effect_remove(s->out, RECORD_HTLC_PAST, BYTES_OF(key));
+	}
+	return ch->past_forgotten == ids;
+}
+
 void channel_forget(struct channel *ch, struct step *s)
 {
 	uint8_t key[8], htlc_key[17];

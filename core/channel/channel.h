@@ -164,7 +164,9 @@ void channel_block(struct channel *ch, struct step *s, struct channel_notes *not
 void channel_funding_spent(struct channel *ch, struct step *s, struct channel_notes *notes, bool spent);
 /* onchain/ has begun to resolve it (ONCHAIN), or everything is irrevocably resolved (CLOSED). */
 void channel_set_onchain(struct channel *ch, struct step *s, struct channel_notes *notes, enum channel_state state);
-/* Removes every stored record of it (its owner may keep RECORD_CLOSED). */
+/* Removes the traces of HTLCs that are gone, at most so many in one step; again until it is true, then channel_forget. */
+MUST_USE bool channel_forget_past(struct channel *ch, struct step *s, uint32_t most);
+/* Removes every other stored record of it (its owner may keep RECORD_CLOSED). */
 void channel_forget(struct channel *ch, struct step *s);
 
 /* Payments */

@@ -95,6 +95,7 @@ struct channel {
 	struct balance views[HTLC_VIEWS];
 	struct channel_htlc *dirty_head;
 	bool record_dirty, sigs_dirty, secrets_dirty;
+	uint64_t past_forgotten;       /* traces of HTLCs, of both sides, that are removed already */
 	bool dead;                     /* forgotten: nothing is stored or sent any more */
 
 	uint64_t connection;

@@ -230,6 +230,10 @@ static void each_channel_block(struct node *n, struct step *s, uint32_t height)
 		channel_block(c->channel, s, &notes);
 		node_touch(n, c);
 		node_route(n, s, &notes);
+		if (c->fading && !c->dead) {
+			node_channel_resolved(n, s, c);
+			continue;
+		}
 		if (c->onchain && !c->dead) {
 			struct onchain_notes claims;
 

@@ -152,12 +152,18 @@ bool node_closed_load(struct node *n, struct bytes value)
 	return true;
 }
 
-/* Everything is settled: a compact record stays, all others go. */
-static void resolved(struct node *n, struct step *s, struct node_channel *c)
+/* Traces of HTLCs that one block removes: a channel may have had millions. */
+#define PAST_A_BLOCK 20000u
+
+/* Everything is settled: a compact record stays, all others go.  A restart in the middle begins anew. */
+void node_channel_resolved(struct node *n, struct step *s, struct node_channel *c)
 {
 	struct channel_notes notes;
 	struct buf b = BUF_EMPTY;
 
+	c->fading = !channel_forget_past(c->channel, s, PAST_A_BLOCK);
+	if (c->fading)
+		return;
 	channel_notes_init(&notes);
 	channel_set_onchain(c->channel, s, &notes, CLOSED);
 	node_route(n, s, &notes);
@@ -227,7 +233,7 @@ void node_route_onchain(struct node *n, struct step *s, struct node_channel *c, 
 			node_htlc_onchain(n, s, c, note);
 			break;
 		case ONCHAIN_NOTE_RESOLVED:
-			resolved(n, s, c);
+			node_channel_resolved(n, s, c);
 			break;
 		}
 	}

@@ -90,6 +90,7 @@ struct node_channel {
 	struct node_channel *touched_next;
 	bool ahead;                /* is in the node's list of channels with keys to derive */
 	struct node_channel *ahead_next;
+	bool fading;               /* resolved; traces of its HTLCs are being removed */
 	bool dead;                 /* forgotten: freed at the end of the step */
 };
 
@@ -278,6 +279,7 @@ void node_route_onchain(struct node *n, struct step *s, struct node_channel *c, 
 void node_onchain_destination(struct step *s, const struct node_channel *c);
 void node_onchain_funded(struct node *n, struct step *s, uint64_t channel_key, uint64_t id, const struct funds_answer *a);
 void node_channel_message(struct node *n, struct step *s, struct node_peer *p, uint16_t type, struct bytes message);
+void node_channel_resolved(struct node *n, struct step *s, struct node_channel *c);
 void node_bury(struct node *n, struct step *s);
 MUST_USE bool node_closed_load(struct node *n, struct bytes value);
 
