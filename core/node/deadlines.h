@@ -20,8 +20,9 @@
 /* What a payment must leave us when we take it: the deadline must not pass with the next block, while the peer is still
  * taking the HTLC off.  B2.cltv_expiry_delta.6 */
 #define DEADLINE_TAKE_BLOCKS (DEADLINE_FULFIL_BLOCKS + DEADLINE_GRACE_BLOCKS)
-/* What our invoices ask for: two more for blocks that come while a payment is on its way. */
-#define DEADLINE_FINAL_BLOCKS (DEADLINE_TAKE_BLOCKS + 2u)
+/* What our invoices ask for: more for blocks that come while a payment is on its way, and so much that a peer which is
+ * away for two hours when we fulfil does not cost its channel. */
+#define DEADLINE_FINAL_BLOCKS (DEADLINE_TAKE_BLOCKS + 16u)
 
 /* To claim an HTLC that we offered: the HTLC-timeout transaction (BOLT 3: 666) and the sweep of what it pays (an input
  * of 483 and its share of the rest).  What is worth less than the fee of that is not worth a close. */

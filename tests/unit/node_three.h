@@ -3,6 +3,7 @@
 #ifndef TESTS_NODE_THREE_H
 #define TESTS_NODE_THREE_H
 
+#include "node/deadlines.h"
 #include "tests/test.h"
 #include "tests/unit/node_setup.h"
 
@@ -196,7 +197,7 @@ static inline struct amount_msat fee_of_b(struct amount_msat amount)
 	return MSAT(b.config.forward_fee_base.v + amount.v * b.config.forward_fee_ppm / 1000000);
 }
 
-#define LAST_DELAY 24u
+#define LAST_DELAY DEADLINE_FINAL_BLOCKS
 
 /* The route a - b - c as it should be; tests change it. */
 struct way {
