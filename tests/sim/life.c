@@ -12,13 +12,32 @@ static const char *offer(struct sim_node *n, const struct effect *f)
 	return sim_chain_offer(n->world->chain, f->u.broadcast.txs, f->u.broadcast.count, (uint64_t)n->index);
 }
 
+static void say_refused(struct sim_node *n, const struct effect *f, const char *why)
+{
+	struct arena a;
+	struct tx *t;
+	char id[65], prev[65];
+
+	arena_init(&a);
+	t = tx_parse(&a, f->u.broadcast.txs[f->u.broadcast.count - 1]);
+	if (t) {
+		struct txid txid = tx_id(t);
+
+		hex_encode(id, txid.v, 32);
+		hex_encode(prev, t->inputs[0].prev.txid.v, 32);
+		world_say(n->world, "%s: a transaction of %u is refused: %s: %s spends %s:%u", n->name, f->u.broadcast.count, why, id, prev,
+			  t->inputs[0].prev.index);
+	}
+	arena_release(&a);
+}
+
 static void broadcast(struct sim_node *n, const struct effect *f, bool swallowed)
 {
 	struct world *w = n->world;
 	const char *why = swallowed ? NULL : offer(n, f);
 
-	if (why)
-		world_say(w, "%s: a transaction is refused: %s", n->name, why);
+	if (why && w->o.verbose)
+		say_refused(n, f, why);
 	queue_push(w, (struct sim_entry){ .at_ms = w->now_ms + 1, .kind = ENTRY_BROADCAST, .node = n->index, .life = n->life,
 					  .id = f->u.broadcast.id, .refused = why });
 }

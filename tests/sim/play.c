@@ -70,12 +70,14 @@ void play_reach(struct play *p, const char *what, bool (*goal)(struct play *p))
 {
 	uint64_t end = p->w->now_ms + 240 * MINUTE_MS;
 
+	p->waits_for = NULL;
 	while (!goal(p)) {
 		maybe_crash(p);
 		if (p->o->fees && world_random(p->w, 60) == 0)
 			world_fees(p->w, 253 + (uint32_t)world_random(p->w, 2000));
 		if (!world_step(p->w, end))
-			world_fail(p->w, "not reached in four hours: %s", what);
+			world_fail(p->w, "not reached in four hours: %s%s%s", what, p->waits_for ? ", one is " : "",
+				   p->waits_for ? p->waits_for : "");
 	}
 }
 
@@ -254,8 +256,11 @@ static bool all_closing(struct play *p)
 			continue;
 		if (channel_state_of(a) == CHANNELD_NORMAL && (!c->close_wanted || c->close_life != p->w->nodes[c->end[0]].life))
 			user_close(p->b, c, c->end[0], false, &call);
-		if (!(a = book_view(p->b, c, c->end[0])) || !node_view_onchain(p->w->nodes[c->end[0]].node, a))
+		if (!(a = book_view(p->b, c, c->end[0])) || !node_view_onchain(p->w->nodes[c->end[0]].node, a)) {
 			done = false;
+			if (a)
+				p->waits_for = channel_state_name(channel_state_of(a));
+		}
 	}
 	return done;
 }

@@ -43,6 +43,7 @@ struct play {
 	const struct play_options *o;
 	void *context; /* the scenario's own */
 	uint32_t bury_height;
+	const char *waits_for; /* words for a goal that is not reached; NULL: none */
 };
 
 struct scenario {
