@@ -44,6 +44,7 @@ struct rig_question {
 	struct bytes script;
 	struct amount_sat amount;
 	bool all;
+	bool cannot;           /* it has no coins for what pays an anchor's parent */
 };
 
 struct rig {
@@ -86,7 +87,7 @@ struct rig {
 
 static inline void rig_answer(struct rig *r, const struct rig_question *q)
 {
-	struct funds_answer a = { .failed = r->wallet_fails, .code = 301, .reason = "the wallet says no" };
+	struct funds_answer a = { .failed = r->wallet_fails || q->cannot, .code = 301, .reason = "the wallet says no" };
 	uint32_t index[1] = { 0 };
 	struct amount_sat amounts[1] = { q->all ? SAT(1000000) : q->amount };
 	uint8_t program[20] = { 0 };
@@ -166,7 +167,8 @@ static inline void rig_funds(void *context, uint64_t id, const struct funds_requ
 	q->id = id;
 	q->kind = request->kind;
 	q->reservation = request->reservation;
-	if (request->kind == FUNDS_BUILD) {
+	q->cannot = request->kind == FUNDS_BUILD && !request->output_count;
+	if (request->kind == FUNDS_BUILD && !q->cannot) {
 		q->script = arena_bytes(&r->kept, request->outputs->script);
 		q->amount = request->outputs->amount;
 		q->all = request->outputs->all;
