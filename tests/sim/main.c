@@ -155,12 +155,23 @@ static void same(const struct job *j, const struct play_result *a, const struct 
 	say_failure(j, how);
 }
 
-/* A crash after each effect of each node's first life; in the short set after some. */
+/* Between two crashes of that node; 0: none. */
+static uint64_t stride_of(const struct cli *c, const struct scenario *s, uint32_t node, uint64_t effects)
+{
+	uint32_t places = s->crash_places * (c->scenario ? 8 : 1);
+
+	if (!places)
+		return c->short_set ? 7 : 1;
+	return (int)node == s->crash_node ? effects / places + 1 : 0;
+}
+
+/* A crash after each effect of each node's first life, or after some. */
 static void every_crash(const struct cli *c, const struct scenario *s)
 {
 	struct job j = { .scenario = s, .o = scripted(c) }, *jobs;
 	struct job_result base, again, *results;
-	uint32_t count = 0, stride = c->short_set ? 7 : 1, capacity = 0;
+	uint32_t count = 0, capacity = 0;
+	uint64_t effects = 0;
 	double begun = now_s();
 
 	if (!one(&j, &base) || !one(&j, &again))
@@ -171,16 +182,20 @@ static void every_crash(const struct cli *c, const struct scenario *s)
 		same(&j, &base.r, &again.r, "it is not the same with a memo");
 	j.o.memo = false;
 	for (uint32_t n = 0; n < base.r.nodes; n++)
-		capacity += (uint32_t)(base.r.effects[n] / stride) + 1;
+		capacity += (uint32_t)base.r.effects[n] + 1;
 	jobs = NEW_ARRAY(struct job, capacity);
 	results = NEW_ARRAY(struct job_result, capacity);
-	for (uint32_t n = 0; n < base.r.nodes; n++)
-		for (uint64_t k = 1; k <= base.r.effects[n]; k += stride) {
+	for (uint32_t n = 0; n < base.r.nodes; n++) {
+		uint64_t stride = stride_of(c, s, n, base.r.effects[n]);
+
+		effects += stride ? base.r.effects[n] : 0;
+		for (uint64_t k = 1; stride && k <= base.r.effects[n]; k += stride) {
 			ASSERT(count < capacity);
 			jobs[count] = j;
 			jobs[count].o.crash_node = (int)n;
 			jobs[count++].o.crash_after = k;
 		}
+	}
 	pool_run(jobs, count, c->jobs, results);
 	for (uint32_t i = 0; i < count; i++) {
 		if (results[i].good)
@@ -188,8 +203,8 @@ static void every_crash(const struct cli *c, const struct scenario *s)
 		else
 			say_failure(&jobs[i], results[i].why);
 	}
-	printf("%s: %u paid, %u failed; a crash after %s of %u effects (%.1f s)\n", s->name, base.r.paid, base.r.failed,
-	       stride == 1 ? "each" : "some", stride == 1 ? count : count * stride, now_s() - begun);
+	printf("%s: %u paid, %u failed; a crash after %u of %llu effects (%.1f s)\n", s->name, base.r.paid, base.r.failed, count,
+	       (unsigned long long)effects, now_s() - begun);
 	fflush(stdout);
 	mem_free(jobs);
 	mem_free(results);

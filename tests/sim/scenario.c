@@ -3,7 +3,27 @@
 
 #include "tests/sim/scenario.h"
 
-static const struct scenario *const all[] = { &scenario_pair };
+static const struct scenario *const all[] = {
+	&scenario_pair,
+	&scenario_preimage_extraction,
+	&scenario_last_block,
+	&scenario_withheld_revocation,
+	&scenario_excessive_failback_1,
+	&scenario_excessive_failback_2,
+	&scenario_late_preimage,
+	&scenario_invalid_claims,
+	&scenario_replacement_cycling,
+	&scenario_pinning,
+	&scenario_replacement_stalling,
+	&scenario_reorg,
+	&scenario_reorg_deep,
+	&scenario_duplicate_htlc,
+	&scenario_duplicate_htlc_revoked,
+	&scenario_past_state_up,
+	&scenario_past_state_down,
+	&scenario_past_state_bare,
+	&scenario_past_second_stage,
+};
 
 const struct scenario *scenario_at(uint32_t index)
 {
