@@ -112,6 +112,9 @@ $(OUT)/tests/unit/%_test: $(OUT)/tests/unit/%_test.o $(OUT)/tests/test.o $(LIBSC
 	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBSCRIPT) $(LIBCORE) -o $@ $(CORE_LIBS) -ljansson
 $(OUT)/tests/unit/channel_%_test: $(OUT)/tests/unit/channel_%_test.o $(OUT)/tests/channel_pair.o $(OUT)/tests/test.o $(LIBSCRIPT) $(LIBCORE)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) -ljansson
+ROUTE_WORLD_O := $(OUT)/tests/route_world.o $(OUT)/tests/route_check.o
+$(OUT)/tests/unit/route_%_test: $(OUT)/tests/unit/route_%_test.o $(ROUTE_WORLD_O) $(OUT)/tests/test.o $(LIBCORE)
+	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) -ljansson
 $(OUT)/tests/unit/api_%_test: $(OUT)/tests/unit/api_%_test.o $(OUT)/tests/test.o $(LIBSCRIPT) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBSCRIPT) $(LIBLAMPO) -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/tests/unit/runtime_%_test: $(OUT)/tests/unit/runtime_%_test.o $(OUT)/tests/test.o $(LIBSCRIPT) $(LIBLAMPO)
@@ -128,10 +131,14 @@ $(OUT)/sim: $(SIM_C:%.c=$(OUT)/%.o) $(LIBSCRIPT) $(LIBLAMPO)
 
 $(OUT)/tests/fuzz/channel_%_fuzz: $(OUT)/tests/fuzz/channel_%_fuzz.o $(OUT)/tests/channel_pair.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $(FUZZ_LINK) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
+$(OUT)/tests/fuzz/route_%_fuzz: $(OUT)/tests/fuzz/route_%_fuzz.o $(ROUTE_WORLD_O) $(LIBLAMPO)
+	$(CC) $(CFLAGS) $(FUZZ_LINK) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/tests/fuzz/%_fuzz: $(OUT)/tests/fuzz/%_fuzz.o $(LIBSCRIPT) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $(FUZZ_LINK) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 # The core's own benchmark drives nodes with the simulator's chain and wallet.
 $(OUT)/bench/core: $(OUT)/bench/core.o $(CHAIN_O) $(LIBSCRIPT) $(LIBLAMPO)
+	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
+$(OUT)/bench/route_%: $(OUT)/bench/route_%.o $(ROUTE_WORLD_O) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/bench/%: $(OUT)/bench/%.o $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)

@@ -394,6 +394,7 @@ bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, s
 	case RECORD_CHAIN:
 		return node_tip_load(n, key, value);
 	case RECORD_WALLET: /* the wallet's own */
+	case RECORD_LIQUIDITY: /* advice, not state: read by whoever plans routes */
 		return true;
 	case RECORD_OUTBOX:
 		return node_outbox_load(n, key, value);

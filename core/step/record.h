@@ -23,7 +23,8 @@ enum record_kind {
 	RECORD_ANCHOR = 17,      /* channel key id: who pays for our commitment */
 	RECORD_BACKUP = 18,      /* "channels": the static channel backup, sealed; the store may keep it in a file too */
 	RECORD_STORAGE = 19,     /* node id, 0 (u8): what we keep for that peer; node id, 1: when its last channel ended */
-	RECORD_KINDS = 20,
+	RECORD_LIQUIDITY = 20,   /* short_channel_id (be64): what payments taught about it */
+	RECORD_KINDS = 21,
 };
 
 #endif
