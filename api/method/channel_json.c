@@ -254,5 +254,8 @@ json_t *channel_json(const struct methods *m, const struct channel *ch)
 	add_counts(o, r);
 	add_status(o, r);
 	add_htlcs(o, ch);
+	if (r->close.cause != CLOSE_NONE)
+		add_close_cause(o, r);
+	add_onchain(o, m, ch);
 	return o;
 }

@@ -137,6 +137,13 @@ static json_t *closed_json(const struct channel_record *r)
 	json_add_hex(o, "peer_id", BYTES_OF(r->peer.v));
 	json_add_hex(o, "channel_id", BYTES_OF(r->id.v));
 	json_add_scid(o, "short_channel_id", r->scid);
+	if (r->alias_local.v || r->alias_remote.v) {
+		json_t *alias = json_new_object();
+
+		json_add_scid(alias, "local", r->alias_local);
+		json_add_scid(alias, "remote", r->alias_remote);
+		json_add(o, "alias", alias);
+	}
 	json_add_string(o, "opener", side_name(r->opener));
 	if (r->has_closer)
 		json_add_string(o, "closer", side_name(r->closer));
@@ -153,6 +160,8 @@ static json_t *closed_json(const struct channel_record *r)
 	json_add_msat(o, "final_to_us_msat", r->settled[SIDE_LOCAL]);
 	json_add_msat(o, "min_to_us_msat", r->balance_min);
 	json_add_msat(o, "max_to_us_msat", r->balance_max);
+	json_add_bool(o, "leased", false);
+	add_close_cause(o, r);
 	return o;
 }
 

@@ -51,7 +51,7 @@ rpc_handler method_connect, method_disconnect, method_listpeers;
 rpc_handler method_newaddr, method_listfunds, method_withdraw;
 rpc_handler method_fundchannel, method_listpeerchannels, method_listclosedchannels, method_close;
 rpc_handler method_invoice, method_listinvoices, method_waitinvoice, method_decode;
-rpc_handler method_staticbackup, method_emergencyrecover, method_recoverchannel;
+rpc_handler method_staticbackup, method_emergencyrecover, method_recoverchannel, method_listsweeps;
 rpc_handler method_pay, method_keysend, method_listpays, method_sendpay, method_waitsendpay;
 
 /* Pieces of answers. */
@@ -67,6 +67,11 @@ void channel_type_vector(struct buf *out, const struct channel_record *r);
 const char *side_name(enum side side);
 /* One channel as listpeerchannels shows it. */
 json_t *channel_json(const struct methods *m, const struct channel *ch);
+/* Of a channel whose end is on its way: who spent it, and its pending outputs. */
+void add_onchain(json_t *o, const struct methods *m, const struct channel *ch);
+/* What is ours of them, or will be. */
+struct amount_sat onchain_pending(const struct methods *m, const struct channel *ch);
+void add_close_cause(json_t *o, const struct channel_record *r);
 /* One invoice as listinvoices and waitinvoice show it. */
 json_t *invoice_json(const struct received_invoice *i, uint64_t now_ms);
 

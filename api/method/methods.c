@@ -176,6 +176,7 @@ struct methods *methods_new(struct rpc *rpc, const struct node_port *port)
 		method_listpays,	   method_sendpay,
 		method_waitsendpay,	   method_staticbackup,
 		method_emergencyrecover,   method_recoverchannel,
+		method_listsweeps,
 	};
 	struct methods *m = NEW(struct methods);
 	char why[RPC_WHY_SIZE];

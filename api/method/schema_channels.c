@@ -142,6 +142,14 @@ static const struct lampo_result channels_results[] = {
 	{ IN("htlcs[].expiry"), LAMPO_U32, 0, "The block height at which it ends." },
 	{ IN("htlcs[].payment_hash"), LAMPO_HASH, 0, "Its payment hash." },
 	{ IN("htlcs[].state"), LAMPO_STRING, 0, "Its state, by Core Lightning's name." },
+	{ IN("close_cause"), LAMPO_STRING, LAMPO_OPTIONAL, "Who or what ends it: user, local, remote, protocol or onchain." },
+	CAUSE_RESULTS("channels[]."),
+	{ IN("spent_by"), LAMPO_OBJECT, LAMPO_OPTIONAL, "The transaction in a block that spent the funding output." },
+	{ IN("spent_by.txid"), LAMPO_TXID, 0, "Its id." },
+	{ IN("spent_by.kind"), LAMPO_STRING, 0, "Whose it is, in words." },
+	{ IN("spent_by.height"), LAMPO_U32, 0, "The block." },
+	{ IN("sweeps"), LAMPO_ARRAY, LAMPO_OPTIONAL, "What the end left on the chain and is not settled." },
+	SWEEP_RESULTS("channels[].sweeps[]."),
 };
 const struct lampo_method schema_listpeerchannels = {
 	.name = "listpeerchannels",
@@ -163,6 +171,9 @@ static const struct lampo_result closed_results[] = {
 	{ WAS("peer_id"), LAMPO_PUBKEY, 0, "The peer." },
 	{ WAS("channel_id"), LAMPO_HASH, 0, "The channel's id." },
 	{ WAS("short_channel_id"), LAMPO_SCID, LAMPO_OPTIONAL, "Its place in the chain." },
+	{ WAS("alias"), LAMPO_OBJECT, LAMPO_OPTIONAL, "Short channel ids that were not a place in the chain." },
+	{ WAS("alias.local"), LAMPO_SCID, LAMPO_OPTIONAL, "Ours." },
+	{ WAS("alias.remote"), LAMPO_SCID, LAMPO_OPTIONAL, "The peer's." },
 	{ WAS("opener"), LAMPO_STRING, 0, "local or remote." },
 	{ WAS("closer"), LAMPO_STRING, LAMPO_OPTIONAL, "local or remote: who wanted the end." },
 	{ WAS("private"), LAMPO_BOOL, 0, "It was not announced." },
@@ -176,6 +187,9 @@ static const struct lampo_result closed_results[] = {
 	{ WAS("final_to_us_msat"), LAMPO_MSAT, 0, "Ours in the end." },
 	{ WAS("min_to_us_msat"), LAMPO_MSAT, 0, "The least that it has ever been." },
 	{ WAS("max_to_us_msat"), LAMPO_MSAT, 0, "The most." },
+	{ WAS("leased"), LAMPO_BOOL, 0, "Always false: there are no leases." },
+	{ WAS("close_cause"), LAMPO_STRING, 0, "Who or what ended it: user, local, remote, protocol, onchain or unknown." },
+	CAUSE_RESULTS("closedchannels[]."),
 };
 const struct lampo_method schema_listclosedchannels = {
 	.name = "listclosedchannels",

@@ -53,6 +53,13 @@ static const struct lampo_result listfunds_results[] = {
 	{ "channels[].amount_msat", LAMPO_MSAT, 0, "All of it." },
 	{ "channels[].funding_txid", LAMPO_TXID, 0, "The funding transaction." },
 	{ "channels[].funding_output", LAMPO_U32, 0, "Which of its outputs." },
+	{ "channels[].pending_onchain_msat", LAMPO_MSAT, LAMPO_OPTIONAL, "What is on the chain and ours, on its way to the wallet." },
+	{ "channels[].spent_by", LAMPO_OBJECT, LAMPO_OPTIONAL, "The transaction in a block that spent the funding output." },
+	{ "channels[].spent_by.txid", LAMPO_TXID, 0, "Its id." },
+	{ "channels[].spent_by.kind", LAMPO_STRING, 0, "Whose it is, in words." },
+	{ "channels[].spent_by.height", LAMPO_U32, 0, "The block." },
+	{ "channels[].sweeps", LAMPO_ARRAY, LAMPO_OPTIONAL, "What the end left on the chain and is not settled." },
+	SWEEP_RESULTS("channels[].sweeps[]."),
 };
 const struct lampo_method schema_listfunds = {
 	.name = "listfunds",

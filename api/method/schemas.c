@@ -15,5 +15,6 @@ const struct lampo_method *const schemas_bundled[] = {
 	&schema_listpays,	  &schema_sendpay,
 	&schema_waitsendpay,	  &schema_staticbackup,
 	&schema_emergencyrecover, &schema_recoverchannel,
+	&schema_listsweeps,
 };
 const size_t schemas_bundled_count = ARRAY_COUNT(schemas_bundled);

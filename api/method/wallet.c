@@ -137,6 +137,7 @@ static json_t *fund_json(const struct methods *m, const struct channel *ch)
 {
 	const struct channel_record *r = channel_record_of(ch);
 	struct peer_view peer;
+	struct amount_sat pending;
 	json_t *o = json_new_object();
 
 	json_add_hex(o, "peer_id", BYTES_OF(r->peer.v));
@@ -148,6 +149,10 @@ static json_t *fund_json(const struct methods *m, const struct channel *ch)
 	json_add_sat_as_msat(o, "amount_msat", r->funding_amount);
 	json_add_txid(o, "funding_txid", &r->funding.txid);
 	json_add_u64(o, "funding_output", r->funding.index);
+	pending = onchain_pending(m, ch);
+	if (pending.v)
+		json_add_sat_as_msat(o, "pending_onchain_msat", pending);
+	add_onchain(o, m, ch);
 	return o;
 }
 

@@ -107,6 +107,16 @@ const struct onchain *node_view_onchain(const struct node *n, const struct chann
 	return c ? c->onchain : NULL;
 }
 
+bool node_view_anchor(const struct node *n, const struct channel *ch, struct anchor_view *out)
+{
+	const struct node_channel *c = node_channel_by_key(n, channel_key(ch));
+
+	if (!c || !c->anchor)
+		return false;
+	*out = anchor_view(c->anchor);
+	return true;
+}
+
 const struct channel_record *node_view_closed(const struct node *n, uint32_t *at)
 {
 	return *at < n->closed_count ? &n->closed[(*at)++] : NULL;

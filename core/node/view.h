@@ -4,6 +4,7 @@
 
 #include "channel/view.h"
 #include "node/node.h"
+#include "onchain/anchor.h"
 #include "onchain/onchain.h"
 #include "payment/receive.h"
 #include "payment/send.h"
@@ -43,6 +44,8 @@ const struct channel *node_view_channel_named(const struct node *n, const struct
 void node_view_channel_backup(const struct node *n, const struct channel *ch, struct buf *out);
 /* How far the end of a channel is, or NULL while its funding output is unspent. */
 const struct onchain *node_view_onchain(const struct node *n, const struct channel *ch);
+/* Who pays for our commitment while it is not in a block.  False: nobody has to. */
+MUST_USE bool node_view_anchor(const struct node *n, const struct channel *ch, struct anchor_view *out);
 /* Channels that are history, newest last. */
 const struct channel_record *node_view_closed(const struct node *n, uint32_t *at);
 

@@ -39,6 +39,7 @@ def money_comes_back(net, a, b, share_sat):
     check_equal(len(commitment), 1, "one transaction spends the channel")
     outputs = net.bitcoind.tx(commitment[0])["vout"]
     net.bitcoind.mine_with(commitment[0])
+    net.until("her output is listed", lambda: [s["amount_msat"] for s in a.listsweeps()["sweeps"] if s["kind"] == "to_us"])
     def claim():
         net.bitcoind.mine(1)
         return a.balance_sat() > before
@@ -47,6 +48,9 @@ def money_comes_back(net, a, b, share_sat):
     check(share_sat - 5000 < got < share_sat, "her share, less fees", got, share_sat, outputs)
     net.bitcoind.mine(101)
     net.until("no channel is left", lambda: not a.channels(), 30)
+    closed = a.listclosedchannels()["closedchannels"][0]
+    check_equal((closed["close_cause"], closed["close_evidence"]["cause"]), ("local", "data_lost"), "why it ended")
+    check_equal(a.listsweeps()["sweeps"], [], "nothing is pending")
 
 
 def a_pair_with_payments(net):

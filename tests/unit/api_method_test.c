@@ -348,6 +348,113 @@ TEST(closing_a_channel)
 	world_free(w);
 }
 
+/* The output of that kind in a list of sweeps; NULL if there is none. */
+static json_t *sweep_of(const json_t *o, const char *kind)
+{
+	json_t *one, *found = NULL;
+	size_t i;
+
+	json_array_foreach(json_object_get(o, "sweeps"), i, one) {
+		if (strcmp(text_at(one, "kind"), kind) == 0)
+			found = one;
+	}
+	return found;
+}
+
+TEST(what_a_unilateral_close_leaves_on_the_chain_is_listed)
+{
+	struct world *w = world_with_channel();
+	json_t *o = world_call(w, 0, "listpeerchannels", "{}"), *c, *sweep;
+	const char *id = world_text(w, "%s", text_at(only(o, "channels"), "channel_id"));
+	json_int_t ours;
+
+	CHECK(!json_object_get(only(o, "channels"), "close_cause") && !json_object_get(only(o, "channels"), "sweeps"));
+	json_decref(o);
+	o = world_call(w, 0, "listsweeps", "{}");
+	CHECK_EQ(json_array_size(json_object_get(o, "sweeps")), 0);
+	json_decref(o);
+	o = world_call(w, 0, "close", world_text(w, "{'id':'%s','force':true}", id));
+	CHECK_STR(text_at(o, "type"), "unilateral");
+	json_decref(o);
+	/* Not in a block yet: who pays for it. */
+	o = world_call(w, 0, "listsweeps", "{}");
+	sweep = sweep_of(o, "commitment_fee");
+	CHECK(sweep && json_is_true(json_object_get(sweep, "ours")));
+	CHECK_STR(text_at(sweep, "channel_id"), id);
+	json_decref(o);
+	world_mine(w, 1);
+	o = world_call(w, 0, "listpeerchannels", "{}");
+	c = only(o, "channels");
+	CHECK_STR(text_at(c, "close_cause"), "user");
+	CHECK_STR(text_at(json_object_get(c, "close_evidence"), "cause"), "user");
+	CHECK_EQ(int_at(json_object_get(c, "close_evidence"), "height"), w->height - 1);
+	CHECK_STR(text_at(json_object_get(c, "spent_by"), "kind"), "our commitment");
+	sweep = sweep_of(c, "to_us");
+	CHECK(sweep);
+	CHECK_STR(text_at(sweep, "status"), "waiting");
+	CHECK_EQ(int_at(sweep, "confirmed_height"), w->height);
+	CHECK_EQ(int_at(sweep, "until_height"), w->height + 144); /* to_self_delay */
+	CHECK(!sweep_of(c, "anchor") && !sweep_of(c, "to_them"));
+	ours = int_at(sweep, "amount_msat");
+	json_decref(o);
+	o = world_call(w, 0, "listfunds", "{}");
+	CHECK_EQ(int_at(only(o, "channels"), "pending_onchain_msat"), ours);
+	json_decref(o);
+	o = world_call(w, 0, "listsweeps", world_text(w, "{'channel_id':'%s','all':true}", id));
+	CHECK(sweep_of(o, "anchor") && sweep_of(o, "to_us"));
+	json_decref(o);
+	o = world_call(w, 0, "listsweeps", world_text(w, "{'channel_id':'%064d'}", 1));
+	CHECK_EQ(json_array_size(json_object_get(o, "sweeps")), 0);
+	json_decref(o);
+	/* The delay is over: the claim is on its way, and then in a block. */
+	world_mine(w, 143);
+	w->mempool_count = 0; /* the miners overlook it */
+	o = world_call(w, 0, "listsweeps", "{}");
+	sweep = sweep_of(o, "to_us");
+	CHECK(sweep);
+	CHECK_STR(text_at(sweep, "status"), "claimed");
+	CHECK_EQ(strlen(text_at(sweep, "claim_txid")), 64);
+	CHECK(int_at(json_object_get(sweep, "feerate"), "perkw") >= 253);
+	json_decref(o);
+	world_mine(w, 2);
+	o = world_call(w, 0, "listsweeps", "{}");
+	sweep = sweep_of(o, "to_us");
+	CHECK(sweep);
+	CHECK_STR(text_at(sweep, "status"), "spent");
+	CHECK(json_is_true(json_object_get(sweep, "spent_by_us")));
+	CHECK_EQ(int_at(sweep, "until_height"), int_at(sweep, "spent_height") + 100);
+	json_decref(o);
+	world_mine(w, 101);
+	o = world_call(w, 0, "listclosedchannels", "{}");
+	c = only(o, "closedchannels");
+	CHECK_STR(text_at(c, "close_cause"), "user");
+	CHECK_STR(text_at(json_object_get(c, "close_evidence"), "words"), "our user closed it alone");
+	json_decref(o);
+	o = world_call(w, 1, "listclosedchannels", "{}");
+	CHECK_STR(text_at(json_object_get(only(o, "closedchannels"), "close_evidence"), "cause"), "peer_error");
+	CHECK_STR(text_at(only(o, "closedchannels"), "close_cause"), "remote");
+	json_decref(o);
+	world_free(w);
+}
+
+TEST(backups_of_channels)
+{
+	struct world *w = world_with_channel();
+	json_t *o = world_call(w, 0, "staticbackup", "{}"), *scb = json_object_get(o, "scb"), *r;
+	const char *text;
+
+	CHECK_EQ(json_array_size(scb), 1);
+	text = world_text(w, "%s", json_string_value(json_array_get(scb, 0)));
+	json_decref(o);
+	r = world_call(w, 0, "recoverchannel", world_text(w, "[['%s']]", text));
+	CHECK_EQ(json_array_size(json_object_get(r, "stubs")), 0); /* it is here */
+	json_decref(r);
+	world_refused(w, 0, "recoverchannel", "[['00']]", -1, "staticbackup");
+	world_refused(w, 0, "recoverchannel", "[['tea']]", -32602, "hex");
+	world_refused(w, 0, "emergencyrecover", "{}", -1, "there is no backup");
+	world_free(w);
+}
+
 TEST(stop_says_so_and_tells_the_daemon)
 {
 	struct world *w = world_new();
