@@ -136,7 +136,7 @@ $(OUT)/tests/fuzz/route_%_fuzz: $(OUT)/tests/fuzz/route_%_fuzz.o $(ROUTE_WORLD_O
 $(OUT)/tests/fuzz/%_fuzz: $(OUT)/tests/fuzz/%_fuzz.o $(LIBSCRIPT) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $(FUZZ_LINK) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 # The core's own benchmark drives nodes with the simulator's chain and wallet.
-$(OUT)/bench/core: $(OUT)/bench/core.o $(CHAIN_O) $(LIBSCRIPT) $(LIBLAMPO)
+$(OUT)/bench/core $(OUT)/bench/simchain: $(OUT)/bench/%: $(OUT)/bench/%.o $(CHAIN_O) $(LIBSCRIPT) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/bench/route_%: $(OUT)/bench/route_%.o $(ROUTE_WORLD_O) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)

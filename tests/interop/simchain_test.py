@@ -88,6 +88,8 @@ def offer(core, transactions):
     if done["package_msg"] == "success":
         return None
     errors = [r["error"] for r in done["tx-results"].values() if "error" in r]
+    if all(e in THERE for e in errors) and errors and done["package_msg"] == "transaction failed":
+        return None
     return " | ".join([done["package_msg"]] + errors)
 
 

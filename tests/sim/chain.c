@@ -129,6 +129,8 @@ const char *chain_check_shape(const struct entry *e)
 	if (!t->output_count)
 		return "bad-txns-vout-empty";
 	for (uint32_t i = 0; i < t->output_count; i++) {
+		if (t->outputs[i].amount.v > INT64_MAX)
+			return "bad-txns-vout-negative";
 		if (t->outputs[i].amount.v > SUPPLY_SAT)
 			return "bad-txns-vout-toolarge";
 		if (!sat_add(&sum, sum, t->outputs[i].amount) || sum.v > SUPPLY_SAT)

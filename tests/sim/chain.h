@@ -49,7 +49,8 @@ MUST_USE struct sim_chain *sim_chain_new(uint64_t seed); /* returns owned */
 void sim_chain_free(struct sim_chain *c);
 
 /* One transaction, or a package with the parents first and one child of them all at its end.  NULL if all are in the
- * mempool or the best chain now; otherwise Bitcoin Core's words for why the last that matters is not.  `from` is the
+ * mempool or the best chain now; otherwise Bitcoin Core's words for why not, though part of a package may be in.  A mined
+ * transaction whose outputs are all spent is refused, for Bitcoin Core has forgotten it.  `from` is the
  * caller's own name for who offers, for adversaries and checkers. */
 MUST_USE const char *sim_chain_offer(struct sim_chain *c, const struct bytes *txs, uint32_t count, uint64_t from);
 

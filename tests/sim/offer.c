@@ -344,10 +344,25 @@ static const char *try(struct sim_chain *c, struct entry *const *list, uint32_t 
 
 /* --- packages --- */
 
-/* In the mempool or mined, perhaps with another witness, which stays: Bitcoin Core calls that no failure. */
-static bool is_there(const struct sim_chain *c, const struct entry *e)
+/* In the mempool or mined, perhaps with another witness, which stays: Bitcoin Core calls that no failure, but it does
+ * not know a mined one any more whose outputs are all spent. */
+static bool is_there(const struct entry *live)
 {
-	return chain_live(c, &e->t.id) != NULL;
+	if (live->t.in_mempool)
+		return true;
+	for (uint32_t i = 0; i < live->t.tx->output_count; i++)
+		if (!live->spenders[i] || !live->spenders[i]->t.height)
+			return true;
+	return false;
+}
+
+static const char *try_alone(struct sim_chain *c, struct entry *e)
+{
+	const struct entry *live = chain_live(c, &e->t.id);
+
+	if (!live)
+		return try(c, &e, 1);
+	return is_there(live) ? NULL : "bad-txns-inputs-missingorspent";
 }
 
 static bool spends(const struct entry *e, const struct entry *parent)
@@ -410,38 +425,47 @@ static const char *check_package(const struct sim_chain *c, struct entry *const 
 	return has_all_parents(c, list, count) ? NULL : "package-not-child-with-unconfirmed-parents";
 }
 
-/* Each by itself first, so that nobody pays for a parent that does not need it; then those together that were too
- * poor alone, with those that wait for them. */
+/* What being in a package could mend: too poor alone, or in want of a parent that was. */
+static bool may_be_mended(const char *why)
+{
+	static const char *const words[] = { "min relay fee not met", "mempool min fee not met", "insufficient fee", "mempool full",
+					     "bad-txns-inputs-missingorspent" };
+
+	for (size_t i = 0; i < ARRAY_COUNT(words); i++)
+		if (strcmp(why, words[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Each by itself first, so that nobody pays for a parent that does not need it; then together those that this could
+ * mend.  What was taken by itself stays, whatever becomes of the others. */
 static const char *offer_package(struct sim_chain *c, struct entry *const *list, uint32_t count)
 {
+	const char *why = check_package(c, list, count), *final = NULL;
 	struct entry *left[PACKAGE_MAX];
 	uint32_t left_count = 0;
-	const char *why = check_package(c, list, count);
 
 	if (why)
 		return why;
 	for (uint32_t i = 0; i < count; i++) {
-		if (is_there(c, list[i]))
-			continue;
-		why = try(c, &list[i], 1);
-		if (!why)
-			continue;
-		left[left_count++] = list[i];
-		if (strcmp(why, "min relay fee not met") && strcmp(why, "mempool min fee not met") && strcmp(why, "insufficient fee") &&
-		    strcmp(why, "mempool full") && !(left_count > 1 && !strcmp(why, "bad-txns-inputs-missingorspent")))
-			return why;
+		const char *alone = try_alone(c, list[i]);
+
+		if (alone && may_be_mended(alone)) {
+			left[left_count++] = list[i];
+			why = alone;
+		} else if (alone) {
+			final = alone;
+		}
 	}
-	if (!left_count)
-		return NULL;
-	if (left[left_count - 1] != list[count - 1])
-		return why ? why : "min relay fee not met";
+	if (final)
+		return final;
 	return left_count > 1 ? try(c, left, left_count) : why;
 }
 
 const char *sim_chain_offer(struct sim_chain *c, const struct bytes *txs, uint32_t count, uint64_t from)
 {
 	struct entry *list[PACKAGE_MAX];
-	const char *why = NULL;
+	const char *why;
 
 	ASSERT(count > 0);
 	if (count > PACKAGE_MAX)
@@ -451,10 +475,7 @@ const char *sim_chain_offer(struct sim_chain *c, const struct bytes *txs, uint32
 		if (!list[i])
 			return "TX decode failed";
 	}
-	if (count > 1)
-		why = offer_package(c, list, count);
-	else if (!is_there(c, list[0]))
-		why = try(c, list, 1);
+	why = count > 1 ? offer_package(c, list, count) : try_alone(c, list[0]);
 	trace_offer(c, list, count, why);
 	pool_tell(c);
 	return why;

@@ -110,6 +110,11 @@ TEST(inputs_must_be_there_and_unspent)
 	other = spend(&s, &(struct how){ .coins = &coin, .fee = 50000 });
 	REFUSED(offer(&s, other), "bad-txns-inputs-missingorspent");
 	TAKEN(offer(&s, t)); /* mined */
+	none = coin_of(t, 0);
+	TAKEN(offer(&s, spend(&s, &(struct how){ .coins = &none, .fee = 1000 })));
+	TAKEN(offer(&s, t));
+	mine(&s, 1);
+	REFUSED(offer(&s, t), "bad-txns-inputs-missingorspent"); /* forgotten */
 	CHECK_EQ(sim_chain_find(s.c, &coin.at.txid)->from, SIM_FROM_FAUCET);
 	setup_release(&s);
 }

@@ -308,6 +308,11 @@ TEST(a_full_mempool_drops_who_pays_least)
 
 /* --- packages --- */
 
+static bool only_this(void *context, const struct sim_tx *t)
+{
+	return SAME(t->id, *(const struct txid *)context);
+}
+
 TEST(a_child_pays_for_its_parent)
 {
 	struct setup s;
@@ -328,8 +333,18 @@ TEST(a_child_pays_for_its_parent)
 	TAKEN(offer_two(&s, parent, child));
 	CHECK(in_mempool(&s, parent) && in_mempool(&s, child));
 	TAKEN(offer_two(&s, parent, child)); /* they are there */
-	mine(&s, 1);
+	/* A mined parent is no obstacle, until it has been spent. */
+	sim_chain_mine(s.c, &(struct sim_mine){ .include = only_this, .context = &(struct txid[]){ tx_id(parent) } });
+	CHECK(height_of(&s, parent) && in_mempool(&s, child));
 	TAKEN(offer_two(&s, parent, child));
+	coin = coin_of(child, 0);
+	change = coin;
+	REFUSED(offer_two(&s, child, spend(&s, &(struct how){ .coins = &change, .fee = 300 })), "mempool min fee not met");
+	mine(&s, 1);
+	stingy = spend(&s, &(struct how){ .coins = &change, .fee = 5000 });
+	TAKEN(offer_two(&s, child, stingy));
+	REFUSED(offer_two(&s, parent, child), "bad-txns-inputs-missingorspent");
+	REFUSED(offer(&s, parent), "bad-txns-inputs-missingorspent");
 	setup_release(&s);
 }
 
