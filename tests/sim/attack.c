@@ -336,7 +336,7 @@ struct order {
 	uint32_t invoices, parts;
 	uint32_t first, count;  /* parts that go now */
 	uint32_t wanted;        /* HTLCs of the victim then */
-	bool again;             /* with other invoices, if need be */
+	uint32_t whole;         /* parts that go together where it must be ordered again */
 	uint64_t ordered_ms;
 };
 
@@ -414,11 +414,26 @@ static void send_all(struct attack *t, const struct order *o)
 	}
 }
 
+static bool all_are_paid(const struct attack *t)
+{
+	const struct sim_node *down = &t->w->nodes[DOWN];
+
+	for (uint32_t i = 0; i < t->wish_count; i++) {
+		const struct wish *v = &t->b->wishes[t->wishes[i]];
+		const struct received_invoice *r = down->alive && v->has_invoice ?
+			receive_by_hash(node_view_invoices(down->node), &v->hash) : NULL;
+
+		if (!r || r->r.state != INVOICE_PAID)
+			return false;
+	}
+	return true;
+}
+
 static bool htlcs_are_there(struct attack *t)
 {
 	struct order *o = t->context;
 
-	if (attack_out_count(t) >= o->wanted)
+	if (attack_out_count(t) >= o->wanted || all_are_paid(t))
 		return true;
 	if (!t->w->nodes[UP].alive || !t->w->nodes[DOWN].alive || !attack_in(t) || !attack_out(t) || !usable(t) ||
 	    !invoices_are_there(t))
@@ -427,11 +442,11 @@ static bool htlcs_are_there(struct attack *t)
 		send_all(t, o);
 		o->ordered_ms = t->w->now_ms;
 	} else if (t->w->now_ms > o->ordered_ms + 90000) {
-		/* A crash swallowed it, or it failed on the way. */
-		if (o->again) {
-			o->wanted = attack_out_count(t) + o->invoices * o->count;
-			make_invoices(t, o);
-		}
+		/* A crash swallowed it, it failed on the way, or its first parts were given up meanwhile: from the start. */
+		o->first = 0;
+		o->count = o->whole;
+		o->wanted = attack_out_count(t) + o->invoices * o->count;
+		make_invoices(t, o);
 		o->ordered_ms = 0;
 	}
 	return false;
@@ -451,7 +466,7 @@ static void pay(struct attack *t, struct order *o)
 
 void attack_pay(struct attack *t, uint64_t sat, uint32_t invoices, uint32_t parts)
 {
-	struct order o = { .sat = sat, .invoices = invoices, .parts = parts, .count = parts, .again = true };
+	struct order o = { .sat = sat, .invoices = invoices, .parts = parts, .count = parts, .whole = parts };
 
 	make_invoices(t, &o);
 	pay(t, &o);
@@ -459,7 +474,7 @@ void attack_pay(struct attack *t, uint64_t sat, uint32_t invoices, uint32_t part
 
 void attack_pay_but_one(struct attack *t, uint64_t sat, uint32_t invoices, uint32_t parts)
 {
-	struct order o = { .sat = sat, .invoices = invoices, .parts = parts, .count = parts - 1, .again = true };
+	struct order o = { .sat = sat, .invoices = invoices, .parts = parts, .count = parts - 1, .whole = parts - 1 };
 
 	make_invoices(t, &o);
 	pay(t, &o);
@@ -468,7 +483,7 @@ void attack_pay_but_one(struct attack *t, uint64_t sat, uint32_t invoices, uint3
 void attack_pay_rest(struct attack *t)
 {
 	struct order o = { .sat = t->order_sat, .invoices = t->wish_count, .parts = t->order_parts,
-			   .first = t->order_parts - 1, .count = 1 };
+			   .first = t->order_parts - 1, .count = 1, .whole = t->order_parts };
 
 	pay(t, &o);
 }
