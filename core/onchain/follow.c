@@ -203,7 +203,8 @@ void onchain_tx(struct onchain *o, struct step *s, struct onchain_notes *notes, 
 		v->spent_height = height;
 		v->spent_by = txid;
 		v->spent_by_us = is_ours(o, t, &txid, at, i);
-		tell_user(o, s, at);
+		if (onchain_is_followed(o, at))
+			tell_user(o, s, at);
 		learn(o, s, notes, at, &t->inputs[i]);
 		add_stage(o, s, t, &txid, i, at, height);
 		changed = true;

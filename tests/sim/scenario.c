@@ -5,6 +5,7 @@
 
 static const struct scenario *const all[] = {
 	&scenario_pair,
+	&scenario_spike,
 	&scenario_preimage_extraction,
 	&scenario_last_block,
 	&scenario_withheld_revocation,

@@ -3,7 +3,7 @@
 
 #include "tests/sim/play.h"
 
-extern const struct scenario scenario_pair;
+extern const struct scenario scenario_pair, scenario_spike;
 /* scenario_attack.c */
 extern const struct scenario scenario_preimage_extraction, scenario_last_block, scenario_withheld_revocation,
 	scenario_excessive_failback_1, scenario_excessive_failback_2, scenario_late_preimage,
