@@ -221,6 +221,9 @@ static bool pays_its_way(const struct onchain *o, const struct step *s, uint32_t
 	rate = bump_target(&b, s->height, s->fees);
 	if (!rate.per_kw)
 		return false;
+	/* What no mempool takes would only lock a coin away that another claim may need. */
+	if (way_is_stage(o->ways[i].kind))
+		return rate.per_kw >= s->fees[FEE_MINIMUM].per_kw;
 	/* Nothing presses: fees may fall. */
 	return b.deadline || rate.per_kw >= s->fees[FEE_NORMAL].per_kw;
 }
@@ -243,7 +246,8 @@ static void gather(struct onchain *o, struct step *s)
 {
 	bool begun = false;
 
-	for (uint32_t i = 0; i < o->count; i++) {
+	/* The largest first, which are the last: the wallet may not have coins for all. */
+	for (uint32_t i = o->count; i-- > 0;) {
 		struct claim *c;
 
 		if (!is_due(o, s, i))

@@ -483,9 +483,38 @@ TEST(htlc_transactions_of_two_expiries_do_not_share)
 	c = bed_commitment(&b, COMMITMENT_LOCAL);
 	bed_spent(&b, c->tx);
 	bed_block(&b, BED_HEIGHT + 20);
-	CHECK(!spends(bed_any_claim(&b), c, place(c, true, SIDE_LOCAL, 4)));
-	CHECK(!spends(bed_any_claim(&b), c, place(c, true, SIDE_LOCAL, 3)));
+	for (int i = 0; i < 2; i++) {
+		struct tx *t = bed_any_claim(&b);
+
+		CHECK(spends(t, c, place(c, true, SIDE_LOCAL, 4)) != spends(t, c, place(c, true, SIDE_LOCAL, 3)));
+	}
 	CHECK(!b.notes.head);
+}
+
+TEST(a_scarce_coin_goes_to_the_larger_htlc)
+{
+	struct commitment *c;
+
+	begin();
+	bed_coins(&b, 1);
+	bed_htlc(&b, SIDE_LOCAL, 3, 20000, SENT_ADD_ACK_REVOCATION)->cltv_expiry = BED_HEIGHT + 10;
+	bed_htlc(&b, SIDE_LOCAL, 4, 90000, SENT_ADD_ACK_REVOCATION)->cltv_expiry = BED_HEIGHT + 12;
+	c = bed_commitment(&b, COMMITMENT_LOCAL);
+	bed_spent(&b, c->tx);
+	bed_block(&b, BED_HEIGHT + 12);
+	CHECK(spends(bed_any_claim(&b), c, place(c, true, SIDE_LOCAL, 4)));
+	CHECK(!b.notes.head);
+	/* And not to one that could pay no fee that a mempool takes. */
+	begin();
+	bed_coins(&b, 1);
+	bed_htlc(&b, SIDE_LOCAL, 3, 2000, SENT_ADD_ACK_REVOCATION)->cltv_expiry = BED_HEIGHT + 10;
+	c = bed_commitment(&b, COMMITMENT_LOCAL);
+	bed_spent(&b, c->tx);
+	bed_block(&b, BED_HEIGHT + 12);
+	CHECK(!b.notes.head);
+	b.s.fees[FEE_MINIMUM] = FEERATE(253);
+	bed_block(&b, BED_HEIGHT + 13);
+	CHECK(spends(bed_any_claim(&b), c, place(c, true, SIDE_LOCAL, 3)));
 }
 
 TEST(claims_part_before_the_peer_can_spend_too)
