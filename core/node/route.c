@@ -36,6 +36,7 @@ static void take_forgotten(struct node *n, struct step *s, struct node_channel *
 {
 	if (c->dead)
 		return;
+	node_anchor_end(n, s, c);
 	c->dead = true;
 	n->some_dead = true;
 	if (c->reservation)
