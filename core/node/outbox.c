@@ -32,6 +32,7 @@ static void outbox_persist(struct step *s, const struct outbox_entry *o)
 static void outbox_free(struct outbox_entry *o)
 {
 	mem_free((void *)o->tx.data);
+	mem_free(o->inputs);
 	mem_free(o);
 }
 
@@ -59,43 +60,47 @@ static void offer(const struct node *n, struct step *s, const struct outbox_entr
 	effect_broadcast(s->out, step_ask(s, OWNER_CALL, call), both, 2);
 }
 
-static struct tx *parsed(struct step *s, const struct outbox_entry *o)
-{
-	struct tx *t = tx_parse(&s->out->arena, o->tx);
-
-	ASSERT(t && t->input_count);
-	return t;
-}
-
 /* The spend of an input is how we see it confirmed, or replaced. */
 static void watch(struct step *s, const struct outbox_entry *o)
 {
-	const struct tx *t = parsed(s, o);
-
-	for (uint32_t i = 0; i < t->input_count; i++)
-		effect_watch_outpoint(s->out, &t->inputs[i].prev);
+	for (uint32_t i = 0; i < o->input_count; i++)
+		effect_watch_outpoint(s->out, &o->inputs[i]);
 }
 
 static void outbox_remove(struct step *s, struct outbox_entry **at)
 {
 	struct outbox_entry *o = *at;
-	const struct tx *t = parsed(s, o);
 	uint8_t key[8];
 
 	store_be64(key, o->id);
 	effect_remove(s->out, RECORD_OUTBOX, BYTES_OF(key));
-	for (uint32_t i = 0; i < t->input_count; i++)
-		effect_unwatch_outpoint(s->out, &t->inputs[i].prev);
+	for (uint32_t i = 0; i < o->input_count; i++)
+		effect_unwatch_outpoint(s->out, &o->inputs[i]);
 	*at = o->next;
 	outbox_free(o);
 }
 
-static struct outbox_entry *outbox_insert(struct node *n, uint64_t id, const struct txid *txid, struct bytes tx)
+/* NULL: it is no transaction that could confirm. */
+static struct outbox_entry *outbox_insert(struct node *n, uint64_t id, struct bytes tx)
 {
-	struct outbox_entry *o = NEW(struct outbox_entry), **end = &n->outbox;
+	struct outbox_entry *o, **end = &n->outbox;
+	struct arena a;
+	struct tx *t;
 
+	arena_init(&a);
+	t = tx_parse(&a, tx);
+	if (!t || !t->input_count) {
+		arena_release(&a);
+		return NULL;
+	}
+	o = NEW(struct outbox_entry);
 	o->id = id;
-	o->txid = *txid;
+	o->txid = tx_id(t);
+	o->input_count = t->input_count;
+	o->inputs = NEW_ARRAY(struct outpoint, t->input_count);
+	for (uint32_t i = 0; i < t->input_count; i++)
+		o->inputs[i] = t->inputs[i].prev;
+	arena_release(&a);
 	o->tx = BYTES(memcpy(mem_alloc(tx.size), tx.data, tx.size), tx.size);
 	while (*end)
 		end = &(*end)->next;
@@ -108,7 +113,8 @@ static void add(struct node *n, struct step *s, const struct txid *txid, struct 
 	struct outbox_entry *o = outbox_get(n, txid);
 
 	if (!o) {
-		o = outbox_insert(n, ++n->next_outbox, txid, tx);
+		o = outbox_insert(n, ++n->next_outbox, tx);
+		ASSERT(o && SAME(o->txid, *txid));
 		n->counters_changed = true;
 		o->has_parent = parent != NULL;
 		if (parent)
@@ -173,20 +179,12 @@ bool node_outbox_load(struct node *n, struct bytes key, struct bytes value)
 {
 	struct outbox_entry *o;
 	struct stored stored;
-	struct arena a;
-	struct tx *t;
-	struct txid id;
 
 	if (key.size != 8 || !read_stored(&stored, value))
 		return false;
-	arena_init(&a);
-	t = tx_parse(&a, stored.tx);
-	if (t)
-		id = tx_id(t);
-	arena_release(&a);
-	if (!t || !t->input_count)
+	o = outbox_insert(n, load_be64(key.data), stored.tx);
+	if (!o)
 		return false;
-	o = outbox_insert(n, load_be64(key.data), &id, stored.tx);
 	o->confirmed_height = stored.confirmed_height;
 	o->has_parent = stored.has_parent;
 	o->parent = stored.parent;
@@ -238,13 +236,11 @@ void node_on_broadcast(struct node *n, struct step *s, const struct event *e)
 /* --- blocks --- */
 
 /* Does t spend anything that o spends?  Then o cannot confirm any more, unless t is o. */
-static bool conflicts(struct step *s, const struct outbox_entry *o, const struct tx *t)
+static bool conflicts(const struct outbox_entry *o, const struct tx *t)
 {
-	const struct tx *mine = parsed(s, o);
-
 	for (uint32_t i = 0; i < t->input_count; i++)
-		for (uint32_t j = 0; j < mine->input_count; j++)
-			if (outpoint_equal(&t->inputs[i].prev, &mine->inputs[j].prev))
+		for (uint32_t j = 0; j < o->input_count; j++)
+			if (outpoint_equal(&t->inputs[i].prev, &o->inputs[j]))
 				return true;
 	return false;
 }
@@ -252,7 +248,7 @@ static bool conflicts(struct step *s, const struct outbox_entry *o, const struct
 void node_outbox_tx(struct node *n, struct step *s, const struct tx *t, const struct txid *id, uint32_t height)
 {
 	for (struct outbox_entry *o = n->outbox; o; o = o->next) {
-		if (o->confirmed_height || !(SAME(o->txid, *id) || conflicts(s, o, t)))
+		if (o->confirmed_height || !(SAME(o->txid, *id) || conflicts(o, t)))
 			continue;
 		/* Replaced or confirmed: either way it need not be offered unless this block goes. */
 		o->confirmed_height = height;

@@ -139,6 +139,8 @@ struct outbox_entry {
 	struct outbox_entry *next;
 	struct txid txid;
 	struct bytes tx;           /* owned */
+	struct outpoint *inputs;   /* what it spends; owned */
+	uint32_t input_count;
 	uint32_t confirmed_height; /* of it or what replaced it; 0: not yet */
 	bool has_parent;           /* that it pays for */
 	struct txid parent;
