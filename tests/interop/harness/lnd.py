@@ -189,3 +189,44 @@ class Lnd(Process):
         finally:
             link.close()
 
+    # Invoices that lnd holds until it is told what to do with them.
+
+    def hold_invoice(self, msat, preimage, cltv=40):
+        answer = self.post("/v2/invoices/hodl", hash=b64(hashlib.sha256(preimage).hexdigest()), value_msat=str(msat),
+                           cltv_expiry=str(cltv), expiry="86400")
+        return answer["payment_request"]
+
+    def settle(self, preimage):
+        self.post("/v2/invoices/settle", preimage=b64(preimage.hex()))
+
+    def cancel(self, payment_hash):
+        self.post("/v2/invoices/cancel", payment_hash=b64(payment_hash))
+
+    def invoice_state(self, payment_hash):
+        return self.get("/v1/invoice/" + payment_hash)["state"]
+
+    def decode(self, bolt11):
+        return self.get("/v1/payreq/" + bolt11)
+
+    def send_route(self, payment_hash, hops, secret, timeout=600):
+        """One HTLC along a route of our own making.  hops: (peer id, channel number, what it forwards in msat,
+        the fee that it takes, the expiry of what it sends on), the last one for the payee itself, with the expiry
+        that it gets.  Answers when the HTLC is resolved."""
+        total = hops[-1][2]
+        route = []
+        for i, (peer, channel, msat, fee, expiry) in enumerate(hops):
+            hop = {"chan_id": str(channel), "pub_key": peer, "amt_to_forward_msat": str(msat), "fee_msat": str(fee),
+                   "expiry": expiry, "tlv_payload": True}
+            if i == len(hops) - 1:
+                hop["mpp_record"] = {"payment_addr": b64(secret), "total_amt_msat": str(total)}
+            route.append(hop)
+        fees = sum(h[3] for h in hops)
+        body = {"payment_hash": b64(payment_hash), "route": {
+            "total_time_lock": self.first_expiry(hops), "total_amt_msat": str(total + fees),
+            "total_fees_msat": str(fees), "hops": route}}
+        return self.request("POST", "/v2/router/route/send", body, timeout)[0]
+
+    @staticmethod
+    def first_expiry(hops):
+        """Of the HTLC that lnd itself offers: as much more as the first hop leaves the second, and half of that again."""
+        return hops[0][4] + (144 if len(hops) > 1 else 0)

@@ -1,0 +1,470 @@
+"""The chain as judge between Lampo and lnd: penalties both ways, HTLCs resolved on chain both ways,
+and a force close whose fees turn out ten times too low.
+
+Cheating is done as a thief would: a node's directory is copied, the node goes on, and is put back."""
+import hashlib
+import os
+import shutil
+import threading
+
+from harness.bitcoind import sat
+from harness.fees import FeeDesk, miners_want
+from harness.lampo import normal, open_channel, quiet
+from harness.lnd import LndError
+from harness.net import test
+from harness.process import TIME_FACTOR, check, check_equal
+
+from channel_test import FUNDS
+
+SIZE = 5_000_000
+# What a fee may cost at most in these tests: a few sat/vB for some transactions.
+FEES = 60_000
+
+
+class Table:
+    """Balances before and after, as a reader wants them."""
+
+    def __init__(self, title):
+        self.title, self.rows = title, []
+
+    def add(self, what, *values):
+        self.rows.append((what,) + values)
+
+    def show(self, *columns):
+        print("| %s | %s |" % (self.title, " | ".join(columns)))
+        print("|---|%s" % ("---:|" * len(columns)))
+        for row in self.rows:
+            print("| %s | %s |" % (row[0], " | ".join("{:,}".format(v) if isinstance(v, int) else str(v) for v in row[1:])))
+
+
+def channel_number(scid):
+    block, tx, out = (int(n) for n in scid.split("x"))
+    return block << 40 | tx << 16 | out
+
+
+def lampo_and_lnd(net, push_sat=2_000_000, **config):
+    """lnd opens; both have coins on chain for anchors."""
+    l, d = net.lampo("lampo", **config), net.lnd("lnd")
+    l.fund(FUNDS)
+    d.fund(FUNDS)
+    d.synced()
+    d.connect_to(l)
+    net.bitcoind.mine_with(d.open(l, SIZE, push_sat))
+    net.bitcoind.mine(5)
+    normal(net.watch, l, d.id, 60)
+    d.normal(l.id)
+    return l, d
+
+
+def spends_of(net, txid, out):
+    """Transactions in the mempool that spend this output."""
+    return [t for t in net.bitcoind.mempool()
+            if any(i["txid"] == txid and i["vout"] == out for i in net.bitcoind.tx(t)["vin"])]
+
+
+def funding_of(l, peer):
+    c = l.channels(peer.id)[0]
+    return c["funding_txid"], c["funding_outnum"]
+
+
+def in_mempool(net, what, funding, timeout=60):
+    return net.until(what, lambda: spends_of(net, *funding), timeout)[0]
+
+
+def mine_slowly(net, blocks, *nodes):
+    """Block by block, each seen by everybody: both sides act as they would with ten minutes between."""
+    for _ in range(blocks):
+        net.bitcoind.mine(1)
+        for n in nodes:
+            n.synced()
+
+
+def wallet_sat(n):
+    return n.balance_sat()
+
+
+def settled_on_chain(net, l, *others, blocks=400):
+    """Mines until Lampo's channels are history; nobody else may hold it up."""
+    for _ in range(blocks // 20):
+        if all(c["state"] == "CLOSED" for c in l.channels()):
+            return
+        mine_slowly(net, 20, l, *others)
+    net.until("every channel of ours is settled", lambda: all(c["state"] == "CLOSED" for c in l.channels()))
+
+
+def in_background(call, *args, **named):
+    """The call's answer, or its exception, in a list once it is there."""
+    out = []
+
+    def run():
+        try:
+            out.append(call(*args, **named))
+        except Exception as e:  # the test looks at it
+            out.append(e)
+    t = threading.Thread(target=run, daemon=True)
+    t.start()
+    return out
+
+
+def hold_at(net, payer, payee, msat):
+    """A payment of ours that the payee holds: (preimage, its answer to come)."""
+    preimage = os.urandom(32)
+    invoice = payee.hold_invoice(msat, preimage)
+    answer = in_background(payer.pay, bolt11=invoice, retry_for=600)
+    net.until("lnd holds it", lambda: payee.invoice_state(hashlib.sha256(preimage).hexdigest()) == "ACCEPTED", 60)
+    return preimage, answer
+
+
+@test(timeout=400)
+def lampo_cheats_and_is_punished(net):
+    """The test of the test: what our commitments look like to another implementation's justice."""
+    l, d = lampo_and_lnd(net)
+    table = Table("lampo cheats, sat")
+    before = wallet_sat(l), wallet_sat(d)
+    l.close_down()
+    shutil.copytree(l.folder, l.folder + ".old")
+    l.start()
+    normal(net.watch, l, d.id, 60)
+    for _ in range(3):
+        l.pay(bolt11=d.invoice(500_000_000))
+    quiet(net.watch, l)
+    true_share = l.channel(d.id)["to_us_msat"] // 1000
+    l.close_down()
+    d.terminate(60)
+    shutil.rmtree(l.folder)
+    os.rename(l.folder + ".old", l.folder)
+    l.start()
+    funding = funding_of(l, d)
+    l.close(id=d.id, unilateraltimeout=1)
+    revoked = in_mempool(net, "our old commitment", funding)
+    net.bitcoind.mine_with(revoked)
+    d.local = threading.local()
+    d.start()
+    for _ in range(30):
+        if wallet_sat(d) > before[1] + SIZE - true_share:
+            break
+        mine_slowly(net, 1, l, d)
+    after = wallet_sat(l), wallet_sat(d)
+    table.add("lampo", before[0], true_share, after[0])
+    table.add("lnd", before[1], SIZE - true_share, after[1])
+    check(after[1] - before[1] > SIZE - FEES, "lnd took the whole channel", after[1] - before[1])
+    check(after[0] <= before[0], "the cheater has nothing of it", after[0], before[0])
+    table.show("wallet before", "true share of channel", "wallet after")
+
+
+@test(timeout=500)
+def lnd_cheats_and_is_punished(net):
+    l, d = lampo_and_lnd(net)
+    table = Table("lnd cheats, sat")
+    d.terminate(60)
+    shutil.copytree(d.folder, d.folder + ".old")
+    d.local = threading.local()
+    d.start()
+    normal(net.watch, l, d.id, 60)
+    d.normal(l.id)
+    for i in range(3):
+        invoice = l.invoice(amount_msat=500_000_000, label="honest-%d" % i, description="honest")
+        check_equal(d.pay(invoice["bolt11"])["status"], "SUCCEEDED", "lnd pays")
+    quiet(net.watch, l)
+    before = wallet_sat(l), wallet_sat(d)
+    true_share = l.channel(d.id)["to_us_msat"] // 1000
+    funding = funding_of(l, d)
+    d.terminate(60)
+    l.close_down()
+    shutil.rmtree(d.folder)
+    os.rename(d.folder + ".old", d.folder)
+    d.local = threading.local()
+    d.start()
+    d.close("%s:%d" % funding, force=True)
+    revoked = in_mempool(net, "lnd's old commitment", funding)
+    net.bitcoind.mine_with(revoked)
+    l.start()
+    l.synced()
+    net.until("the penalty in the mempool", lambda: spends_from(net, revoked), 60)
+    mine_slowly(net, 8, l)
+    net.until("the channel's coins", lambda: wallet_sat(l) > before[0] + SIZE - FEES)
+    settled_on_chain(net, l)
+    d.synced()
+    after = wallet_sat(l), wallet_sat(d)
+    table.add("lampo", before[0], true_share, after[0])
+    table.add("lnd", before[1], SIZE - true_share, after[1])
+    check(after[0] - before[0] > SIZE - FEES, "we took the whole channel", after[0] - before[0])
+    check(after[1] <= before[1], "the cheater has nothing of it", after[1], before[1])
+    table.show("wallet before", "true share of channel", "wallet after")
+
+
+def spends_from(net, txid):
+    return [t for t in net.bitcoind.mempool() if any(i["txid"] == txid for i in net.bitcoind.tx(t)["vin"])]
+
+
+@test(timeout=500)
+def lnd_cheats_with_htlcs_and_second_stages(net):
+    """The old state has HTLCs both ways; lnd takes what it can of them to its second stage first."""
+    up, l, down = relay(net)
+    table = Table("lnd cheats with HTLCs, sat")
+    ours, paid = hold_at(net, l, up, 300_000_000)
+    through, answer = hold_through(net, up, l, down, 400_000_000)
+    up.terminate(60)
+    shutil.copytree(up.folder, up.folder + ".old")
+    up.local = threading.local()
+    up.start()
+    normal(net.watch, l, up.id, 60)
+    up.normal(l.id)
+    down.settle(through)
+    up.settle(ours)
+    net.until("we have paid", lambda: paid and paid[0]["status"] == "complete", 60)
+    quiet(net.watch, l, timeout=60)
+    true_share = l.channel(up.id)["to_us_msat"] // 1000
+    funding = next((c["funding_txid"], c["funding_outnum"]) for c in l.channels(up.id))
+    before = wallet_sat(l), wallet_sat(up)
+    up.terminate(60)
+    l.close_down()
+    shutil.rmtree(up.folder)
+    os.rename(up.folder + ".old", up.folder)
+    up.local = threading.local()
+    up.start()
+    up.close("%s:%d" % funding, force=True)
+    revoked = in_mempool(net, "lnd's old commitment", funding)
+    net.bitcoind.mine_with(revoked)
+    # It claims the HTLC that it can with the preimage that it knows.
+    up.synced()
+    up.settle(ours)
+    try:
+        second = net.until("lnd's second stage", lambda: [t for t in spends_from(net, revoked)
+                                                           if len(net.bitcoind.tx(t)["vin"]) > 1], 60)
+        net.bitcoind.mine_with(*second)
+        table.add("second stages of lnd mined", len(second), "", "")
+    except LndError as e:
+        check(False, "lnd settles its held invoice", str(e))
+    l.start()
+    l.synced()
+    mine_slowly(net, 10, l)
+    net.until("the channel's coins", lambda: wallet_sat(l) > before[0] + SIZE - FEES)
+    after = wallet_sat(l), wallet_sat(up)
+    table.add("lampo", before[0], true_share, after[0])
+    table.add("lnd", before[1], SIZE - true_share, after[1])
+    table.show("wallet before", "true share of channel", "wallet after")
+
+
+# --- HTLCs in both directions, resolved on chain both ways ---
+
+def relay(net):
+    """up --channel--> lampo --channel--> down: two lnds that know nothing of each other."""
+    l, up, down = net.lampo("lampo"), net.lnd("up"), net.lnd("down")
+    l.fund(FUNDS)
+    l.fund(FUNDS)
+    up.fund(FUNDS)
+    down.fund(FUNDS)
+    up.synced()
+    up.connect_to(l)
+    net.bitcoind.mine_with(up.open(l, SIZE, 2_000_000))
+    net.bitcoind.mine(5)
+    normal(net.watch, l, up.id, 60)
+    up.normal(l.id)
+    down.synced()
+    open_channel(net.watch, l, down, SIZE)
+    down.normal(l.id)
+    return up, l, down
+
+
+def hold_through(net, up, l, down, msat):
+    """up pays down through us, and down holds it: (preimage, up's answer to come)."""
+    preimage = os.urandom(32)
+    payment_hash = hashlib.sha256(preimage).hexdigest()
+    secret = down.decode(down.hold_invoice(msat, preimage))["payment_addr"]
+    if not all(c in "0123456789abcdef" for c in secret):
+        import base64
+        secret = base64.b64decode(secret).hex()
+    height = net.bitcoind.height()
+    first = channel_number(l.channel(up.id)["short_channel_id"])
+    second = channel_number(l.channel(down.id)["short_channel_id"])
+    fee = 10_000 + msat // 100
+    hops = [(l.id, first, msat, fee, height + 60), (down.id, second, msat, 0, height + 60)]
+    answer = in_background(up.send_route, payment_hash, hops, secret)
+    net.until("down holds it (%r)" % answer, lambda: down.invoice_state(payment_hash) == "ACCEPTED", 60)
+    return preimage, answer
+
+
+def htlc(l, peer):
+    return next((h for c in l.channels(peer.id) for h in c["htlcs"]), None)
+
+
+@test(timeout=500)
+def our_htlc_times_out_on_our_commitment(net):
+    """lnd is gone with a payment of ours: we go to the chain, and take it back after its time."""
+    l, d = lampo_and_lnd(net)
+    table = Table("our HTLC times out, sat")
+    _, answer = hold_at(net, l, d, 400_000_000)
+    before = wallet_sat(l)
+    share = l.channel(d.id)["to_us_msat"] // 1000
+    funding, expiry = funding_of(l, d), htlc(l, d)["expiry"]
+    d.terminate(60)
+    l.close(id=d.id, unilateraltimeout=1)
+    net.bitcoind.mine_with(in_mempool(net, "our commitment", funding))
+    mine_slowly(net, expiry - net.bitcoind.height() + 1, l)
+    check(not answer, "a payment has no end before its HTLC has", answer)
+    settled_on_chain(net, l)
+    check(answer and "complete" not in str(answer[0]), "the payment failed", answer)
+    after = wallet_sat(l)
+    table.add("lampo", before, share, after)
+    check(share - FEES < after - before <= share, "our share with the HTLC, less fees", after - before, share)
+    table.show("wallet before", "channel, HTLC included", "wallet after")
+
+
+@test(timeout=500)
+def lnd_claims_on_our_commitment(net):
+    """lnd comes back with the preimage when our commitment is on chain: the payment is complete."""
+    l, d = lampo_and_lnd(net)
+    preimage, answer = hold_at(net, l, d, 400_000_000)
+    before = wallet_sat(l)
+    share = l.channel(d.id)["to_us_msat"] // 1000 - 400_000
+    funding = funding_of(l, d)
+    d.terminate(60)
+    l.close(id=d.id, unilateraltimeout=1)
+    net.bitcoind.mine_with(in_mempool(net, "our commitment", funding))
+    d.local = threading.local()
+    d.start()
+    d.settle(preimage)
+    for _ in range(20):
+        if answer:
+            break
+        mine_slowly(net, 1, l, d)
+    check(answer and answer[0]["status"] == "complete", "the preimage came from the chain", answer)
+    check_equal(answer[0]["payment_preimage"], preimage.hex(), "it is the one")
+    settled_on_chain(net, l)
+    got = wallet_sat(l) - before
+    check(share - FEES < got <= share, "our share without the HTLC", got, share)
+
+
+@test(timeout=500)
+def our_htlc_times_out_on_lnds_commitment(net):
+    l, d = lampo_and_lnd(net)
+    _, answer = hold_at(net, l, d, 400_000_000)
+    before = wallet_sat(l)
+    share = l.channel(d.id)["to_us_msat"] // 1000
+    funding, expiry = funding_of(l, d), htlc(l, d)["expiry"]
+    d.close("%s:%d" % funding, force=True)
+    net.bitcoind.mine_with(in_mempool(net, "lnd's commitment", funding))
+    d.terminate(60)
+    mine_slowly(net, expiry - net.bitcoind.height() + 1, l)
+    settled_on_chain(net, l)
+    check(answer and "complete" not in str(answer[0]), "the payment failed", answer)
+    got = wallet_sat(l) - before
+    check(share - FEES < got <= share, "our share with the HTLC", got, share)
+
+
+@test(timeout=500)
+def forward_claimed_on_lnds_commitment(net):
+    """The way in is closed by lnd while the HTLC is held; then the way out gives the preimage."""
+    up, l, down = relay(net)
+    table = Table("forward, lnd closes the way in, sat")
+    preimage, answer = hold_through(net, up, l, down, 400_000_000)
+    before = wallet_sat(l)
+    share = l.channel(up.id)["to_us_msat"] // 1000
+    incoming = htlc(l, up)["amount_msat"] // 1000
+    funding = funding_of(l, up)
+    up.close("%s:%d" % funding, force=True)
+    net.bitcoind.mine_with(in_mempool(net, "lnd's commitment", funding))
+    l.synced()
+    down.settle(preimage)
+    net.until("we have the preimage", lambda: not htlc(l, down), 60)
+    mine_slowly(net, 12, l, up)
+    net.until("our coins", lambda: wallet_sat(l) - before > share + incoming - FEES, 60)
+    got = wallet_sat(l) - before
+    table.add("lampo", before, share, incoming, wallet_sat(l))
+    check(got <= share + incoming, "our share and the HTLC", got, share + incoming)
+    net.until("up has its answer", lambda: answer, 90)
+    check_equal(answer[0].get("status"), "SUCCEEDED", "lnd learns the preimage from the chain")
+    table.show("wallet before", "channel", "HTLC", "wallet after")
+
+
+@test(timeout=500)
+def forward_claimed_on_our_commitment(net):
+    """We close the way in, and claim with the preimage that comes afterwards: HTLC-success with coins of the wallet."""
+    up, l, down = relay(net)
+    preimage, answer = hold_through(net, up, l, down, 400_000_000)
+    before = wallet_sat(l)
+    share = l.channel(up.id)["to_us_msat"] // 1000
+    incoming = htlc(l, up)["amount_msat"] // 1000
+    funding = funding_of(l, up)
+    up.terminate(60)
+    l.close(id=up.id, unilateraltimeout=1)
+    net.bitcoind.mine_with(in_mempool(net, "our commitment", funding))
+    l.synced()
+    down.settle(preimage)
+    net.until("we have the preimage", lambda: not htlc(l, down), 60)
+    mine_slowly(net, 12, l)
+    up.local = threading.local()
+    up.start()
+    net.until("up has its answer from the chain or from its books",
+              lambda: any(p["status"] == "SUCCEEDED" for p in up.payments()), 90)
+    settled_on_chain(net, l)
+    got = wallet_sat(l) - before
+    check(share + incoming - FEES < got <= share + incoming, "our share and the HTLC", got, share + incoming)
+
+
+@test(timeout=500)
+def forward_preimage_seen_on_chain(net):
+    """The way out is closed by down, which claims on chain: we are paid by the way in, off chain."""
+    up, l, down = relay(net)
+    preimage, answer = hold_through(net, up, l, down, 400_000_000)
+    funding = funding_of(l, down)
+    incoming = htlc(l, up)["amount_msat"]
+    share = l.channel(up.id)["to_us_msat"]
+    down.close("%s:%d" % funding, force=True)
+    net.bitcoind.mine_with(in_mempool(net, "down's commitment", funding))
+    down.synced()
+    down.settle(preimage)
+    for _ in range(20):
+        if answer:
+            break
+        mine_slowly(net, 1, l, up, down)
+    check_equal(answer[0].get("status") if answer else None, "SUCCEEDED", "up is answered: %r" % answer)
+    quiet_with(net, l, up)
+    check_equal(l.channel(up.id)["to_us_msat"], share + incoming, "the way in has paid us")
+    check(l.channel(up.id)["state"] == "CHANNELD_NORMAL", "and is open", l.channel(up.id)["state"])
+
+
+def quiet_with(net, l, peer):
+    net.until("no HTLC with that peer", lambda: not htlc(l, peer), 60)
+
+
+# --- fees that rise ---
+
+@test(timeout=500)
+def fees_rise_tenfold_after_a_force_close(net):
+    """A minute after we go to the chain with an HTLC that has a deadline, miners take ten times as much.  Our estimates
+    do not even say so.  It confirms before the deadline all the same."""
+    desk = FeeDesk(net.bitcoind, 3)
+    l, d = lampo_and_lnd(net, **{"core-url": desk.url})
+    table = Table("fees tenfold")
+    _, answer = hold_at(net, l, d, 400_000_000)
+    before, share = wallet_sat(l), l.channel(d.id)["to_us_msat"] // 1000
+    funding, expiry = funding_of(l, d), htlc(l, d)["expiry"]
+    d.terminate(60)
+    l.close(id=d.id, unilateraltimeout=1)
+    commitment = in_mempool(net, "our commitment", funding)
+    weight = net.bitcoind.tx(commitment)["weight"]
+    miners_want(net.bitcoind, 30)
+    start = net.bitcoind.height()
+    while net.bitcoind.height() < expiry - 1 and commitment in net.bitcoind.mempool():
+        mine_slowly(net, 1, l)
+    confirmed = net.bitcoind.height()
+    check(commitment not in net.bitcoind.mempool() and confirmed < expiry, "confirmed before the deadline",
+          confirmed, expiry)
+    child = [t for t in net.bitcoind.rpc("getblock", net.bitcoind.rpc("getbestblockhash"), 2)["tx"]
+             if any(i.get("txid") == commitment for i in t["vin"])]
+    paid = sat(net.bitcoind.rpc("getblock", net.bitcoind.rpc("getbestblockhash"), 3)["tx"][1].get("fee", "0"))
+    table.add("blocks until it confirmed", confirmed - start)
+    table.add("blocks until the deadline", expiry - start)
+    table.add("commitment's own fee, sat (weight %d)" % weight, paid)
+    table.add("children beside it in the block", len(child))
+    # The second stage has to get through the same market.
+    mine_slowly(net, expiry - net.bitcoind.height() + 40, l)
+    settled_on_chain(net, l)
+    got = wallet_sat(l) - before
+    check(share - 4 * FEES < got <= share, "our share with the HTLC, less fees", got, share)
+    check(answer and "complete" not in str(answer[0]), "the payment failed", answer)
+    table.add("share, sat", share)
+    table.add("of it in the wallet at the end", got)
+    table.show("figure")
