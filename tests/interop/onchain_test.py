@@ -9,7 +9,7 @@ import threading
 
 from harness.bitcoind import sat
 from harness.fees import FeeDesk, miners_want
-from harness.lampo import normal, open_channel, quiet
+from harness.lampo import normal, quiet
 from harness.lnd import LndError
 from harness.net import test
 from harness.process import TIME_FACTOR, check, check_equal
@@ -262,7 +262,10 @@ def relay(net):
     normal(net.watch, l, up.id, 60)
     up.normal(l.id)
     down.synced()
-    open_channel(net.watch, l, down, SIZE)
+    l.connect_to(down)
+    net.bitcoind.mine_with(l.fundchannel(id=down.id, amount=SIZE)["txid"])
+    net.bitcoind.mine(5)
+    normal(net.watch, l, down.id, 60)
     down.normal(l.id)
     return up, l, down
 
@@ -296,7 +299,7 @@ def our_htlc_times_out_on_our_commitment(net):
     table = Table("our HTLC times out, sat")
     _, answer = hold_at(net, l, d, 400_000_000)
     before = wallet_sat(l)
-    share = l.channel(d.id)["to_us_msat"] // 1000
+    share = l.channel(d.id)["to_us_msat"] // 1000 + 400_000
     funding, expiry = funding_of(l, d), htlc(l, d)["expiry"]
     d.terminate(60)
     l.close(id=d.id, unilateraltimeout=1)
@@ -317,7 +320,7 @@ def lnd_claims_on_our_commitment(net):
     l, d = lampo_and_lnd(net)
     preimage, answer = hold_at(net, l, d, 400_000_000)
     before = wallet_sat(l)
-    share = l.channel(d.id)["to_us_msat"] // 1000 - 400_000
+    share = l.channel(d.id)["to_us_msat"] // 1000
     funding = funding_of(l, d)
     d.terminate(60)
     l.close(id=d.id, unilateraltimeout=1)
@@ -341,7 +344,7 @@ def our_htlc_times_out_on_lnds_commitment(net):
     l, d = lampo_and_lnd(net)
     _, answer = hold_at(net, l, d, 400_000_000)
     before = wallet_sat(l)
-    share = l.channel(d.id)["to_us_msat"] // 1000
+    share = l.channel(d.id)["to_us_msat"] // 1000 + 400_000
     funding, expiry = funding_of(l, d), htlc(l, d)["expiry"]
     d.close("%s:%d" % funding, force=True)
     net.bitcoind.mine_with(in_mempool(net, "lnd's commitment", funding))
@@ -439,7 +442,7 @@ def fees_rise_tenfold_after_a_force_close(net):
     l, d = lampo_and_lnd(net, **{"core-url": desk.url})
     table = Table("fees tenfold")
     _, answer = hold_at(net, l, d, 400_000_000)
-    before, share = wallet_sat(l), l.channel(d.id)["to_us_msat"] // 1000
+    before, share = wallet_sat(l), l.channel(d.id)["to_us_msat"] // 1000 + 400_000
     funding, expiry = funding_of(l, d), htlc(l, d)["expiry"]
     d.terminate(60)
     l.close(id=d.id, unilateraltimeout=1)
