@@ -263,9 +263,9 @@ def lnd_cheats_with_htlcs_and_second_stages(net):
 
 # --- HTLCs in both directions, resolved on chain both ways ---
 
-def relay(net):
+def relay(net, **config):
     """up --channel--> lampo --channel--> down: two lnds that know nothing of each other."""
-    l, up, down = net.lampo("lampo"), net.lnd("up"), net.lnd("down")
+    l, up, down = net.lampo("lampo", **config), net.lnd("up"), net.lnd("down")
     l.fund(FUNDS)
     l.fund(FUNDS)
     up.fund(FUNDS)
@@ -448,40 +448,86 @@ def quiet_with(net, l, peer):
 
 # --- fees that rise ---
 
-@test(timeout=500)
-def fees_rise_tenfold_after_a_force_close(net):
-    """A minute after we go to the chain with an HTLC that has a deadline, miners take ten times as much.  Our estimates
-    do not even say so.  It confirms before the deadline all the same."""
+def fees_rise_tenfold(net, estimates_follow):
+    """We carry a payment from up to down, which holds it and goes away: we close the way out.  A minute later miners
+    take nothing below ten times the estimate.  Commitment and HTLC-timeout confirm before the HTLC of the way in
+    expires, so up takes its HTLC back and keeps its channel with us."""
     desk = FeeDesk(net.bitcoind, 3)
-    l, d = lampo_and_lnd(net, **{"core-url": desk.url})
-    table = Table("fees tenfold")
-    _, answer = hold_at(net, l, d, 400_000_000)
-    before, share = wallet_sat(l), l.channel(d.id)["to_us_msat"] // 1000 + 400_000
-    funding, expiry = funding_of(l, d), htlc(l, d)["expiry"]
-    d.terminate(60)
-    l.close(id=d.id, unilateraltimeout=1)
+    up, l, down = relay(net, **{"core-url": desk.url})
+    _, answer = hold_through(net, up, l, down, 400_000_000)
+    before = wallet_sat(l)
+    share = l.channel(down.id)["to_us_msat"] // 1000 + 400_000
+    deadline, timeout = htlc(l, up)["expiry"], htlc(l, down)["expiry"]
+    funding = funding_of(l, down)
+    down.terminate(60)
+    l.close(id=down.id, unilateraltimeout=1)
     commitment = in_mempool(net, "our commitment", funding)
-    weight = net.bitcoind.tx(commitment)["weight"]
+    entry = net.bitcoind.rpc("getmempoolentry", commitment)
     miners_want(net.bitcoind, 30)
+    if estimates_follow:
+        desk.sat_per_vb = 30
     start = net.bitcoind.height()
-    while net.bitcoind.height() < expiry - 1 and commitment in net.bitcoind.mempool():
-        mine_slowly(net, 1, l)
-    confirmed = net.bitcoind.height()
-    check(commitment not in net.bitcoind.mempool() and confirmed < expiry, "confirmed before the deadline",
-          confirmed, expiry)
-    child = [t for t in net.bitcoind.rpc("getblock", net.bitcoind.rpc("getbestblockhash"), 2)["tx"]
-             if any(i.get("txid") == commitment for i in t["vin"])]
-    paid = sat(net.bitcoind.rpc("getblock", net.bitcoind.rpc("getbestblockhash"), 3)["tx"][1].get("fee", "0"))
-    table.add("blocks until it confirmed", confirmed - start)
-    table.add("blocks until the deadline", expiry - start)
-    table.add("commitment's own fee, sat (weight %d)" % weight, paid)
-    table.add("children beside it in the block", len(child))
-    # The second stage has to get through the same market.
-    mine_slowly(net, expiry - net.bitcoind.height() + 40, l)
-    settled_on_chain(net, l, d)
+    table = Table("fees tenfold, estimates %s" % ("follow" if estimates_follow else "do not"))
+    first = wait_confirmed(net, commitment, deadline, l, up)
+    table.add("estimate at the close, sat/vB", 3)
+    table.add("what miners take from then on, sat/vB", 30)
+    table.add("commitment with its child at the close, sat/vB", package_rate(entry))
+    table.add("the same when it confirmed, sat/vB", rate_in_block(net, commitment))
+    table.add("blocks until the commitment confirmed", first - start)
+    timed_out = wait_spent(net, commitment, 400_000, max(timeout, first), deadline, l, up)
+    table.add("blocks until the HTLC expires", timeout - start)
+    table.add("blocks until its HTLC-timeout confirmed", timed_out - start)
+    table.add("blocks until the deadline, the way in's expiry", deadline - start)
+    for _ in range(12):
+        if answer:
+            break
+        mine_slowly(net, 1, l, up)
+    check_equal(answer and answer[0].get("status"), "FAILED", "up has its HTLC back: %r" % answer)
+    check_equal(l.channel(up.id)["state"], "CHANNELD_NORMAL", "the way in is open")
+    settled_on_chain(net, l, down)
     got = wallet_sat(l) - before
-    check(share - 4 * FEES < got <= share, "our share with the HTLC, less fees", got, share)
-    check(answer and "complete" not in str(answer[0]), "the payment failed", answer)
-    table.add("share, sat", share)
-    table.add("of it in the wallet at the end", got)
+    check(share - 8 * FEES < got <= share, "our share with the HTLC, less fees", got, share)
+    table.add("our share of the closed channel, sat", share)
+    table.add("of it in the wallet at the end, sat", got)
     table.show("figure")
+
+
+def package_rate(entry):
+    """In sat/vB, of a transaction and all that hangs on it."""
+    return round(sat(entry["fees"]["descendant"]) / int(entry["descendantsize"]), 1)
+
+
+def rate_in_block(net, txid):
+    """In sat/vB, of a transaction and its children in the block at the tip."""
+    block = net.bitcoind.rpc("getblock", net.bitcoind.rpc("getbestblockhash"), 2)["tx"]
+    family = [t for t in block if t["txid"] == txid or any(i.get("txid") == txid for i in t["vin"])]
+    return round(sum(sat(t["fee"]) for t in family) / sum(int(t["vsize"]) for t in family), 1)
+
+
+def wait_confirmed(net, txid, deadline, *nodes):
+    """Mines block by block until it is in one; the height."""
+    while txid in net.bitcoind.mempool():
+        check(net.bitcoind.height() < deadline, "confirmed before the deadline", txid)
+        mine_slowly(net, 1, *nodes)
+    return net.bitcoind.height()
+
+
+def wait_spent(net, txid, amount_sat, from_height, deadline, *nodes):
+    """The height of the block with the spend of the output of that amount."""
+    out = next(o["n"] for o in net.bitcoind.rpc("getblock", net.bitcoind.rpc("getbestblockhash"), 2)["tx"]
+               if o["txid"] == txid for o in o["vout"] if sat(o["value"]) == amount_sat)
+    while net.bitcoind.rpc("gettxout", txid, out, False) is not None:
+        check(net.bitcoind.height() < deadline, "spent before the deadline", net.bitcoind.height())
+        mine_slowly(net, 1, *nodes)
+    check(net.bitcoind.height() > from_height, "not before its time")
+    return net.bitcoind.height()
+
+
+@test(timeout=600)
+def fees_rise_tenfold_after_a_force_close(net):
+    fees_rise_tenfold(net, True)
+
+
+@test(timeout=600)
+def fees_rise_tenfold_unseen_by_the_estimates(net):
+    fees_rise_tenfold(net, False)
