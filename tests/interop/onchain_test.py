@@ -484,6 +484,8 @@ def fees_rise_tenfold(net, estimates_follow):
         mine_slowly(net, 1, l, up)
     check_equal(answer and answer[0].get("status"), "FAILED", "up has its HTLC back: %r" % answer)
     check_equal(l.channel(up.id)["state"], "CHANNELD_NORMAL", "the way in is open")
+    # What has no deadline may wait for better times, and does.
+    miners_want(net.bitcoind, 1)
     settled_on_chain(net, l, down)
     got = wallet_sat(l) - before
     check(share - 8 * FEES < got <= share, "our share with the HTLC, less fees", got, share)
