@@ -63,6 +63,10 @@ static void lampod_page(struct buf *out)
 	mdoc_text(out, file);
 	buf_add_string(out, ".Bl -tag -width lampod.socket\n.It Pa lampo.conf\nThe configuration.\n"
 			    ".It Pa lampod.socket\nWhere clients connect; nobody but the user who runs the daemon can.\n"
+			    ".It Pa emergency.recover\nWhat is needed to get the money out of the channels when everything else is lost, "
+			    "encrypted with a key from the words.\nRewritten at each change: copy it away.\n"
+			    "A node that is made anew from its words (\n.Fl -restore-wallet )\nwith this file in its directory "
+			    "brings its channels back by itself.\n"
 			    ".It Pa lampod.lock\nHeld by the daemon that uses the directory.\n.El\n");
 	buf_add_string(out, ".Sh EXIT STATUS\n0 after\n.Ic lampo-cli stop\nor a signal to terminate, 1 after an error.\n"
 			    ".Sh EXAMPLES\nA node on signet beside a bitcoind of the same user:\n.Bd -literal -offset indent\n"

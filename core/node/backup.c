@@ -9,7 +9,11 @@
  *   inside   version (1), size of the rest (be32), when it was made (be64, seconds), count (be32), then each channel
  *            with its size (be32) before it (channel/backup.h); zeros to the end
  *
- * A copy can only come from us; at worst it is old.  A channel that comes back of it never publishes (INV-C6). */
+ * A copy can only come from us; at worst it is old.  A channel that comes back of it never publishes (INV-C6).
+ *
+ * INV-B1  What is stored names every channel that anybody outside knows of, once the key is known: it is written in the
+ *         batch that lets the first word of the channel out.
+ * INV-B2  A node that never had a channel stores none, so that nothing is written over what may be brought back. */
 #include "node/state.h"
 
 #include <stdlib.h>
@@ -250,6 +254,19 @@ void node_backup_changed(struct node *n)
 	n->backup.changed = true;
 }
 
+void node_backup_address(struct node *n, struct node_peer *p)
+{
+	static const uint8_t key[16] = { 1 }; /* only compared with itself */
+	uint64_t mark;
+
+	if (!p->channels || !p->peer->has_address)
+		return;
+	mark = siphash24(key, bytes_from_string(p->peer->dial_host)) ^ p->peer->dial_port;
+	if (mark != p->storage.address_mark)
+		node_backup_changed(n);
+	p->storage.address_mark = mark;
+}
+
 void node_backup_flush(struct node *n, struct step *s)
 {
 	struct node_backup *b = &n->backup;
@@ -262,7 +279,7 @@ void node_backup_flush(struct node *n, struct step *s)
 	b->changed = false;
 	fill_channels(n, SIZE_MAX, &channels, &count);
 	content = sha256(channels.size ? channels.data : (const uint8_t *)"", channels.size);
-	/* A node that never had a channel has nothing to lose, and must not write over what somebody wants back. */
+	/* INV-B1; INV-B2 */
 	if (!SAME(content, b->content) && (count || b->stored.size)) {
 		b->content = content;
 		buf_clear(&b->stored);

@@ -189,8 +189,7 @@ static void peer_ready(struct node *n, struct step *s, struct node_peer *p)
 	p->peer->keep |= p->channels != NULL;
 	if (p->peer->keep)
 		node_peer_persist(s, p);
-	if (p->channels && p->peer->outbound)
-		node_backup_changed(n); /* its address may be another one */
+	node_backup_address(n, p);
 	node_storage_ready(n, s, p);
 	notify_peer(s, NOTIFY_CONNECTED, &p->peer->id, p->peer->host);
 	for (struct node_channel *c = p->channels, *next; c && p->connected; c = next) {

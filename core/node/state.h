@@ -69,6 +69,7 @@ struct node_storage {
 	struct buf blob;           /* to be sent once init is exchanged */
 	struct held_message *held, **held_tail;
 	size_t held_size;
+	uint64_t address_mark;     /* of the address that the backup has; 0: none */
 	uint64_t ours_sent_ms, ours_due_ms; /* our backup, to the peer; UINT64_MAX: it has the newest */
 };
 
@@ -371,6 +372,8 @@ void node_backup_key_answered(struct node *n, struct step *s, const struct sign_
 /* Channels have come or gone, or a peer has moved. */
 void node_backup_changed(struct node *n);
 void node_backup_flush(struct node *n, struct step *s);
+/* A peer is there: under an address that the backup does not have? */
+void node_backup_address(struct node *n, struct node_peer *p);
 MUST_USE bool node_backup_load(struct node *n, struct bytes key, struct bytes value);
 void node_backup_release(struct node *n);
 /* Padded to PEER_STORAGE_MAX; appended. */

@@ -4,7 +4,7 @@ import os
 import shutil
 import stat
 
-from harness.lampo import quiet
+from harness.lampo import normal, quiet
 from harness.net import test
 from harness.process import check, check_equal
 
@@ -104,3 +104,19 @@ def single_channels_by_order(net):
     check("warning_rescan" in stubs, "what to do if it was closed before", stubs)
     b.start()
     money_comes_back(net, back, b, SIZE - 250_000)
+
+
+@test(timeout=240)
+def with_lnd(net):
+    """lnd force closes too, and pays us by our key alone."""
+    l = net.lnd("lnd")
+    a = net.lampo("alice")
+    a.fund(FUNDS)
+    a.connect(id=l.id, host="127.0.0.1", port=l.port)
+    opened = a.fundchannel(id=l.id, amount=SIZE, push_msat=200_000_000)
+    net.bitcoind.mine_with(opened["txid"])
+    net.bitcoind.mine(5)
+    normal(net.watch, a, l.id, 60)
+    back = lose_database(net, a, keep_backup=True)
+    check_equal([c["state"] for c in back.channels()], ["AWAITING_UNILATERAL"], "the channel is back by itself")
+    money_comes_back(net, back, l, SIZE - 200_000)

@@ -437,6 +437,32 @@ TEST(what_a_unilateral_close_leaves_on_the_chain_is_listed)
 	world_free(w);
 }
 
+/* A channel with anchors can be closed in time only by who can pay for it. */
+TEST(withdrawals_leave_the_reserve)
+{
+	struct world *w = world_with_channel();
+	json_t *o = world_call(w, 0, "listfunds", "{}"), *one;
+	json_int_t sum = 0;
+	size_t i;
+
+	CHECK_EQ(int_at(o, "anchor_reserve_msat"), 25000000);
+	json_array_foreach(json_object_get(o, "outputs"), i, one)
+		sum += int_at(one, "amount_msat");
+	json_decref(o);
+	world_refused(w, 0, "withdraw", world_text(w, "['bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080', '%lldmsat']",
+						    (long long)(sum - 20000000)), 301, "must stay for fees of channels");
+	json_decref(world_call(w, 0, "withdraw", "['bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080', 'all']"));
+	world_mine(w, 1);
+	sum = 0;
+	o = world_call(w, 0, "listfunds", "{}");
+	json_array_foreach(json_object_get(o, "outputs"), i, one)
+		sum += int_at(one, "amount_msat");
+	CHECK_EQ(sum, 25000000);
+	json_decref(o);
+	world_refused(w, 0, "fundchannel", world_text(w, "{'id':'%s','amount':'20000sat'}", w->nodes[1].id_hex), 301, "must stay");
+	world_free(w);
+}
+
 TEST(backups_of_channels)
 {
 	struct world *w = world_with_channel();
