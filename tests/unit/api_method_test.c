@@ -315,6 +315,41 @@ TEST(payments_that_are_refused)
 	world_free(w);
 }
 
+TEST(payments_along_a_route)
+{
+	struct world *w = world_with_channel();
+	json_t *o, *invoice = world_call(w, 1, "invoice", "[7000,'route','along a route']");
+	const char *hash = world_text(w, "%s", text_at(invoice, "payment_hash")), *secret = world_text(w, "%s", text_at(invoice, "payment_secret"));
+	const char *way = world_text(w, "[{'id':'%s','channel':'103x1x0','amount_msat':7000,'delay':30}]", w->nodes[1].id_hex);
+
+	world_refused(w, 0, "sendpay", world_text(w, "{'route':[],'payment_hash':'%s'}", hash), -32602, "1 and 27");
+	world_refused(w, 0, "sendpay", world_text(w, "{'route':[{'id':'%s'}],'payment_hash':'%s'}", w->nodes[1].id_hex, hash), -32602, "'route'");
+	world_refused(w, 0, "waitsendpay", world_text(w, "['%s']", hash), 208, "");
+	/* Without the secret the payee refuses. */
+	o = world_call(w, 0, "sendpay", world_text(w, "{'route':%s,'payment_hash':'%s'}", way, hash));
+	CHECK_STR(text_at(o, "status"), "pending");
+	CHECK_EQ(int_at(o, "amount_sent_msat"), 7000);
+	json_decref(o);
+	world_send(w, 0, "waitsendpay", world_text(w, "['%s']", hash));
+	o = world_answer(w, 0);
+	CHECK_EQ(int_at(json_object_get(o, "error"), "code"), 203);
+	CHECK_EQ(int_at(json_object_get(json_object_get(o, "error"), "data"), "failcode"), 16399);
+	CHECK_STR(text_at(json_object_get(json_object_get(o, "error"), "data"), "failcodename"), "incorrect_or_unknown_payment_details");
+	CHECK_EQ(int_at(json_object_get(json_object_get(o, "error"), "data"), "erring_index"), 1);
+	CHECK_STR(text_at(json_object_get(json_object_get(o, "error"), "data"), "erring_channel"), "103x1x0");
+	json_decref(o);
+	o = world_call(w, 0, "sendpay", world_text(w, "{'route':%s,'payment_hash':'%s','payment_secret':'%s','label':'way'}", way, hash, secret));
+	CHECK_EQ(int_at(o, "groupid"), 2);
+	json_decref(o);
+	o = world_call(w, 0, "waitsendpay", world_text(w, "['%s']", hash));
+	CHECK_STR(text_at(o, "status"), "complete");
+	CHECK_STR(text_at(o, "label"), "way");
+	CHECK_EQ(strlen(text_at(o, "payment_preimage")), 64);
+	json_decref(o);
+	json_decref(invoice);
+	world_free(w);
+}
+
 TEST(closing_a_channel)
 {
 	struct world *w = world_with_channel();
