@@ -401,8 +401,9 @@ static void order_route(struct rig *r, uint32_t side)
 	struct route_hop hops[2];
 	uint32_t at = 0, skip = take8() % 3;
 
-	while ((ch = node_view_channel(r->node, &at)) && (!chosen || skip--))
-		chosen = ch;
+	while ((ch = node_view_channel(r->node, &at)))
+		if (!chosen || skip-- % 2)
+			chosen = ch;
 	if (!chosen)
 		return;
 	hops[0] = (struct route_hop){ rigs[1 - side].id, { 0 }, MSAT(amount.v + 100 + amount.v / 1000), 60 + take8() % 8 };
@@ -490,9 +491,9 @@ static void order(uint32_t side)
 		order_invoice(r);
 		return;
 	case 4:
-	case 5:
 		order_payment(r, side);
 		return;
+	case 5:
 	case 6:
 		order_route(r, side);
 		return;
@@ -756,6 +757,9 @@ static void begin(uint8_t phase)
 		settle();
 	}
 	if (phase % 4 >= 2)
+		open_between();
+	/* A second one, so that they can forward for one another. */
+	if (phase % 4 >= 2 && phase & 0x20)
 		open_between();
 	for (int i = 0; i < 2; i++)
 		for (int j = 0; phase % 4 == 3 && j < 3; j++) {

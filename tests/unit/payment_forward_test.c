@@ -122,7 +122,7 @@ TEST(expiries_to_the_block)
 	CHECK_EQ(judge(&r), FAIL_EXPIRY_TOO_FAR);
 }
 
-/* B4.failure_messages.5: the first of the list. */
+/* B4.failure_messages.5, B4.failure_messages.8: the first of the list. */
 TEST(of_several_faults_the_first_is_told)
 {
 	struct request r = request();

@@ -139,6 +139,24 @@ TEST(an_error_says_why_to_a_peer_that_is_there)
 	arena_release(&arena);
 }
 
+TEST(an_error_says_that_a_fulfilment_is_not_taken)
+{
+	struct msg_error e;
+	struct arena arena;
+
+	(void)fulfilled_at_c(50000000);
+	row_blocks(expiry_at(&c, &b, SIDE_REMOTE) - 19 - c.height);
+	rig_unlink_both(&a, &b, ab);
+	row_connect();
+	rig_message(&c, bc, rig_sent(&b, MSG_INIT));
+	row_blocks(1);
+	arena_init(&arena);
+	/* B2.cltv_expiry_delta.7 */
+	CHECK_EQ(msg_error_decode(rig_sent(&c, MSG_ERROR), &arena, &e), DECODE_OK);
+	CHECK(SAME(e.channel_id, *channel_id_of(channel_between(&c, &b))));
+	arena_release(&arena);
+}
+
 /* --- what is not worth the chain --- */
 
 TEST(dust_is_failed_upstream_instead)
