@@ -17,8 +17,9 @@ RULES = ["-minrelaytxfee=0.00001", "-incrementalrelayfee=0.00001", "-datacarrier
          "-persistmempool=0", "-checkmempool=0", "-checkblockindex=0"]
 KNOTS_RULES = ["-mempooltruc=enforce", "-permitbarepubkey=1", "-acceptnonstddatacarrier=1", "-permitbaredatacarrier=1",
                "-maxscriptsize=400000", "-rejectparasites=0", "-rejecttokens=0", "-rejectdeadbranches=0", "-rejectbpub=0"]
-# Knots is more exact.
-ALSO = {"bad-witness-nonstandard": "bad-witness-", "TRUC-violation": "truc-"}
+# Knots is more exact, and takes no bare multisig of whatever count.
+ALSO = {"bad-witness-nonstandard": "bad-witness-", "TRUC-violation": "truc-",
+        "bad-txns-too-many-sigops": "bad-txns-vout-script-toolarge"}
 # What Bitcoin Core answers to a transaction that is mined already: no refusal to us.
 THERE = ("txn-already-known", "txn-already-in-mempool", "Transaction outputs already in utxo set")
 SEEDS = (1, 2, 3, 4)

@@ -13,6 +13,8 @@
 #define SEQUENCE_IS_TIME (1u << 22)
 #define SEQUENCE_MASK 0xffffu
 #define SEQUENCE_SECONDS_SHIFT 9
+#define COINBASE_SCRIPT_MIN 2u
+#define COINBASE_SCRIPT_MAX 100u
 #define GENESIS_TIME 1296688602u
 
 void entries_add(struct entries *s, struct entry *e)
@@ -47,9 +49,14 @@ struct entry *chain_live(const struct sim_chain *c, const struct txid *id)
 	return table_get(&c->live, BYTES_OF(id->v));
 }
 
+static bool is_null(const struct outpoint *o)
+{
+	return o->index == UINT32_MAX && bytes_all_zero(BYTES_OF(o->txid.v));
+}
+
 static bool is_coinbase(const struct tx *t)
 {
-	return t->input_count == 1 && t->inputs[0].prev.index == UINT32_MAX && bytes_all_zero(BYTES_OF(t->inputs[0].prev.txid.v));
+	return t->input_count == 1 && is_null(&t->inputs[0].prev);
 }
 
 struct entry *chain_entry(struct sim_chain *c, struct bytes raw, uint64_t from)
@@ -122,8 +129,6 @@ const char *chain_check_shape(const struct entry *e)
 	const struct tx *t = e->t.tx;
 	struct amount_sat sum = SAT(0);
 
-	if (e->coinbase)
-		return "coinbase";
 	if (!t->input_count)
 		return "bad-txns-vin-empty";
 	if (!t->output_count)
@@ -136,11 +141,18 @@ const char *chain_check_shape(const struct entry *e)
 		if (!sat_add(&sum, sum, t->outputs[i].amount) || sum.v > SUPPLY_SAT)
 			return "bad-txns-txouttotal-toolarge";
 	}
-	for (uint32_t i = 0; i < t->input_count; i++)
+	for (uint32_t i = 0; i < t->input_count; i++) {
 		for (uint32_t j = 0; j < i; j++)
 			if (outpoint_equal(&t->inputs[i].prev, &t->inputs[j].prev))
 				return "bad-txns-inputs-duplicate";
-	return NULL;
+		if (!e->coinbase && is_null(&t->inputs[i].prev))
+			return "bad-txns-prevout-null";
+	}
+	if (!e->coinbase)
+		return NULL;
+	if (t->inputs[0].script_sig.size < COINBASE_SCRIPT_MIN || t->inputs[0].script_sig.size > COINBASE_SCRIPT_MAX)
+		return "bad-cb-length";
+	return "coinbase";
 }
 
 static const char *check_inputs(struct sim_chain *c, struct entry *e)

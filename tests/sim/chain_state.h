@@ -110,6 +110,7 @@ void trace_limit(struct sim_chain *c);
 /* policy.c: standardness that needs no mempool.  NULL or words. */
 const char *policy_check(const struct entry *e);
 const char *policy_check_inputs(const struct sim_chain *c, const struct entry *e);
+uint64_t policy_sigop_cost(const struct sim_chain *c, const struct entry *e); /* what it spends is live */
 /* BIP 141's virtual size, and Bitcoin Core's fee of it at a rate: rounded up. */
 uint64_t policy_vsize(uint64_t weight);
 uint64_t policy_fee(uint64_t per_kvb, uint64_t vsize);

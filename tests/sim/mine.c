@@ -10,6 +10,8 @@
 #define BLOCK_VERSION 0x20000000
 #define BLOCK_RESERVED_WEIGHT 4000u /* for the header and the coinbase */
 #define BLOCK_TXS_MAX 65536u
+#define BLOCK_SIGOP_COST 80000u
+#define BLOCK_RESERVED_SIGOPS 400u /* for the coinbase */
 #define SIGHT_BLOCKS_MAX 1008u
 
 /* --- choosing: the best paid first, each with the ancestors that it needs --- */
@@ -23,7 +25,7 @@ struct candidate {
 struct choice {
 	struct sim_chain *c;
 	const struct sim_mine *how;
-	uint64_t floor_per_kw, room;
+	uint64_t floor_per_kw, room, sigop_room;
 	struct candidate *heap;
 	uint32_t count, capacity;
 	struct candidate last; /* of what was taken, the worst paid */
@@ -97,6 +99,7 @@ static void take_one(struct choice *x, struct entry *e)
 
 	e->place = ENTRY_TAKEN;
 	x->room -= e->t.weight;
+	x->sigop_room -= policy_sigop_cost(x->c, e);
 	pool_descendants(x->c, e, &family);
 	for (uint32_t i = 0; i < family.count; i++) {
 		struct entry *d = family.list[i];
@@ -123,6 +126,20 @@ static void take(struct choice *x, struct entry *e)
 	entries_release(&ancestors);
 }
 
+/* With its ancestors. */
+static bool sigops_fit(struct choice *x, const struct entry *e)
+{
+	struct entries ancestors = { NULL, 0, 0 };
+	uint64_t cost = policy_sigop_cost(x->c, e);
+
+	pool_ancestors(x->c, e, &ancestors);
+	for (uint32_t i = 0; i < ancestors.count; i++)
+		if (ancestors.list[i]->place == ENTRY_FREE)
+			cost += policy_sigop_cost(x->c, ancestors.list[i]);
+	entries_release(&ancestors);
+	return cost <= x->sigop_room;
+}
+
 static void choose(struct choice *x)
 {
 	struct sim_chain *c = x->c;
@@ -147,7 +164,7 @@ static void choose(struct choice *x)
 			continue;
 		if (n.fee * 1000 < x->floor_per_kw * n.weight)
 			break;
-		if (n.weight > x->room) {
+		if (n.weight > x->room || !sigops_fit(x, n.e)) {
 			x->full = true;
 			continue;
 		}
@@ -158,9 +175,9 @@ static void choose(struct choice *x)
 	mem_free(x->heap);
 }
 
-static struct choice choice_of(struct sim_chain *c, const struct sim_mine *how, uint64_t room)
+static struct choice choice_of(struct sim_chain *c, const struct sim_mine *how, uint64_t room, uint64_t sigop_room)
 {
-	return (struct choice){ .c = c, .how = how, .room = room,
+	return (struct choice){ .c = c, .how = how, .room = room, .sigop_room = sigop_room,
 				.floor_per_kw = how->floor_per_kw ? how->floor_per_kw : c->floor_per_kw };
 }
 
@@ -168,7 +185,7 @@ struct feerate sim_chain_estimate(const struct sim_chain *c, uint32_t blocks)
 {
 	const struct sim_mine how = { .empty = false };
 	/* The marks of the walk are all that changes. */
-	struct choice x = choice_of((struct sim_chain *)c, &how, (uint64_t)BLOCK_WEIGHT_USUAL * blocks);
+	struct choice x = choice_of((struct sim_chain *)c, &how, (uint64_t)BLOCK_WEIGHT_USUAL * blocks, (uint64_t)BLOCK_SIGOP_COST * blocks);
 	uint32_t least = sim_chain_minimum(c).per_kw;
 	uint64_t rate;
 
@@ -352,7 +369,7 @@ void sim_chain_mine(struct sim_chain *c, const struct sim_mine *how)
 	static const struct sim_mine usual;
 	struct entries block = { NULL, 0, 0 };
 	struct choice x;
-	uint64_t weight = 0;
+	uint64_t weight = 0, sigops = BLOCK_RESERVED_SIGOPS;
 
 	ASSERT(!c->telling);
 	if (!how)
@@ -361,9 +378,12 @@ void sim_chain_mine(struct sim_chain *c, const struct sim_mine *how)
 	for (uint32_t i = 0; i < how->extra_count; i++)
 		bring(c, how->extra[i], &block);
 	pool_mined(c);
-	for (uint32_t i = 1; i < block.count; i++)
+	for (uint32_t i = 1; i < block.count; i++) {
 		weight += block.list[i]->t.weight;
-	x = choice_of(c, how, (how->max_weight ? how->max_weight : BLOCK_WEIGHT_USUAL));
+		sigops += policy_sigop_cost(c, block.list[i]);
+	}
+	ASSERT(sigops <= BLOCK_SIGOP_COST);
+	x = choice_of(c, how, how->max_weight ? how->max_weight : BLOCK_WEIGHT_USUAL, BLOCK_SIGOP_COST - sigops);
 	ASSERT(x.room > BLOCK_RESERVED_WEIGHT && weight <= x.room - BLOCK_RESERVED_WEIGHT);
 	x.room -= weight + BLOCK_RESERVED_WEIGHT;
 	choose(&x);

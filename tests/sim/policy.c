@@ -11,6 +11,7 @@
 #define P2WSH_STACK_MAX 100u
 #define P2WSH_ITEM_MAX 80u
 #define P2SH_SIGOPS_MAX 15u
+#define SIGOP_COST_MAX 16000u
 #define MULTISIG_KEYS_MAX 3u
 #define ANNEX_TAG 0x50u
 #define PAY_TO_ANCHOR_SIZE 4u
@@ -126,7 +127,8 @@ static struct bytes last_push(struct bytes script)
 	return last;
 }
 
-static uint32_t sigops(struct bytes script)
+/* Exact ones look at the number of keys before OP_CHECKMULTISIG. */
+static uint32_t sigops(struct bytes script, bool exact)
 {
 	struct cursor c = cursor_of(script);
 	struct bytes push;
@@ -137,9 +139,37 @@ static uint32_t sigops(struct bytes script)
 		if (op == OP_CHECKSIG || op == OP_CHECKSIGVERIFY)
 			n++;
 		else if (op == OP_CHECKMULTISIG || op == OP_CHECKMULTISIG + 1)
-			n += last >= OP_1 && last <= OP_16 ? last - OP_1 + 1u : 20u;
+			n += exact && last >= OP_1 && last <= OP_16 ? last - OP_1 + 1u : 20u;
 	}
 	return n;
+}
+
+static uint32_t witness_sigops(const struct tx_input *in, struct bytes program)
+{
+	if (script_is_p2wpkh(program))
+		return 1;
+	return script_is_p2wsh(program) && in->witness_count ? sigops(in->witness[in->witness_count - 1], true) : 0;
+}
+
+/* BIP 141 "Sigops". */
+uint64_t policy_sigop_cost(const struct sim_chain *c, const struct entry *e)
+{
+	const struct tx *t = e->t.tx;
+	uint64_t legacy = 0, witness = 0;
+
+	for (uint32_t i = 0; i < t->output_count; i++)
+		legacy += sigops(t->outputs[i].script, false);
+	for (uint32_t i = 0; i < t->input_count; i++) {
+		struct bytes script = sim_chain_output(c, &t->inputs[i].prev)->script, inner = script;
+
+		legacy += sigops(t->inputs[i].script_sig, false);
+		if (script_is_p2sh(script)) {
+			inner = last_push(t->inputs[i].script_sig);
+			legacy += sigops(inner, true);
+		}
+		witness += witness_sigops(&t->inputs[i], inner);
+	}
+	return 4 * legacy + witness;
 }
 
 static bool witness_is_standard(const struct tx_input *in, struct bytes script)
@@ -185,10 +215,10 @@ const char *policy_check_inputs(const struct sim_chain *c, const struct entry *e
 		    !script_is_p2tr(script) && !is_pubkey(script) && !is_multisig(script) &&
 		    !(script_is_witness_v1_up(script) && script.size == PAY_TO_ANCHOR_SIZE))
 			return "bad-txns-nonstandard-inputs";
-		if (script_is_p2sh(script) && sigops(last_push(t->inputs[i].script_sig)) > P2SH_SIGOPS_MAX)
+		if (script_is_p2sh(script) && sigops(last_push(t->inputs[i].script_sig), true) > P2SH_SIGOPS_MAX)
 			return "bad-txns-nonstandard-inputs";
 		if (!witness_is_standard(&t->inputs[i], script))
 			return "bad-witness-nonstandard";
 	}
-	return NULL;
+	return policy_sigop_cost(c, e) > SIGOP_COST_MAX ? "bad-txns-too-many-sigops" : NULL;
 }

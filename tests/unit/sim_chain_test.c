@@ -1,4 +1,5 @@
 /* The simulator's chain: blocks, what consensus asks, reorganizations, replay. */
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -156,6 +157,33 @@ TEST(scripts_are_judged)
 	TAKEN(offer(&s, t));
 	CHECK(*sim_chain_mempool_at(s.c, 0)->tx->inputs[0].witness[0].data == OP_1);
 	REFUSED(offer(&s, tx_new(&s.a, 2, 1, 0, 0)), "bad-txns-vout-empty");
+	setup_release(&s);
+}
+
+/* Of Bitcoin Core's tx_invalid.json those that no script makes bad. */
+TEST(transactions_that_make_no_sense)
+{
+	struct bytes text = test_shared_file("vectors/bitcoin/tx_invalid.json");
+	json_t *all = json_loadb((const char *)text.data, text.size, 0, NULL), *entry;
+	size_t i, count = 0;
+	struct setup s;
+
+	setup_init(&s);
+	json_array_foreach(all, i, entry) {
+		const char *flags = json_string_value(json_array_get(entry, 2)), *why;
+		struct bytes raw;
+
+		if (json_array_size(entry) != 3 || strcmp(flags, "BADTX") != 0)
+			continue;
+		raw = test_unhex(json_string_value(json_array_get(entry, 1)));
+		why = sim_chain_offer(s.c, &raw, 1, 0);
+		/* By what they are, not for want of what they spend. */
+		if (!why || strcmp(why, "bad-txns-inputs-missingorspent") == 0)
+			test_failed(__FILE__, __LINE__, "tx_invalid %zu: %s", i, why ? why : "taken");
+		count++;
+	}
+	CHECK(count >= 9);
+	json_decref(all);
 	setup_release(&s);
 }
 
@@ -329,6 +357,31 @@ TEST(full_blocks_take_who_pays_most)
 	/* Room for two beside header and coinbase. */
 	sim_chain_mine(s.c, &(struct sim_mine){ .max_weight = 4000 + 2 * tx_weight(t[0]) });
 	CHECK(in_mempool(&s, t[0]) && height_of(&s, t[1]) && height_of(&s, t[2]));
+	setup_release(&s);
+}
+
+/* 2,500 P2PKH outputs cost 10,000; a block may cost 80,000, its coinbase's share among them. */
+TEST(signature_operations_fill_a_block_too)
+{
+	static const uint8_t multisig[37] = { OP_1, 33, 2, [35] = OP_1, [36] = OP_CHECKMULTISIG };
+	struct hash160 h = { { 1 } };
+	struct coin coin[9];
+	struct setup s;
+
+	setup_init(&s);
+	for (int i = 0; i < 9; i++)
+		coin[i] = grant(&s, 100000000);
+	for (int i = 0; i < 9; i++)
+		TAKEN(offer(&s, spend(&s, &(struct how){ .coins = &coin[i], .fee = 200000, .output_count = 2500,
+							 .script = script_p2pkh(&s.a, &h) })));
+	mine(&s, 1);
+	CHECK_EQ(sim_chain_tip(s.c)->count, 1 + 7);
+	mine(&s, 1);
+	CHECK_EQ(sim_chain_mempool(s.c), 0);
+	coin[0] = grant(&s, 100000000);
+	/* A bare multisig counts for twenty. */
+	REFUSED(offer(&s, spend(&s, &(struct how){ .coins = &coin[0], .fee = 2000000, .output_count = 201, .script = BYTES_OF(multisig) })),
+		"bad-txns-too-many-sigops");
 	setup_release(&s);
 }
 
