@@ -320,7 +320,7 @@ TEST(payments_along_a_route)
 	struct world *w = world_with_channel();
 	json_t *o, *invoice = world_call(w, 1, "invoice", "[7000,'route','along a route']");
 	const char *hash = world_text(w, "%s", text_at(invoice, "payment_hash")), *secret = world_text(w, "%s", text_at(invoice, "payment_secret"));
-	const char *way = world_text(w, "[{'id':'%s','channel':'103x1x0','amount_msat':7000,'delay':30}]", w->nodes[1].id_hex);
+	const char *way = world_text(w, "[{'id':'%s','channel':'103x1x0','amount_msat':7000,'delay':40}]", w->nodes[1].id_hex);
 
 	world_refused(w, 0, "sendpay", world_text(w, "{'route':[],'payment_hash':'%s'}", hash), -32602, "1 and 27");
 	world_refused(w, 0, "sendpay", world_text(w, "{'route':[{'id':'%s'}],'payment_hash':'%s'}", w->nodes[1].id_hex, hash), -32602, "'route'");

@@ -1,5 +1,6 @@
 /* The end of a channel on chain, through whole nodes: claims, HTLCs, reorganisations, restarts, and that nothing is
  * left behind. */
+#include "node/deadlines.h"
 #include "tests/script/interpreter.h"
 
 #include "node/state.h"
@@ -324,7 +325,10 @@ TEST(an_htlc_of_a_failed_channel_is_not_accepted_too_late)
 	CHECK_EQ(table_count(&b.node->onions), 1);
 	(void)force(&b, &a);
 	CHECK_EQ(table_count(&b.node->onions), 1);
-	rig_blocks(&b, 8); /* B2.cltv_expiry_delta.6 */
+	/* B2.cltv_expiry_delta.6 */
+	rig_blocks(&b, DEADLINE_FINAL_BLOCKS + SEND_CLTV_SLACK - DEADLINE_FULFIL_BLOCKS - 1);
+	CHECK_EQ(table_count(&b.node->onions), 1);
+	rig_blocks(&b, 1);
 	CHECK_EQ(table_count(&b.node->onions), 0);
 	rig_synced(&b);
 	CHECK_EQ(invoice_state_of(&b, &hash), INVOICE_UNPAID);
