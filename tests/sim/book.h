@@ -37,6 +37,7 @@ struct wish {
 	enum wish_kind kind;
 	int from, to;
 	bool wrong_secret;       /* ROUTE: the payee must refuse it */
+	bool half;               /* ROUTE: it says that as much again will come, and nothing does */
 	struct amount_msat amount;
 	struct book_hop hops[BOOK_HOPS_MAX]; /* ROUTE */
 	uint32_t hop_count;

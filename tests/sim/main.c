@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/sim/crash.h"
 #include "tests/sim/shrink.h"
 
 #define STEPS_USUAL 1500u
@@ -161,17 +162,17 @@ static uint64_t stride_of(const struct cli *c, const struct scenario *s, uint32_
 	uint32_t places = s->crash_places * (c->scenario ? 8 : 1);
 
 	if (!places)
-		return c->short_set ? 7 : 1;
+		return c->short_set ? 11 : 1;
 	return (int)node == s->crash_node ? effects / places + 1 : 0;
 }
 
 /* A crash after each effect of each node's first life, or after some. */
 static void every_crash(const struct cli *c, const struct scenario *s)
 {
-	struct job j = { .scenario = s, .o = scripted(c) }, *jobs;
-	struct job_result base, again, *results;
-	uint32_t count = 0, capacity = 0;
-	uint64_t effects = 0;
+	struct job j = { .scenario = s, .o = scripted(c) };
+	struct job_result base, again;
+	struct crash_totals t;
+	uint64_t strides[SIM_NODES_MAX], effects = 0;
 	double begun = now_s();
 
 	if (!one(&j, &base) || !one(&j, &again))
@@ -180,34 +181,19 @@ static void every_crash(const struct cli *c, const struct scenario *s)
 	j.o.memo = true;
 	if (one(&j, &again))
 		same(&j, &base.r, &again.r, "it is not the same with a memo");
-	j.o.memo = false;
-	for (uint32_t n = 0; n < base.r.nodes; n++)
-		capacity += (uint32_t)base.r.effects[n] + 1;
-	jobs = NEW_ARRAY(struct job, capacity);
-	results = NEW_ARRAY(struct job_result, capacity);
 	for (uint32_t n = 0; n < base.r.nodes; n++) {
-		uint64_t stride = stride_of(c, s, n, base.r.effects[n]);
-
-		effects += stride ? base.r.effects[n] : 0;
-		for (uint64_t k = 1; stride && k <= base.r.effects[n]; k += stride) {
-			ASSERT(count < capacity);
-			jobs[count] = j;
-			jobs[count].o.crash_node = (int)n;
-			jobs[count++].o.crash_after = k;
-		}
+		strides[n] = stride_of(c, s, n, base.r.effects[n]);
+		effects += strides[n] ? base.r.effects[n] : 0;
 	}
-	pool_run(jobs, count, c->jobs, results);
-	for (uint32_t i = 0; i < count; i++) {
-		if (results[i].good)
-			passed++;
-		else
-			say_failure(&jobs[i], results[i].why);
+	if (!crash_everywhere(s, &j.o, strides, c->jobs, &t)) {
+		say_failure(&j, "the run that is cut off after each effect did not end");
+		return;
 	}
-	printf("%s: %u paid, %u failed; a crash after %u of %llu effects (%.1f s)\n", s->name, base.r.paid, base.r.failed, count,
-	       (unsigned long long)effects, now_s() - begun);
+	passed += t.passed;
+	failed += t.failed;
+	printf("%s: %u paid, %u failed; a crash after %u of %llu effects (%.1f s)\n", s->name, base.r.paid, base.r.failed,
+	       t.passed + t.failed, (unsigned long long)effects, now_s() - begun);
 	fflush(stdout);
-	mem_free(jobs);
-	mem_free(results);
 }
 
 static int one_crash(const struct cli *c, const struct scenario *s)

@@ -122,6 +122,25 @@ void world_cut_node(struct world *w, int node)
 	}
 }
 
+void world_keep_apart(struct world *w, int one, int other)
+{
+	struct sim_link *l, *next;
+
+	w->apart[one] |= 1u << other;
+	w->apart[other] |= 1u << one;
+	for (l = w->links; l; l = next) {
+		next = l->next;
+		if ((l->end[0] == one && l->end[1] == other) || (l->end[0] == other && l->end[1] == one))
+			link_cut(w, l);
+	}
+}
+
+void world_let_together(struct world *w, int one, int other)
+{
+	w->apart[one] &= ~(1u << other);
+	w->apart[other] &= ~(1u << one);
+}
+
 void world_disconnect_now(struct world *w, int node)
 {
 	struct sim_link *l, *next;
@@ -228,7 +247,7 @@ static void dialled(struct world *w, const struct sim_entry *x)
 {
 	struct event e = { .kind = EVENT_CONNECT_FAILED };
 
-	if (x->other >= 0 && w->nodes[x->other].alive) {
+	if (x->other >= 0 && w->nodes[x->other].alive && !(w->apart[x->node] >> x->other & 1)) {
 		connect_ends(w, x->node, x->other);
 		return;
 	}

@@ -9,14 +9,22 @@
 /* Until the outbox has forgotten what confirmed last. */
 #define OUTBOX_BLOCKS 110u
 
+/* After its effect k of all that it ever lets out; the first left it when it began. */
+static void crash_later(struct sim_node *n, uint64_t k)
+{
+	n->crash_after = k > n->effects ? k - n->effects : 0;
+}
+
 void play_begin(struct play *p, const struct play_options *o, const struct world_options *like)
 {
 	p->o = o;
 	p->w = world_new(like);
 	p->b = book_new(p->w);
 	p->k = checks_new(p->w, p->b);
+	if (o->hook)
+		world_hook(p->w, o->hook);
 	if (o->crash_node >= 0 && o->crash_node < p->w->node_count)
-		p->w->nodes[o->crash_node].crash_after = o->crash_after;
+		crash_later(&p->w->nodes[o->crash_node], o->crash_after);
 }
 
 static uint64_t digest(const struct world *w)
@@ -106,6 +114,14 @@ void play_mine(struct play *p, uint32_t count)
 	for (uint32_t i = 0; i < count; i++)
 		sim_chain_mine(p->w->chain, NULL);
 	world_tell_chain(p->w);
+}
+
+void play_mine_slowly(struct play *p)
+{
+	if (!play_followed(p) || p->w->now_ms < p->mined_at + 20000)
+		return;
+	p->mined_at = p->w->now_ms;
+	play_mine(p, 1);
 }
 
 /* --- opening --- */

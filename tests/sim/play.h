@@ -24,6 +24,8 @@ struct play_options {
 	bool fees;             /* the network's fee rates move */
 	bool concurrent;       /* all payments at once, else one after another */
 
+	const struct sim_hook *hook; /* one more that looks on; NULL: none */
+
 	/* Random runs. */
 	uint64_t steps;        /* of unrest; then everything comes to rest */
 };
@@ -43,6 +45,7 @@ struct play {
 	const struct play_options *o;
 	void *context; /* the scenario's own */
 	uint32_t bury_height;
+	uint64_t mined_at; /* play_mine_slowly */
 	const char *waits_for; /* words for a goal that is not reached; NULL: none */
 };
 
@@ -69,6 +72,8 @@ struct play_result play_end(struct play *p);
 void play_reach(struct play *p, const char *what, bool (*goal)(struct play *p));
 MUST_USE bool play_all_alive(const struct play *p);
 void play_mine(struct play *p, uint32_t count);
+/* One block, unless the last one is less than twenty seconds old: who comes back must not miss its deadlines. */
+void play_mine_slowly(struct play *p);
 /* Every node is at the tip of the chain, with all of it on its disk. */
 MUST_USE bool play_followed(const struct play *p);
 /* Opens a channel again and again until both ends can use one; mines for it. */

@@ -5,6 +5,9 @@
 
 static const struct scenario *const all[] = {
 	&scenario_pair,
+	&scenario_forward,
+	&scenario_chain,
+	&scenario_preimage,
 	&scenario_spike,
 	&scenario_preimage_extraction,
 	&scenario_last_block,

@@ -60,7 +60,7 @@ static void order_invoice(struct book *b, struct wish *v)
 	char label[64];
 
 	snprintf(label, sizeof(label), "wish-%u-%llu", v->index, (unsigned long long)b->w->steps);
-	c.u.invoice.amount = v->amount;
+	c.u.invoice.amount = v->half ? MSAT(2 * v->amount.v) : v->amount;
 	c.u.invoice.label = label;
 	c.u.invoice.description = "a wish";
 	c.u.invoice.expiry_s = 86400 * 30;
@@ -139,6 +139,8 @@ static void order_route(struct book *b, struct wish *v)
 	c.u.sendpay.has_secret = true;
 	c.u.sendpay.secret = v->secret;
 	c.u.sendpay.secret.v[0] ^= v->wrong_secret;
+	c.u.sendpay.has_total = v->half;
+	c.u.sendpay.total = MSAT(2 * v->amount.v);
 	v->asked_at = b->w->now_ms;
 	v->called = true;
 	world_command(b->w, v->from, &c, &v->pay_call);

@@ -152,6 +152,7 @@ struct world {
 	struct sim_node nodes[SIM_NODES_MAX];
 	int node_count;
 	struct sim_link *links;  /* connections that are up */
+	uint32_t apart[SIM_NODES_MAX]; /* one bit for each node that it can not reach */
 	uint64_t next_connection, next_call;
 	struct sim_chain *chain;
 	struct sim_reply *replies[SIM_REPLY_LISTS];
@@ -218,7 +219,10 @@ void sim_fees(struct sim_node *n, uint32_t normal_per_kw);
 /* network.c */
 void world_cut_links(struct world *w);
 void world_cut_node(struct world *w, int node);
-/* The same, and the node hears of it at once. */
+/* The two can not reach one another until they are let; what is up between them is cut. */
+void world_keep_apart(struct world *w, int one, int other);
+void world_let_together(struct world *w, int one, int other);
+/* As world_cut_node, and the node hears of it at once. */
 void world_disconnect_now(struct world *w, int node);
 void sim_send(struct sim_node *from, uint64_t connection, struct bytes message);
 void sim_dial(struct sim_node *from, const struct pubkey *to, const char *host, uint16_t port);
