@@ -79,8 +79,10 @@ static void check_machines(const struct node *n)
 
 	while ((c = table_next(&n->channels, &at))) {
 		channel_check(c->channel, true);
-		if (c->onchain)
+		if (c->onchain) {
 			onchain_check(c->onchain);
+			ASSERT(c->touched || onchain_is_written(c->onchain));
+		}
 		if (c->anchor)
 			anchor_check(c->anchor);
 	}

@@ -776,6 +776,8 @@ static void flush_channels(struct node *n, struct step *s)
 		}
 		channel_notes_init(&notes);
 		channel_flush(c->channel, s, &notes);
+		if (c->onchain)
+			onchain_flush(c->onchain, s);
 		if (!notes.head)
 			continue;
 		node_route(n, s, &notes);

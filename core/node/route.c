@@ -215,6 +215,8 @@ void node_onchain_funded(struct node *n, struct step *s, uint64_t channel_key, u
 
 void node_route_onchain(struct node *n, struct step *s, struct node_channel *c, struct onchain_notes *notes)
 {
+	if (!c->dead)
+		node_touch(n, c); /* what has changed is written at the end of the batch */
 	for (const struct onchain_note *note = notes->head; note && !c->dead; note = note->next) {
 		struct txid id;
 

@@ -171,6 +171,11 @@ bool onchain_htlc_is_gone(const struct onchain *o, uint64_t htlc_id)
 	return false;
 }
 
+bool onchain_is_written(const struct onchain *o)
+{
+	return !o->changed;
+}
+
 enum onchain_spend onchain_kind(const struct onchain *o)
 {
 	return o->kind;

@@ -10,7 +10,7 @@
  * them.  What a claim pays grows with its deadline (onchain/bump.h).
  *
  * It asks the signer and the wallet (OWNER_SWEEP) and the store (OWNER_PAST),
- * each with the channel key id, and persists RECORD_ONCHAIN itself.  Claims go
+ * each with the channel key id, and persists RECORD_ONCHAIN itself (onchain_flush).  Claims go
  * out as notes, which node/ puts into its outbox and offers to the network
  * until they confirm.  Every answer may come late, twice or never. */
 #ifndef ONCHAIN_ONCHAIN_H
@@ -151,6 +151,9 @@ MUST_USE struct onchain *onchain_load(const struct channel_record *r, struct byt
 void onchain_start(struct onchain *o, struct step *s, struct onchain_notes *notes);
 void onchain_free(struct onchain *o);
 
+/* Writes what has changed: before the batch of any of these calls is committed. */
+void onchain_flush(struct onchain *o, struct step *s);
+
 /* Something is ours and there is nowhere to send it. */
 MUST_USE bool onchain_wants_destination(const struct onchain *o);
 void onchain_set_destination(struct onchain *o, struct step *s, struct onchain_notes *notes, struct bytes script);
@@ -199,6 +202,8 @@ enum onchain_progress {
 enum onchain_progress onchain_progress(const struct onchain *o, uint32_t output, uint32_t height);
 const char *onchain_progress_words(enum onchain_progress p);
 
+/* Nothing waits for onchain_flush. */
+MUST_USE bool onchain_is_written(const struct onchain *o);
 /* The invariants; ASSERTs. */
 void onchain_check(const struct onchain *o);
 

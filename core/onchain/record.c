@@ -1,5 +1,5 @@
-/* RECORD_ONCHAIN: written when the spend is seen, when a claim goes out, when a block shows a spend or takes it
- * back, and when the end of an HTLC is told. */
+/* RECORD_ONCHAIN: written in the batch in which the spend is seen, a claim goes out, a block shows a spend or takes it
+ * back, or the end of an HTLC is told; once a batch, for hundreds of claims may go out in one. */
 #include "onchain/state.h"
 
 #define ONCHAIN_VERSION 2
@@ -151,11 +151,20 @@ static void add_offered(struct buf *b, const struct offered *h)
 	buf_add_u8(b, (uint8_t)h->fate);
 }
 
-void onchain_persist(const struct onchain *o, struct step *s)
+void onchain_persist(struct onchain *o, struct step *s)
+{
+	(void)s;
+	o->changed = true;
+}
+
+void onchain_flush(struct onchain *o, struct step *s)
 {
 	struct buf b = BUF_EMPTY;
 	uint8_t key[8];
 
+	if (!o->changed)
+		return;
+	o->changed = false;
 	buf_add_u8(&b, ONCHAIN_VERSION);
 	buf_add_u8(&b, (uint8_t)o->kind);
 	buf_add_be32(&b, o->height);

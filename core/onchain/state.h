@@ -131,6 +131,7 @@ struct onchain {
 	uint64_t past_ask, past_piece;
 	enum side past_side;
 	bool resolved;
+	bool changed;                 /* since it was written last */
 	struct arena memory;
 };
 
@@ -138,7 +139,8 @@ struct onchain {
 struct onchain *onchain_alloc(const struct channel_record *r);
 /* A new output at the end, zeroed but for its outpoint and amount. */
 uint32_t onchain_append(struct onchain *o, const struct outpoint *p, struct amount_sat amount, uint32_t height);
-void onchain_persist(const struct onchain *o, struct step *s);
+/* It changed: onchain_flush will write it. */
+void onchain_persist(struct onchain *o, struct step *s);
 
 /* record_old.c: what version 1 stored, after its version byte. */
 struct onchain *onchain_load_version_1(const struct channel_record *r, struct cursor *c);

@@ -37,6 +37,7 @@ static void load(struct bed *b, struct bytes value)
 	onchain_check(o);
 	if (!onchain_undone(o, &b->s, &notes, BED_HEIGHT + 100))
 		onchain_check(o);
+	onchain_flush(o, &b->s);
 	for (const struct effect *f = b->out.head; f; f = f->next)
 		if (f->kind == EFFECT_PERSIST && f->u.persist.kind == RECORD_ONCHAIN) {
 			again = onchain_load(&b->r, f->u.persist.value);

@@ -515,10 +515,11 @@ static inline bool bed_watched(const struct bed *b, uint32_t output)
 }
 
 /* The record as it was persisted last. */
-static inline struct bytes bed_stored(const struct bed *b)
+static inline struct bytes bed_stored(struct bed *b)
 {
 	struct bytes v = b->kept;
 
+	onchain_flush(b->o, &b->s);
 	for (const struct effect *f = b->out.head; f; f = f->next)
 		if (f->kind == EFFECT_PERSIST && f->u.persist.kind == RECORD_ONCHAIN)
 			v = f->u.persist.value;

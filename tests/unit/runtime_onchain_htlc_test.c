@@ -407,6 +407,7 @@ TEST(a_transaction_that_touches_nothing_is_nothing)
 	c = bed_commitment(&b, COMMITMENT_REMOTE);
 	bed_spent(&b, c->tx);
 	(void)bed_last_claim(&b);
+	onchain_flush(b.o, &b.s);
 	before = bed_count(&b, EFFECT_PERSIST);
 	/* B5.general_nomenclature.5: an output that is not there, another transaction's, and the funding output again */
 	t = bed_spender(&b, 1000, NULL, 0);
@@ -416,9 +417,11 @@ TEST(a_transaction_that_touches_nothing_is_nothing)
 	onchain_tx(b.o, &b.s, &b.notes, c->tx, BED_HEIGHT + 1);
 	/* And what is spent already is not spent again. */
 	bed_tx(&b, bed_spender(&b, c->to_remote, NULL, 0), BED_HEIGHT + 1);
+	onchain_flush(b.o, &b.s);
 	CHECK_EQ(bed_count(&b, EFFECT_PERSIST), before + 1);
 	onchain_tx(b.o, &b.s, &b.notes, bed_spender(&b, c->to_remote, NULL, 0), BED_HEIGHT + 2);
 	CHECK_EQ(bed_output(&b, c->to_remote)->spent_height, BED_HEIGHT + 1);
+	onchain_flush(b.o, &b.s);
 	CHECK_EQ(bed_count(&b, EFFECT_PERSIST), before + 1);
 }
 
