@@ -255,12 +255,11 @@ static struct sha256 root_of(const struct entries *block, bool witness)
 
 	merkle_init(&m);
 	for (uint32_t i = 0; i < block->count; i++) {
-		struct txid leaf = block->list[i]->t.id;
-
-		/* BIP 141: the coinbase's witness id counts as zeros. */
+		/* BIP 141: the coinbase's witness id counts as zeros; there is no coinbase yet. */
 		if (witness)
-			leaf = i ? block->list[i]->t.wtxid : zeros;
-		merkle_add(&m, &leaf);
+			merkle_add(&m, i ? &block->list[i]->t.wtxid : &zeros);
+		else
+			merkle_add(&m, &block->list[i]->t.id);
 	}
 	return merkle_root(&m);
 }
