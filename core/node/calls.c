@@ -212,6 +212,33 @@ void node_address_answered(struct node *n, struct step *s, uint64_t call, const 
 	node_call_end(n, c);
 }
 
+/* Outputs of our commitment that only a transaction with coins of the wallet can take. */
+static bool has_htlcs_to_claim(const struct onchain *o)
+{
+	const struct onchain_output *v;
+	uint32_t count;
+
+	if (onchain_kind(o) != ONCHAIN_OUR_COMMITMENT)
+		return false;
+	v = onchain_outputs(o, &count);
+	for (uint32_t i = 0; i < count; i++)
+		if ((v[i].what == ONCHAIN_HTLC_OURS || v[i].what == ONCHAIN_HTLC_THEIRS) && !v[i].spent_height)
+			return true;
+	return false;
+}
+
+/* Whether it may still take coins of the wallet to end this channel in time. */
+static bool needs_reserve(const struct node_channel *c)
+{
+	const struct channel_record *r = channel_record_of(c->channel);
+
+	if (r->type != COMMITMENT_ANCHORS || c->dead || r->data_lost)
+		return false;
+	if (c->onchain)
+		return has_htlcs_to_claim(c->onchain);
+	return r->state < CLOSINGD_COMPLETE || r->state == AWAITING_UNILATERAL;
+}
+
 /* What must stay in the wallet so that anchor channels can pay their way out. */
 struct amount_sat node_anchor_reserve(const struct node *n, uint32_t more)
 {
@@ -219,7 +246,7 @@ struct amount_sat node_anchor_reserve(const struct node *n, uint32_t more)
 	const struct node_channel *c;
 
 	while ((c = table_next(&n->channels, &at)))
-		count += channel_record_of(c->channel)->type == COMMITMENT_ANCHORS && channel_state_of(c->channel) < CLOSINGD_COMPLETE;
+		count += needs_reserve(c);
 	return SAT(n->config->anchor_reserve.v * (count < 10 ? count : 10));
 }
 

@@ -417,6 +417,9 @@ TEST(what_a_unilateral_close_leaves_on_the_chain_is_listed)
 	CHECK(sweep && json_is_true(json_object_get(sweep, "ours")));
 	CHECK_STR(text_at(sweep, "channel_id"), id);
 	json_decref(o);
+	o = world_call(w, 0, "listfunds", "{}"); /* now it is needed */
+	CHECK_EQ(int_at(o, "anchor_reserve_msat"), 25000000);
+	json_decref(o);
 	world_mine(w, 1);
 	o = world_call(w, 0, "listpeerchannels", "{}");
 	c = only(o, "channels");
@@ -434,6 +437,7 @@ TEST(what_a_unilateral_close_leaves_on_the_chain_is_listed)
 	json_decref(o);
 	o = world_call(w, 0, "listfunds", "{}");
 	CHECK_EQ(int_at(only(o, "channels"), "pending_onchain_msat"), ours);
+	CHECK_EQ(int_at(o, "anchor_reserve_msat"), 0); /* no HTLC is left to claim */
 	json_decref(o);
 	o = world_call(w, 0, "listsweeps", world_text(w, "{'channel_id':'%s','all':true}", id));
 	CHECK(sweep_of(o, "anchor") && sweep_of(o, "to_us"));
