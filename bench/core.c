@@ -164,6 +164,7 @@ static void release(void *context, const struct effect *f)
 	case EFFECT_WATCH:
 	case EFFECT_NOTIFY:
 	case EFFECT_FETCH: /* no funding output is ever spent here */
+	case EFFECT_GOSSIP: /* nobody turned it on */
 		return;
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:

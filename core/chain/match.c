@@ -87,6 +87,8 @@ struct matching {
 	struct watches created; /* outputs of this block whose spend in it matters too */
 	struct block_tx *found;
 	uint32_t count, capacity;
+	struct outpoint *spent; /* by anybody */
+	uint32_t spent_count, spent_capacity;
 };
 
 static void follow_output(struct matching *m, const struct txid *id, uint32_t index)
@@ -151,6 +153,17 @@ static void add(struct matching *m, struct bytes raw, uint32_t index)
 	m->count++;
 }
 
+static void note_spent(struct matching *m, const struct tx *t)
+{
+	for (uint32_t i = 0; i < t->input_count; i++) {
+		if (m->spent_count == m->spent_capacity) {
+			m->spent_capacity = m->spent_capacity ? 2 * m->spent_capacity : 64;
+			m->spent = mem_realloc(m->spent, m->spent_capacity, sizeof(*m->spent));
+		}
+		m->spent[m->spent_count++] = t->inputs[i].prev;
+	}
+}
+
 static bool match_all(struct matching *m, struct block_reader *r)
 {
 	const uint8_t *start = r->rest.data;
@@ -162,6 +175,8 @@ static bool match_all(struct matching *m, struct block_reader *r)
 
 		if (is_creator || is_spender)
 			add(m, BYTES(start, (size_t)(r->rest.data - start)), r->tx_index - 1);
+		if (r->tx_index > 1) /* the coinbase spends nothing */
+			note_spent(m, t);
 		start = r->rest.data;
 		arena_reset(&m->scratch);
 	}
@@ -186,6 +201,9 @@ bool match_block(struct event *event, struct arena *a, const struct watches *w, 
 	event->u.block.previous = r.header.prev;
 	event->u.block.txs = m.found;
 	event->u.block.tx_count = m.count;
+	event->u.block.spent = arena_copy(a, m.spent, m.spent_count * sizeof(*m.spent));
+	event->u.block.spent_count = m.spent_count;
+	mem_free(m.spent);
 	watches_release(&m.created);
 	arena_release(&m.scratch);
 	buf_release(&m.key);

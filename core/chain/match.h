@@ -4,7 +4,8 @@
  * outpoint, or spends an output that an earlier transaction of the same block
  * created: one of a watched script, or any one of a transaction that itself
  * spends a watched outpoint.  Watches are counted: several owners
- * may watch one thing, and it is forgotten when the last lets go. */
+ * may watch one thing, and it is forgotten when the last lets go.  Besides, the
+ * event says what every input of the block spends: gossip looks each up. */
 #ifndef CHAIN_MATCH_H
 #define CHAIN_MATCH_H
 

@@ -27,7 +27,7 @@ void forget_channel(struct gossip *g, struct step *s, struct gossip_notes *out, 
 	if (why != TOMB_NONE)
 		tombs_put(&g->tombs, c->scid, why);
 	store_dead(g, records_of(c) + LOG_RECORD_HEADER + sizeof(fixed));
-	(void)store_append(g, s, out, LOG_FORGET, BYTES_OF(fixed), BYTES_NONE, false);
+	(void)store_append(g, s, out, LOG_FORGET, BYTES_OF(fixed), BYTES_NONE);
 	order_removed(&g->order);
 	graph_remove_channel(g->graph, channel);
 }
@@ -53,7 +53,7 @@ static void store_spent(struct gossip *g, struct step *s, struct gossip_notes *o
 
 	store_be64(fixed, scid.v);
 	store_be32(fixed + 8, height);
-	(void)store_append(g, s, out, LOG_SPENT, BYTES_OF(fixed), BYTES_NONE, false);
+	(void)store_append(g, s, out, LOG_SPENT, BYTES_OF(fixed), BYTES_NONE);
 	store_dead(g, LOG_RECORD_HEADER + sizeof(fixed));
 }
 

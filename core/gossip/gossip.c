@@ -192,6 +192,25 @@ void gossip_message(struct gossip *g, struct step *s, struct gossip_notes *out, 
 	}
 }
 
+void gossip_answer(struct gossip *g, struct step *s, struct gossip_notes *out, const struct gossip_answer *a)
+{
+	switch (a->kind) {
+	case GOSSIP_VERIFIED:
+		gossip_verified(g, s, out, a->id, a->good, a->count);
+		return;
+	case GOSSIP_FUNDED:
+		gossip_funding(g, s, out, a->id, a->fundings, a->count);
+		return;
+	case GOSSIP_DRAINED:
+		gossip_drained(g, s, out, a->connection);
+		return;
+	case GOSSIP_COMPACTED:
+		gossip_compacted(g, s, out, a->moves, a->count, a->start, a->first_new);
+		return;
+	}
+	UNREACHABLE();
+}
+
 /* ---- Time ---- */
 
 void gossip_flush(struct gossip *g, struct step *s, struct gossip_notes *out)

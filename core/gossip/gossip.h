@@ -42,7 +42,7 @@ struct gossip_config {
 enum gossip_note_kind {
 	GOSSIP_SEND,        /* connection, message */
 	GOSSIP_SEND_STORED, /* connection, generation, ref: the message in that record of the log */
-	GOSSIP_HANG_UP,     /* connection */
+	GOSSIP_HANG_UP,     /* connection, after a warning that says `text` */
 	GOSSIP_VERIFY,      /* id, checks, count: answer with gossip_verified */
 	GOSSIP_LOOKUP,      /* id, height, scids, count, all of that block: answer with gossip_funding */
 	GOSSIP_STORE,       /* ref, message: a record to append to the log, at its end, which is ref */
@@ -70,7 +70,7 @@ struct gossip_note {
 	struct gossip_check *checks;
 	struct scid *scids;
 	struct gossip_move *moves;
-	bool durable; /* STORE: on the disk before anything later leaves */
+	const char *text;
 	struct graph_policy policy;
 };
 
@@ -91,10 +91,10 @@ const struct graph *gossip_graph(const struct gossip *g);
 /* False: that is no record, and the log is to be cut off here. */
 MUST_USE bool gossip_load(struct gossip *g, struct arena *a, uint32_t ref, struct bytes record);
 void gossip_loaded(struct gossip *g, uint32_t end);
-/* moves: the note's, each with its new place; first_new: what stood at or behind the old log's `start` stands
- * `start` to `first_new` further on. */
+/* moves: the note's, each with its new place.  What stood at `start` in the old log, which was its end when it was
+ * ordered, and all behind it, stands at `first_new` and behind now, be it written yet or still on its way. */
 void gossip_compacted(struct gossip *g, struct step *s, struct gossip_notes *out, const struct gossip_move *moves,
-		      uint32_t count, uint32_t start, uint32_t first_new, uint32_t end);
+		      uint32_t count, uint32_t start, uint32_t first_new);
 
 /* ---- Peers ---- */
 
@@ -148,9 +148,26 @@ void gossip_spent(struct gossip *g, struct step *s, struct gossip_notes *out, co
 /* The block at `height` left the best chain. */
 void gossip_block_undone(struct gossip *g, struct step *s, struct gossip_notes *out, uint32_t height);
 
+/* ---- All that the edges answer, as one: what EVENT_GOSSIP carries ---- */
+
+enum gossip_answer_kind { GOSSIP_VERIFIED, GOSSIP_FUNDED, GOSSIP_DRAINED, GOSSIP_COMPACTED };
+
+struct gossip_answer {
+	enum gossip_answer_kind kind;
+	uint64_t id;                            /* VERIFIED, FUNDED: of the note */
+	uint64_t connection;                    /* DRAINED */
+	const bool *good;                       /* VERIFIED */
+	const struct gossip_funding *fundings;  /* FUNDED */
+	const struct gossip_move *moves;        /* COMPACTED */
+	uint32_t count;
+	uint32_t start, first_new;              /* COMPACTED */
+};
+
+void gossip_answer(struct gossip *g, struct step *s, struct gossip_notes *out, const struct gossip_answer *a);
+
 /* ---- Our own channels (gossip/own.c) ---- */
 
-/* All there is to know; told again after every change. */
+/* All there is to know; told again after every change.  Compared byte by byte: padding is zero too. */
 struct gossip_own {
 	uint64_t key;              /* the channel's */
 	uint64_t connection;       /* of the peer; 0: away */

@@ -132,7 +132,7 @@ uint32_t apply_channel(struct gossip *g, struct step *s, struct gossip_notes *ou
 	buf_add_be64(&fixed, capacity.v);
 	buf_add(&fixed, txid->v, 32);
 	/* B7.channel_announcement.25, B7.rebroadcasting.2 */
-	graph_set_channel_ref(g->graph, channel, store_append(g, s, out, LOG_CHANNEL, buf_view(&fixed), raw, new.flags & GRAPH_OWN));
+	graph_set_channel_ref(g->graph, channel, store_append(g, s, out, LOG_CHANNEL, buf_view(&fixed), raw));
 	buf_release(&fixed);
 	order_add(&g->order, m->short_channel_id);
 	tombs_remove(&g->tombs, m->short_channel_id);
@@ -273,7 +273,7 @@ void apply_update(struct gossip *g, struct step *s, struct gossip_notes *out, ui
 	p.allowance = ALLOWANCE_MAX - 1;
 	if (!allowance_after(last->allowance, last->timestamp, m->timestamp, &p.allowance))
 		p.allowance = 0;
-	p.ref = store_append(g, s, out, LOG_UPDATE, BYTES_NONE, raw, c->flags & GRAPH_OWN);
+	p.ref = store_append(g, s, out, LOG_UPDATE, BYTES_NONE, raw);
 	graph_set_policy(g->graph, channel, direction, &p); /* B7.rebroadcasting.1 */
 	g->figures.accepted++;
 	/* Nobody is told what is meant for the peer alone; what is ours, own.c tells everybody at once. */
@@ -393,7 +393,7 @@ void apply_node(struct gossip *g, struct step *s, struct gossip_notes *out, uint
 	if (!allowance_after(n->allowance, n->timestamp, m->timestamp, &a.allowance))
 		a.allowance = 0;
 	a.flags = node_flags(m);
-	a.ref = store_append(g, s, out, LOG_NODE, BYTES_NONE, raw, SAME(m->node_id, g->config.node_id));
+	a.ref = store_append(g, s, out, LOG_NODE, BYTES_NONE, raw);
 	graph_set_node(g->graph, node, &a);
 	g->figures.accepted++;
 	/* B7.node_announcement.32; ours is told by own_node.c. */

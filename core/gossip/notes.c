@@ -44,12 +44,14 @@ void note_warn(struct step *s, struct gossip_notes *out, uint64_t connection, co
 
 void note_refuse(struct gossip *g, struct step *s, struct gossip_notes *out, uint64_t connection, const char *why)
 {
+	struct gossip_note *n;
+
 	g->figures.refused++;
 	if (!peer_of(g, connection))
 		return;
-	log_write(s->log, LOG_DEBUG, "gossip", "hanging up: %s", why);
-	note_warn(s, out, connection, why);
-	note_add(s, out, GOSSIP_HANG_UP)->connection = connection;
+	n = note_add(s, out, GOSSIP_HANG_UP);
+	n->connection = connection;
+	n->text = why;
 }
 
 struct gossip_peer *peer_of(const struct gossip *g, uint64_t connection)

@@ -306,7 +306,7 @@ void forget_node(struct gossip *g, struct step *s, struct gossip_notes *out, con
 
 /* ---- store.c ---- */
 uint32_t store_append(struct gossip *g, struct step *s, struct gossip_notes *out, enum log_kind kind, struct bytes fixed,
-		      struct bytes message, bool durable);
+		      struct bytes message);
 void store_dead(struct gossip *g, uint32_t bytes);
 void store_tick(struct gossip *g, struct step *s, struct gossip_notes *out);
 

@@ -7,7 +7,7 @@
 /* ---- Writing ---- */
 
 uint32_t store_append(struct gossip *g, struct step *s, struct gossip_notes *out, enum log_kind kind, struct bytes fixed,
-		      struct bytes message, bool durable)
+		      struct bytes message)
 {
 	struct gossip_note *n = note_add(s, out, GOSSIP_STORE);
 	struct buf record = BUF_EMPTY;
@@ -17,7 +17,6 @@ uint32_t store_append(struct gossip *g, struct step *s, struct gossip_notes *out
 	ASSERT(g->log_end <= LOG_SIZE_MAX - record.size);
 	n->ref = g->log_end;
 	n->generation = g->log_generation;
-	n->durable = durable;
 	n->message = arena_bytes(&s->out->arena, buf_view(&record));
 	g->log_end += (uint32_t)record.size;
 	buf_release(&record);
@@ -145,12 +144,12 @@ static void store_spent_again(struct gossip *g, struct step *s, struct gossip_no
 			continue;
 		store_be64(fixed, g->spent[i].v);
 		store_be32(fixed + 8, graph_channel_at(g->graph, channel)->spent_height);
-		(void)store_append(g, s, out, LOG_SPENT, BYTES_OF(fixed), BYTES_NONE, false);
+		(void)store_append(g, s, out, LOG_SPENT, BYTES_OF(fixed), BYTES_NONE);
 	}
 }
 
 void gossip_compacted(struct gossip *g, struct step *s, struct gossip_notes *out, const struct gossip_move *moves,
-		      uint32_t count, uint32_t start, uint32_t first_new, uint32_t end)
+		      uint32_t count, uint32_t start, uint32_t first_new)
 {
 	bool *moved = NEW_ARRAY(bool, count ? count : 1), *current = NEW_ARRAY(bool, RECENT_MAX);
 
@@ -168,7 +167,7 @@ void gossip_compacted(struct gossip *g, struct step *s, struct gossip_notes *out
 	relay_moved(g, current);
 	mem_free(moved);
 	mem_free(current);
-	g->log_end = end;
+	g->log_end = g->log_end - start + first_new;
 	g->log_generation++;
 	g->log_dead = 0;
 	g->compacting = false;

@@ -75,6 +75,10 @@ static void fill_features(struct node *n)
 	}
 	if (!n->config->accept_keysend)
 		feature_policy_set(&n->known, FEATURE_KEYSEND, FEATURE_OFF);
+	if (n->config->gossip) {
+		feature_policy_set(&n->known, FEATURE_GOSSIP_QUERIES, FEATURE_OPTIONAL);
+		feature_policy_set(&n->known, FEATURE_GOSSIP_QUERIES_EX, FEATURE_OPTIONAL);
+	}
 	if (n->config->static_remotekey_only)
 		feature_policy_set(&n->known, FEATURE_ANCHORS, FEATURE_OFF);
 	features_build(&n->known, FEATURES_INIT, &n->features_init);
@@ -159,6 +163,7 @@ struct node *node_new(const struct node_config *config, const uint8_t seed32[32]
 	fill_features(n);
 	fill_policies(n);
 	fill_payments(n);
+	node_gossip_init(n);
 	return n;
 }
 
@@ -194,6 +199,7 @@ void node_free(struct node *n)
 	node_payments_free(n);
 	node_outbox_release(n);
 	node_backup_release(n);
+	node_gossip_free(n);
 	receive_free(n->receive);
 	send_free(n->send);
 	step_asked_release(&n->asked);
@@ -538,6 +544,7 @@ bool node_start(struct node *n, uint64_t now_ms, struct effects *out)
 	start_claims(n, &s);
 	node_outbox_start(n, &s);
 	node_backup_start(n, &s);
+	node_gossip_start(n, &s);
 	for (at = 0; (p = table_next(&n->peers, &at));)
 		p->peer->keep |= p->channels != NULL;
 	if (n->counters_changed || n->next_reservation != n->reservations_stored)
@@ -586,6 +593,9 @@ static void on_signed(struct node *n, struct step *s, const struct event *e)
 	case OWNER_INVOICE:
 		node_invoice_answered(n, s, owner, a);
 		return;
+	case OWNER_GOSSIP:
+		node_gossip_signed(n, s, owner, a);
+		return;
 	case OWNER_BACKUP:
 		node_backup_key_answered(n, s, a);
 		return;
@@ -594,7 +604,6 @@ static void on_signed(struct node *n, struct step *s, const struct event *e)
 	case OWNER_ADDRESS:
 	case OWNER_CHANNEL_ADDRESS:
 	case OWNER_CALL:
-	case OWNER_GOSSIP:
 	case OWNER_PAST:
 	case OWNER_STORAGE:
 		return;
@@ -694,6 +703,7 @@ static void on_tick(struct node *n, struct step *s)
 	node_calls_tick(n, s);
 	node_close_tick(n, s);
 	node_storage_tick(n, s);
+	node_gossip_tick(n, s);
 }
 
 static void dispatch(struct node *n, struct step *s, const struct event *e)
@@ -722,9 +732,11 @@ static void dispatch(struct node *n, struct step *s, const struct event *e)
 		return;
 	case EVENT_BLOCK:
 		node_on_block(n, s, e);
+		node_gossip_block(n, s, e);
 		return;
 	case EVENT_BLOCK_UNDONE:
 		node_on_undone(n, s, e);
+		node_gossip_undone(n, s, e->u.undone.height);
 		return;
 	case EVENT_CHAIN_SYNCED:
 		node_on_synced(n, s, e);
@@ -744,6 +756,9 @@ static void dispatch(struct node *n, struct step *s, const struct event *e)
 		return;
 	case EVENT_FETCHED:
 		on_fetched(n, s, e);
+		return;
+	case EVENT_GOSSIP:
+		node_gossip_answered(n, s, e->u.gossip);
 		return;
 	}
 	UNREACHABLE();
@@ -778,6 +793,7 @@ static void flush_channels(struct node *n, struct step *s)
 		channel_flush(c->channel, s, &notes);
 		if (c->onchain)
 			onchain_flush(c->onchain, s);
+		node_gossip_channel(n, s, c);
 		if (!notes.head)
 			continue;
 		node_route(n, s, &notes);
@@ -797,6 +813,7 @@ void node_flush(struct node *n, uint64_t now_ms, struct effects *out)
 		counters_persist(n, &s);
 	node_bury(n, &s);
 	node_backup_flush(n, &s);
+	node_gossip_flush(n, &s);
 }
 
 bool node_ahead(struct node *n)
@@ -826,6 +843,7 @@ uint64_t node_deadline(const struct node *n)
 	first = earlier(first, node_payments_deadline(n));
 	first = earlier(first, node_close_deadline(n));
 	first = earlier(first, node_storage_deadline(n));
+	first = earlier(first, node_gossip_deadline(n));
 	while ((c = table_next(&n->channels, &at)))
 		first = earlier(first, channel_deadline(c->channel));
 	return first;

@@ -31,6 +31,7 @@ struct node_config {
 	const struct node_address *announce; /* at most 16 */
 	uint32_t announce_count;
 
+	bool gossip;                    /* BOLT 7: needs an edge that obeys EFFECT_GOSSIP */
 	bool accept_keysend;
 	bool accept_channels;
 	bool trust_zeroconf;            /* accept channels without confirmations from anybody */
@@ -77,6 +78,10 @@ MUST_USE bool node_load_record(struct node *n, enum record_kind kind, struct byt
 /* A sealed backup of channels that lies beside the database.  Before node_start; a node whose database knows no channel
  * takes the newest of them.  One that is damaged, or not ours, does no harm. */
 void node_found_backup(struct node *n, struct bytes sealed);
+/* Where config.gossip is on, before node_start: each record of the gossip's log in order, then where the next one goes.
+ * False: that is no record, and the log ends before it. */
+MUST_USE bool node_load_gossip(struct node *n, uint32_t ref, struct bytes record);
+void node_gossip_loaded(struct node *n, uint32_t end);
 /* False, with a sentence in the log, if the records contradict one another. */
 MUST_USE bool node_start(struct node *n, uint64_t now_ms, struct effects *out);
 

@@ -59,6 +59,7 @@ static void notify_peer(struct step *s, enum notify_kind kind, const struct pubk
 static void left(struct node *n, struct step *s, struct node_peer *p, const char *why)
 {
 	bool was_ready = p->peer->state == PEER_READY;
+	uint64_t connection = p->peer->connection;
 
 	detach(n, p);
 	n->some_left = true;
@@ -72,8 +73,10 @@ static void left(struct node *n, struct step *s, struct node_peer *p, const char
 		channel_disconnected(c->channel, s, &notes);
 		node_route(n, s, &notes);
 	}
-	if (was_ready)
+	if (was_ready) {
+		node_gossip_peer_left(n, s, connection);
 		notify_peer(s, NOTIFY_DISCONNECTED, &p->peer->id, why);
+	}
 }
 
 void node_hang_up(struct node *n, struct step *s, struct node_peer *p, const char *why)
@@ -192,6 +195,7 @@ static void peer_ready(struct node *n, struct step *s, struct node_peer *p)
 	node_backup_address(n, p);
 	node_storage_ready(n, s, p);
 	notify_peer(s, NOTIFY_CONNECTED, &p->peer->id, p->peer->host);
+	node_gossip_peer_ready(n, s, p);
 	for (struct node_channel *c = p->channels, *next; c && p->connected; c = next) {
 		struct channel_notes notes;
 
@@ -258,6 +262,8 @@ static void take_passed(struct node *n, struct step *s, struct node_peer *p, uin
 		node_storage_received(n, s, p, message);
 	else if (type == MSG_PEER_STORAGE_RETRIEVAL)
 		node_storage_retrieved(n, s, p, message);
+	else if (node_gossip_takes(n, type))
+		node_gossip_message(n, s, p, message);
 	else
 		node_channel_message(n, s, p, type, message);
 }

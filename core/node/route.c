@@ -317,6 +317,7 @@ static void let_go(struct node *n, struct step *s, struct node_peer *p)
 static void bury_one(struct node *n, struct step *s, struct node_channel *c)
 {
 	ASSERT(table_remove(&n->channels, BYTES_OF(c->key)) == c);
+	node_gossip_channel_gone(n, s, load_be64(c->key));
 	node_backup_changed(n);
 	if (c->in_by_funding) {
 		ASSERT(table_remove(&n->by_funding, BYTES_OF(c->funding_key)) == c);

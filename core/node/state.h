@@ -13,6 +13,7 @@
 
 #include "channel/channel.h"
 #include "channel/view.h"
+#include "gossip/gossip.h"
 #include "node/node.h"
 #include "onchain/anchor.h"
 #include "onchain/onchain.h"
@@ -92,6 +93,8 @@ struct node_channel {
 	bool ahead;                /* is in the node's list of channels with keys to derive */
 	struct node_channel *ahead_next;
 	bool fading;               /* resolved; traces of its HTLCs are being removed */
+	struct graph_policy peer_policy; /* what its channel_update says, for hints to us */
+	bool has_peer_policy;
 	bool dead;                 /* forgotten: freed at the end of the step */
 };
 
@@ -199,6 +202,8 @@ struct node {
 	struct receive *receive;
 	struct send *send;
 	struct forwards forwards;
+	struct gossip *gossip;     /* NULL: config says no */
+	struct buf gossip_addresses;
 
 	/* Records of channels that came before their channel. */
 	struct arena load_memory;
@@ -305,6 +310,25 @@ void node_forwards_check(const struct node *n);
 void node_forward_give_up(struct node *n, struct step *s, const struct node_channel *c, uint64_t htlc_id);
 /* Failures whose secret did not come in time. */
 void node_forwards_expire(struct node *n, struct step *s);
+
+/* gossip.c */
+void node_gossip_init(struct node *n);
+void node_gossip_free(struct node *n);
+void node_gossip_start(struct node *n, struct step *s);
+void node_gossip_answered(struct node *n, struct step *s, const struct gossip_answer *a);
+void node_gossip_signed(struct node *n, struct step *s, uint64_t owner, const struct sign_answer *a);
+MUST_USE bool node_gossip_takes(const struct node *n, uint16_t type);
+void node_gossip_message(struct node *n, struct step *s, const struct node_peer *p, struct bytes message);
+void node_gossip_peer_ready(struct node *n, struct step *s, const struct node_peer *p);
+void node_gossip_peer_left(struct node *n, struct step *s, uint64_t connection);
+/* It may have changed. */
+void node_gossip_channel(struct node *n, struct step *s, const struct node_channel *c);
+void node_gossip_channel_gone(struct node *n, struct step *s, uint64_t key);
+void node_gossip_block(struct node *n, struct step *s, const struct event *e);
+void node_gossip_undone(struct node *n, struct step *s, uint32_t height);
+void node_gossip_flush(struct node *n, struct step *s);
+void node_gossip_tick(struct node *n, struct step *s);
+uint64_t node_gossip_deadline(const struct node *n);
 
 /* deadlines.c */
 void node_deadlines_block(struct node *n, struct step *s);

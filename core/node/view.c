@@ -132,6 +132,11 @@ const struct send *node_view_payments(const struct node *n)
 	return n->send;
 }
 
+const struct gossip *node_view_gossip(const struct node *n)
+{
+	return n->gossip;
+}
+
 struct step node_view_step(const struct node *n)
 {
 	struct step s = { .now_ms = n->now_ms, .height = n->height, .log = n->log };

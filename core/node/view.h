@@ -52,6 +52,9 @@ const struct channel_record *node_view_closed(const struct node *n, uint32_t *at
 const struct receive *node_view_invoices(const struct node *n); /* payment/receive.h iterates */
 const struct send *node_view_payments(const struct node *n);    /* payment/send.h iterates */
 
+/* gossip/gossip.h: gossip_graph, gossip_figures.  NULL: config.gossip is off. */
+const struct gossip *node_view_gossip(const struct node *n);
+
 /* The time, height and fees as of the last step, for views that want a step; it has nowhere to put effects. */
 struct step node_view_step(const struct node *n);
 

@@ -24,6 +24,7 @@ enum effect_kind {
 	EFFECT_NOTIFY,
 	EFFECT_REPLY,
 	EFFECT_FETCH,
+	EFFECT_GOSSIP, /* an order of gossip/ to its edge */
 };
 
 /* What the chain source must report: transactions that create `script` or spend `outpoint`. */
@@ -48,6 +49,8 @@ struct notify {
 	uint32_t height;
 	const char *text; /* states, reasons */
 };
+
+struct gossip_note;
 
 struct effect {
 	struct effect *next;
@@ -94,6 +97,7 @@ struct effect {
 			enum record_kind kind;
 			struct bytes prefix;   /* of the keys; empty: all of that kind */
 		} fetch;
+		const struct gossip_note *gossip; /* gossip/gossip.h; in the list's arena */
 	} u;
 };
 

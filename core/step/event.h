@@ -27,6 +27,7 @@ enum event_kind {
 	EVENT_COMMAND,
 	EVENT_CALL_GONE,       /* whoever made a call is not there any more */
 	EVENT_FETCHED,         /* answer to EFFECT_FETCH */
+	EVENT_GOSSIP,          /* answer to EFFECT_GOSSIP */
 };
 
 /* A stored record; an answer to EFFECT_FETCH has no more than FETCH_RECORDS_MAX. */
@@ -42,6 +43,8 @@ struct block_tx {
 };
 
 enum fee_target { FEE_URGENT, FEE_NORMAL, FEE_SLOW, FEE_MINIMUM, FEE_TARGETS };
+
+struct gossip_answer;
 
 struct event {
 	enum event_kind kind;
@@ -82,6 +85,8 @@ struct event {
 			struct block_hash hash, previous;
 			struct block_tx *txs;
 			uint32_t tx_count;
+			const struct outpoint *spent; /* by every input of the block but the coinbase's */
+			uint32_t spent_count;
 		} block;
 		struct {
 			uint32_t height;      /* of the block that is undone: the tip */
@@ -112,6 +117,7 @@ struct event {
 			uint32_t count;
 			bool truncated;                /* there are more than FETCH_RECORDS_MAX */
 		} fetched;
+		const struct gossip_answer *gossip; /* gossip/gossip.h */
 	} u;
 };
 

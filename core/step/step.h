@@ -22,7 +22,7 @@ enum owner_kind {
 	OWNER_CHANNEL_ADDRESS, /* owner: channel key id, a shutdown script */
 	OWNER_SWEEP,        /* owner: channel key id */
 	OWNER_CALL,         /* owner: call id */
-	OWNER_GOSSIP,       /* owner: channel key id */
+	OWNER_GOSSIP,       /* owner: as gossip_signed takes it */
 	OWNER_PAST,         /* owner: channel key id, about its past HTLCs */
 	OWNER_BACKUP,       /* the key of the channels' backup; owner: 0 */
 	OWNER_STORAGE,      /* owner: connection, about what we keep for its peer */

@@ -10,6 +10,7 @@ void queue_init(struct queue *q)
 	memset(q, 0, sizeof(*q));
 	q->items_tail = &q->items;
 	q->orders_tail = &q->orders;
+	q->lookups_tail = &q->lookups;
 	ASSERT(!pthread_condattr_init(&a) && !pthread_condattr_setclock(&a, CLOCK_MONOTONIC));
 	ASSERT(!pthread_mutex_init(&q->lock, NULL) && !pthread_cond_init(&q->changed, &a));
 	pthread_condattr_destroy(&a);
@@ -18,8 +19,11 @@ void queue_init(struct queue *q)
 void queue_release(struct queue *q)
 {
 	struct item *i;
+	struct lookup_order *l;
 	struct order *o;
 
+	while ((l = queue_take_lookup(q)))
+		lookup_order_free(l);
 	while ((i = queue_take(q)))
 		item_free(i);
 	while ((o = queue_take_order(q)))
@@ -38,6 +42,9 @@ struct item *item_new(enum item_kind kind)
 
 void item_free(struct item *i)
 {
+	for (uint32_t k = 0; k < i->count; k++)
+		mem_free((void *)i->fundings[k].script.data);
+	mem_free(i->fundings);
 	buf_release(&i->raw);
 	mem_free(i->reason);
 	mem_free(i);
@@ -108,6 +115,43 @@ struct order *queue_take_order(struct queue *q)
 	return o;
 }
 
+void lookup_order_free(struct lookup_order *o)
+{
+	mem_free(o->scids);
+	mem_free(o);
+}
+
+void queue_lookup(struct queue *q, uint64_t id, uint32_t height, const struct scid *scids, uint32_t count)
+{
+	struct lookup_order *o = NEW(struct lookup_order);
+
+	o->id = id;
+	o->height = height;
+	o->count = count;
+	o->scids = NEW_ARRAY(struct scid, count);
+	memcpy(o->scids, scids, count * sizeof(*scids));
+	pthread_mutex_lock(&q->lock);
+	*q->lookups_tail = o;
+	q->lookups_tail = &o->next;
+	pthread_cond_signal(&q->changed);
+	pthread_mutex_unlock(&q->lock);
+}
+
+struct lookup_order *queue_take_lookup(struct queue *q)
+{
+	struct lookup_order *o;
+
+	pthread_mutex_lock(&q->lock);
+	o = q->lookups;
+	if (o) {
+		q->lookups = o->next;
+		if (!q->lookups)
+			q->lookups_tail = &q->lookups;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return o;
+}
+
 void queue_poke(struct queue *q)
 {
 	pthread_mutex_lock(&q->lock);
@@ -157,7 +201,7 @@ void queue_wait(struct queue *q, uint32_t ms, bool for_room)
 		until.tv_nsec -= 1000000000;
 	}
 	pthread_mutex_lock(&q->lock);
-	while (!code && !q->stop && !q->poked && !q->orders && !(for_room && q->blocks < QUEUE_BLOCKS_MAX))
+	while (!code && !q->stop && !q->poked && !q->orders && !q->lookups && !(for_room && q->blocks < QUEUE_BLOCKS_MAX))
 		code = pthread_cond_timedwait(&q->changed, &q->lock, &until);
 	q->poked = false;
 	pthread_mutex_unlock(&q->lock);

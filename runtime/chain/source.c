@@ -75,6 +75,11 @@ void source_broadcast(struct source *s, uint64_t id, const struct bytes *txs, ui
 	queue_order(&s->queue, id, txs, count);
 }
 
+void source_lookup(struct source *s, uint64_t id, uint32_t height, const struct scid *scids, uint32_t count)
+{
+	queue_lookup(&s->queue, id, height, scids, count);
+}
+
 void source_poke(struct source *s)
 {
 	queue_poke(&s->queue);
@@ -90,6 +95,18 @@ static void block_event(struct source *s, const struct item *i, struct event *e)
 		UNREACHABLE();
 	}
 	e->u.block.height = i->height;
+}
+
+static void lookup_event(struct source *s, const struct item *i, struct event *e)
+{
+	struct gossip_answer *a = ARENA_NEW(&s->arena, struct gossip_answer);
+
+	a->kind = GOSSIP_FUNDED;
+	a->id = i->id;
+	a->fundings = i->fundings;
+	a->count = i->count;
+	e->kind = EVENT_GOSSIP;
+	e->u.gossip = a;
 }
 
 static void event_of(struct source *s, const struct item *i, struct event *e)
@@ -118,6 +135,9 @@ static void event_of(struct source *s, const struct item *i, struct event *e)
 		e->u.broadcast.id = i->id;
 		e->u.broadcast.accepted = i->accepted;
 		e->u.broadcast.reason = i->reason;
+		return;
+	case ITEM_LOOKUP:
+		lookup_event(s, i, e);
 		return;
 	}
 	UNREACHABLE();

@@ -5,6 +5,7 @@
  *	EVENT_CHAIN_SYNCED                there is nothing newer for now
  *	EVENT_FEES                        when they have changed
  *	EVENT_BROADCAST                   the answer to source_broadcast
+ *	EVENT_GOSSIP (FUNDED)             the answer to source_lookup
  *
  * A Backend that is away is asked again and again; one that can never serve us
  * ends the process through `fatal`. */
@@ -41,6 +42,8 @@ void source_free(struct source *s);
 
 void source_watch(struct source *s, const struct watch *watch);
 void source_broadcast(struct source *s, uint64_t id, const struct bytes *txs, uint32_t count);
+/* Funding outputs of one block of the best chain. */
+void source_lookup(struct source *s, uint64_t id, uint32_t height, const struct scid *scids, uint32_t count);
 /* The effects of the last BLOCK or BLOCK_UNDONE are out: the watches are as they shall be for the next. */
 void source_released(struct source *s);
 /* There may be a new block: look now instead of at the next poll.  Any thread. */

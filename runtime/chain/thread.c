@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "bitcoin/block.h"
+#include "runtime/chain/lookup.h"
 
 #define POLL_MS 1000u
 #define POLL_WORTHLESS_MS 200u /* tests wait for it */
@@ -342,6 +343,21 @@ static void fees(struct chain_thread *t)
 	add(t, i);
 }
 
+/* ---- Gossip ---- */
+
+/* One block between two rounds: whatever else the Backend is needed for waits no longer than for that.  True: there
+ * was one. */
+static bool look_up(struct chain_thread *t)
+{
+	struct lookup_order *o = queue_take_lookup(t->queue);
+
+	if (!o)
+		return false;
+	add(t, lookup_answer(&t->config->backend, o));
+	lookup_order_free(o);
+	return true;
+}
+
 /* ---- Life ---- */
 
 static void *run(void *context)
@@ -357,6 +373,7 @@ static void *run(void *context)
 		obey(t);
 		more = follow_round(t);
 		fees(t);
+		more |= look_up(t);
 		if (!more)
 			queue_wait(t->queue, t->away_ms ? t->away_ms : poll, !queue_has_room(t->queue));
 	}

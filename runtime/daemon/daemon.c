@@ -9,6 +9,7 @@
 #include "runtime/chain/source.h"
 #include "runtime/daemon/load.h"
 #include "runtime/funds/hot.h"
+#include "runtime/gossip/edge.h"
 #include "runtime/loop/log.h"
 #include "runtime/peer/peers.h"
 #include "runtime/signer/local.h"
@@ -37,6 +38,7 @@ struct daemon {
 	struct exec *exec;
 	struct peers *peers;
 	struct source *source;
+	struct gossip_edge *gossip; /* NULL: without gossip */
 	uint16_t port;
 	uint64_t block_batch; /* the batch with the last block; 0: it is out */
 	bool stop_asked; /* by a method */
@@ -47,6 +49,7 @@ void daemon_config_default(struct daemon_config *c, const struct network *networ
 {
 	memset(c, 0, sizeof(*c));
 	node_config_default(&c->node, network);
+	c->node.gossip = true;
 	c->listen = true;
 	c->port = network->lightning_port;
 }
@@ -144,6 +147,9 @@ static void release(void *context, const struct effect *f)
 	case EFFECT_FETCH:
 		store_thread_fetch(d->store_thread, f->u.fetch.id, f->u.fetch.kind, f->u.fetch.prefix);
 		return;
+	case EFFECT_GOSSIP:
+		gossip_edge_obey(d->gossip, f->u.gossip);
+		return;
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:
 	case EFFECT_FUNDS:
@@ -157,6 +163,8 @@ static void release_end(void *context)
 {
 	struct daemon *d = context;
 
+	if (d->gossip)
+		gossip_edge_flush(d->gossip);
 	peers_flush(d->peers);
 	if (d->stop_asked)
 		daemon_stop(d); /* after the answer to who asked has left */
@@ -348,6 +356,48 @@ static void found_backup(void *context, struct bytes sealed)
 	node_found_backup(((struct daemon *)context)->node, sealed);
 }
 
+static void gossip_send(void *context, uint64_t connection, struct bytes message)
+{
+	struct daemon *d = context;
+
+	peers_send(d->peers, connection, message);
+	peers_tell_drained(d->peers, connection);
+}
+
+static void gossip_lookup(void *context, uint64_t id, uint32_t height, const struct scid *scids, uint32_t count)
+{
+	source_lookup(((struct daemon *)context)->source, id, height, scids, count);
+}
+
+static void on_drained(void *context, uint64_t connection)
+{
+	struct daemon *d = context;
+
+	if (d->gossip)
+		gossip_edge_drained(d->gossip, connection);
+}
+
+static bool load_gossip(void *context, uint32_t ref, struct bytes record)
+{
+	return node_load_gossip(((struct daemon *)context)->node, ref, record);
+}
+
+static bool open_gossip(struct daemon *d, char error[DAEMON_ERROR_SIZE])
+{
+	struct gossip_edge_config c = {
+		.directory = d->config.directory, .chain = d->config.node.network->genesis, .log = d->config.log,
+		.context = d, .event = on_event, .send = gossip_send, .lookup = gossip_lookup, .fatal = fatal,
+	};
+
+	if (!d->config.node.gossip)
+		return true;
+	d->gossip = gossip_edge_new(d->loop, &c, error);
+	if (!d->gossip)
+		return false;
+	node_gossip_loaded(d->node, gossip_edge_load(d->gossip, load_gossip, d));
+	return true;
+}
+
 static bool load(struct daemon *d, struct follow *follow, char error[DAEMON_ERROR_SIZE])
 {
 	struct store_thread_owner owner = { d, ring_store, fatal };
@@ -371,6 +421,7 @@ static void open_peers(struct daemon *d)
 	c.log = d->config.log;
 	c.context = d;
 	c.event = on_event;
+	c.drained = on_drained;
 	d->peers = peers_new(d->loop, &c);
 }
 
@@ -432,6 +483,9 @@ struct daemon *daemon_new(const struct daemon_config *config, char error[DAEMON_
 	struct follow follow;
 
 	d->config = *config;
+	/* What is gossiped lies in a file. */
+	if (!d->config.directory)
+		d->config.node.gossip = false;
 	d->memo = d->config.node.memo = memo_new();
 	open_loop(d);
 	if (!open_store(d, error) || !open_signer(d, error) || !open_funds(d, error)) {
@@ -440,7 +494,7 @@ struct daemon *daemon_new(const struct daemon_config *config, char error[DAEMON_
 	}
 	open_core(d);
 	open_peers(d);
-	if (!load(d, &follow, error) || !open_source(d, &follow, error) || !listen_for_peers(d, error) || !start(d, error)) {
+	if (!load(d, &follow, error) || !open_gossip(d, error) || !open_source(d, &follow, error) || !listen_for_peers(d, error) || !start(d, error)) {
 		daemon_free(d);
 		return NULL;
 	}
@@ -463,6 +517,7 @@ void daemon_free(struct daemon *d)
 		d->config.backend->free(d->config.backend->context);
 	if (d->peers)
 		peers_free(d->peers);
+	gossip_edge_free(d->gossip);
 	if (d->store_thread)
 		store_thread_free(d->store_thread);
 	if (d->policy_signer)
@@ -532,6 +587,11 @@ const struct pubkey *daemon_node_id(const struct daemon *d)
 const struct node *daemon_node(const struct daemon *d)
 {
 	return d->node;
+}
+
+bool daemon_gossip_message(struct daemon *d, uint32_t ref, struct buf *out)
+{
+	return d->gossip && gossip_edge_message(d->gossip, ref, out);
 }
 
 const struct wallet *daemon_wallet(const struct daemon *d)

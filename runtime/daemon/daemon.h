@@ -84,6 +84,8 @@ void daemon_query(struct daemon *d, const struct exec_query *query);
 const struct pubkey *daemon_node_id(const struct daemon *d);
 /* For `evaluate` of a query. */
 const struct node *daemon_node(const struct daemon *d);
+/* The message of gossip at a place in its log, for `evaluate` of a query: appended.  False: it is not there. */
+MUST_USE bool daemon_gossip_message(struct daemon *d, uint32_t ref, struct buf *out);
 /* The bundled wallet; NULL if it is another one. */
 const struct wallet *daemon_wallet(const struct daemon *d);
 

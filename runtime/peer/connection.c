@@ -357,6 +357,11 @@ static void write_out(struct connection *c)
 		return;
 	if (c->out.size && !write_now(c))
 		return;
+	if (!c->out.size && c->tell_drained) {
+		c->tell_drained = false;
+		c->drained = true;
+		loop_wake_ring(c->peers->drained_wake);
+	}
 	if (c->out.size)
 		write_later(c);
 	else if (c->state == CONNECTION_LAST_WORDS)

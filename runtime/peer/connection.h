@@ -30,6 +30,8 @@ struct connection {
 	bool outbound;
 	bool reading;
 	bool queued; /* in peers->unflushed */
+	bool tell_drained; /* somebody wants to know when all is sent ... */
+	bool drained;      /* ... and it is */
 	struct connection *unflushed_next;
 	struct pubkey peer; /* outbound: who it must be; inbound: known when OPEN */
 	char host[64];      /* the other end's literal */
@@ -59,6 +61,7 @@ struct peers {
 	uint64_t next_id;
 	uint32_t inbound, handshakes; /* handshakes: of inbound ones */
 	uint32_t handles; /* things whose closing is waited for */
+	struct loop_wake *drained_wake;
 	bool paused, closing;
 	uint8_t chunk[65536]; /* what is being read; used within one callback */
 };

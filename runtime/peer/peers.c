@@ -31,6 +31,21 @@ static struct bytes connection_key(const void *p)
 	return BYTES_OF(((const struct connection *)p)->key);
 }
 
+/* In a turn of its own: whoever hears of it will send more, and others must have their chance between. */
+static void tell_drained(void *context)
+{
+	struct peers *p = context;
+	struct connection *c;
+	uint32_t at = 0;
+
+	while ((c = table_next(&p->connections, &at)))
+		if (c->drained) {
+			c->drained = false;
+			if (c->state == CONNECTION_OPEN && p->config.drained)
+				p->config.drained(p->config.context, c->id);
+		}
+}
+
 struct peers *peers_new(struct loop *loop, const struct peers_config *config)
 {
 	struct peers *p = NEW(struct peers);
@@ -42,6 +57,7 @@ struct peers *peers_new(struct loop *loop, const struct peers_config *config)
 	p->secp = secp_new(seed);
 	table_init(&p->connections, connection_key, seed + 32);
 	p->unflushed_tail = &p->unflushed;
+	p->drained_wake = loop_wake_new(loop, tell_drained, p);
 	p->handles = 1; /* until peers_free */
 	mem_wipe(seed, sizeof(seed));
 	return p;
@@ -85,6 +101,7 @@ void peers_free(struct peers *p)
 	dials_cancel(p);
 	while ((c = table_next(&p->connections, &at)))
 		connection_cut(c);
+	loop_wake_free(p->drained_wake);
 	peers_unref(p);
 }
 
@@ -229,6 +246,14 @@ void peers_send(struct peers *p, uint64_t connection, struct bytes message)
 	c->unflushed_next = NULL;
 	*p->unflushed_tail = c;
 	p->unflushed_tail = &c->unflushed_next;
+}
+
+void peers_tell_drained(struct peers *p, uint64_t connection)
+{
+	struct connection *c = find(p, connection);
+
+	if (c)
+		c->tell_drained = true;
 }
 
 void peers_flush(struct peers *p)

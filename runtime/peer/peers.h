@@ -32,6 +32,8 @@ struct peers_config {
 	const struct log_sink *log;
 	void *context;
 	void (*event)(void *context, const struct event *event);
+	/* What peers_tell_drained asked for; may be NULL. */
+	void (*drained)(void *context, uint64_t connection);
 };
 
 void peers_config_default(struct peers_config *c);
@@ -49,6 +51,8 @@ void peers_stop_listening(struct peers *p);
 void peers_connect(struct peers *p, const struct pubkey *peer, const char *host, uint16_t port);
 /* Queues; unknown connections are ignored (they are gone, and DISCONNECTED has said so). */
 void peers_send(struct peers *p, uint64_t connection, struct bytes message);
+/* Once everything that was queued for this connection has left, `drained` is called, once, in a turn of its own. */
+void peers_tell_drained(struct peers *p, uint64_t connection);
 /* Hangs up after what was queued; no event follows. */
 void peers_disconnect(struct peers *p, uint64_t connection);
 /* Writes what was queued, one write for each peer. */

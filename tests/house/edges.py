@@ -56,6 +56,7 @@ AROUND = {
     "runtime/peer": "core runtime/loop runtime/signer",
     "runtime/exec": "core:base core:step runtime/store runtime/signer",
     "runtime/funds": "core runtime/exec",
+    "runtime/gossip": "core runtime/loop",
     # Wires all of the above to one node.
     "runtime/daemon": "core runtime",
     "runtime/sdk": "core runtime api lampo",

@@ -124,6 +124,7 @@ static void let_out(struct sim_node *n, const struct effect *f)
 		return;
 	case EFFECT_BROADCAST:
 	case EFFECT_NOTIFY:
+	case EFFECT_GOSSIP: /* nobody turned it on */
 		return;
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:

@@ -225,3 +225,24 @@ TEST(a_damaged_block_is_refused)
 	watches_release(&w);
 	unmake(&m);
 }
+
+/* Watched or not, of every transaction but the first; gossip asks for nothing else. */
+TEST(every_input_is_told)
+{
+	struct watches w;
+	struct event e;
+	struct made m;
+	struct arena a;
+
+	make(&m);
+	watches_init(&w, seed);
+	arena_init(&a);
+	CHECK(match_block(&e, &a, &w, buf_view(&m.raw), &m.hash));
+	CHECK_EQ(e.u.block.tx_count, 0);
+	CHECK_EQ(e.u.block.spent_count, TXS - 1);
+	for (uint32_t i = 1; i < TXS; i++)
+		CHECK(outpoint_equal(&e.u.block.spent[i - 1], &m.txs[i]->inputs[0].prev));
+	arena_release(&a);
+	watches_release(&w);
+	unmake(&m);
+}

@@ -240,7 +240,7 @@ static void compact(struct world *x)
 	buf_release(&x->log);
 	x->log = fresh;
 	x->compact = NULL;
-	gossip_compacted(x->g, &x->step, &out, n->moves, n->count, n->ref, first, (uint32_t)x->log.size);
+	gossip_compacted(x->g, &x->step, &out, n->moves, n->count, n->ref, first);
 	world_settle(x, &out);
 }
 

@@ -358,6 +358,7 @@ static inline void world_note(struct world *w, const struct gossip_note *n, stru
 	case GOSSIP_HANG_UP:
 		CHECK(w->hung_up_count < ARRAY_COUNT(w->hung_up));
 		w->hung_up[w->hung_up_count++] = n->connection;
+		world_sent(w, n->connection, test_unhex("0001"), false); /* the warning that node/ sends */
 		return;
 	case GOSSIP_VERIFY:
 		w->checks += n->count;

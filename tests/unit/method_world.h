@@ -127,6 +127,7 @@ static void world_release(void *context, const struct effect *f)
 		return;
 	case EFFECT_WATCH:
 	case EFFECT_FETCH:
+	case EFFECT_GOSSIP: /* nobody turned it on */
 		return;
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:

@@ -60,6 +60,9 @@ struct rig {
 	bool signer_late, wallet_late, wallet_fails;
 	bool has_fake;                 /* the wallet lies about what it builds */
 	struct outpoint fake;
+	/* The edge of gossip, for those who turn it on: obeys an order, and reads the log back before a start. */
+	void (*gossip)(struct rig *r, const struct gossip_note *order);
+	void (*gossip_load)(struct rig *r);
 	bool has_spendable;
 	struct amount_sat spendable;   /* what the wallet says it has */
 	struct bytes found;            /* a backup that lies beside the disk */
@@ -276,6 +279,10 @@ static inline void rig_release(void *context, const struct effect *f)
 	case EFFECT_FETCH:
 		rig_fetch(r, f);
 		break;
+	case EFFECT_GOSSIP:
+		ASSERT(r->gossip);
+		r->gossip(r, f->u.gossip);
+		return;
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:
 	case EFFECT_FUNDS:
@@ -433,15 +440,34 @@ static inline struct block_hash rig_block_hash(const struct rig *r, uint32_t hei
 	return out;
 }
 
+static inline uint32_t rig_spent(struct outpoint *out, uint32_t most, const struct bytes *txs, uint32_t count)
+{
+	uint32_t spent = 0;
+	struct arena arena;
+
+	arena_init(&arena);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct tx *t = tx_parse(&arena, txs[i]);
+
+		for (uint32_t k = 0; t && k < t->input_count && spent < most; k++)
+			out[spent++] = t->inputs[k].prev;
+	}
+	arena_release(&arena);
+	return spent;
+}
+
 /* The next block of the best chain. */
 static inline void rig_block(struct rig *r, const struct bytes *txs, uint32_t count)
 {
 	struct event e = { .kind = EVENT_BLOCK };
 	struct block_tx list[16];
+	struct outpoint spent[64];
 
 	ASSERT(count <= ARRAY_COUNT(list));
 	for (uint32_t i = 0; i < count; i++)
 		list[i] = (struct block_tx){ txs[i], i + 1 };
+	e.u.block.spent = spent;
+	e.u.block.spent_count = rig_spent(spent, ARRAY_COUNT(spent), txs, count);
 	e.u.block.previous = r->chain[r->height - RIG_HEIGHT];
 	e.u.block.height = ++r->height;
 	ASSERT(r->height - RIG_HEIGHT < ARRAY_COUNT(r->chain));
@@ -498,6 +524,8 @@ static inline bool rig_try_start(struct rig *r)
 	r->node = node_new(&r->config, fresh, &r->log);
 	r->store = store_open_memory(r->disk);
 	r->exec = exec_new(&ports);
+	if (r->gossip_load)
+		r->gossip_load(r);
 	if (r->found.size)
 		node_found_backup(r->node, r->found);
 	if (!r->store->load(r->store, rig_load, r) || !node_start(r->node, r->now_ms, exec_effects(r->exec)))

@@ -1,0 +1,297 @@
+/* Whole nodes that gossip: what reaches the machine, and what of it reaches others. */
+#include "tests/unit/node_pair.h"
+
+#include "contract/scripts.h"
+#include "crypto/keys.h"
+#include "gossip/gossip.h"
+#include "gossip/log.h"
+#include "node/state.h"
+
+#define RIGS 4u
+
+/* The log of each, by its name; and the funding transactions that the chain has. */
+static struct buf logs[RIGS];
+static uint32_t checks[RIGS], lookups[RIGS];
+static struct rig c;
+
+static struct buf *log_of(struct rig *r)
+{
+	return &logs[r->seed[0] % RIGS];
+}
+
+static void answer(struct rig *r, const struct gossip_answer *what)
+{
+	struct event e = { .kind = EVENT_GOSSIP, .now_ms = r->now_ms };
+
+	e.u.gossip = what;
+	exec_event(r->exec, &e);
+}
+
+static void verify(struct rig *r, const struct gossip_note *n)
+{
+	bool good[1024];
+	struct gossip_answer what = { .kind = GOSSIP_VERIFIED, .id = n->id, .good = good, .count = n->count };
+
+	CHECK(n->count <= ARRAY_COUNT(good));
+	for (uint32_t i = 0; i < n->count; i++)
+		good[i] = ecdsa_verify(&n->checks[i].signature, &n->checks[i].hash, &n->checks[i].key);
+	checks[r->seed[0] % RIGS] += n->count;
+	answer(r, &what);
+}
+
+/* The channel of a and b is the only one that there is. */
+static void look_up(struct rig *r, const struct gossip_note *n)
+{
+	const struct channel_record *k = channel_record_of(rig_channel(&a));
+	struct gossip_funding *f = test_alloc(n->count * sizeof(*f));
+	struct gossip_answer answered = { .kind = GOSSIP_FUNDED, .id = n->id, .fundings = f, .count = n->count };
+	struct arena *arena = &r->kept;
+
+	for (uint32_t i = 0; i < n->count; i++) {
+		f[i].state = n->scids[i].v == k->scid.v ? FUNDING_UNSPENT : FUNDING_MISSING;
+		f[i].txid = k->funding.txid;
+		f[i].amount = k->funding_amount;
+		f[i].script = funding_script_pubkey(arena, &k->side[0].points.funding, &k->side[1].points.funding);
+	}
+	lookups[r->seed[0] % RIGS]++;
+	answer(r, &answered);
+}
+
+static void send_later(struct rig *r, uint64_t connection, struct bytes message)
+{
+	struct rig_item *i = ARENA_NEW(&r->kept, struct rig_item);
+
+	i->kind = EFFECT_SEND;
+	i->id = connection;
+	i->data = arena_bytes(&r->kept, message);
+	*r->tail = i;
+	r->tail = &i->next;
+}
+
+static void obey(struct rig *r, const struct gossip_note *n)
+{
+	struct buf *log = log_of(r);
+	enum log_kind kind;
+	struct bytes body;
+
+	switch (n->kind) {
+	case GOSSIP_SEND:
+		send_later(r, n->connection, n->message);
+		return;
+	case GOSSIP_SEND_STORED:
+		CHECK(log_record_decode(BYTES(log->data + n->ref, log_record_size(log->data + n->ref)), &kind, &body));
+		send_later(r, n->connection, log_message(kind, body));
+		return;
+	case GOSSIP_VERIFY:
+		verify(r, n);
+		return;
+	case GOSSIP_LOOKUP:
+		look_up(r, n);
+		return;
+	case GOSSIP_STORE:
+		CHECK_EQ(n->ref, log->size);
+		buf_add_bytes(log, n->message);
+		return;
+	case GOSSIP_COMPACT:
+	case GOSSIP_HANG_UP:
+	case GOSSIP_PEER_POLICY:
+	case GOSSIP_ANNOUNCED:
+		break;
+	}
+	UNREACHABLE();
+}
+
+static void load_log(struct rig *r)
+{
+	struct log_reader reader = { .log = buf_view(log_of(r)) };
+	struct bytes record;
+	uint32_t ref;
+
+	while (log_next(&reader, &ref, &record))
+		CHECK(node_load_gossip(r->node, ref, record));
+	node_gossip_loaded(r->node, reader.at);
+}
+
+static void turn_on(struct rig *r)
+{
+	struct buf *log = log_of(r);
+
+	buf_clear(log);
+	log_header_encode(buf_extend(log, LOG_HEADER_SIZE), &r->config.network->genesis);
+	checks[r->seed[0] % RIGS] = lookups[r->seed[0] % RIGS] = 0;
+	r->config.gossip = true;
+	r->config.alias = "rig";
+	r->gossip = obey;
+	r->gossip_load = load_log;
+}
+
+static void later(struct rig *r, uint64_t ms)
+{
+	struct event e = { .kind = EVENT_TICK };
+
+	r->now_ms += ms;
+	rig_event(r, &e);
+}
+
+/* Two nodes and a public channel, not deep yet. */
+static void pair(bool announce)
+{
+	struct command open = { .kind = COMMAND_FUND_CHANNEL };
+	struct bytes funding;
+	uint64_t call;
+
+	begin();
+	rig_free(&c);
+	turn_on(&a);
+	turn_on(&b);
+	rig_start(&a);
+	rig_start(&b);
+	rig_link(&a, &b, 1);
+	rig_pump(&a, &b, 1);
+	open.u.fund_channel.peer = b.id;
+	open.u.fund_channel.amount = SAT(1000000);
+	open.u.fund_channel.announce = announce;
+	call = rig_command(&a, &open);
+	rig_pump(&a, &b, 1);
+	funding = rig_accept_broadcasts(&a);
+	CHECK_EQ(code_of(&a, call), REPLY_OK);
+	rig_block(&a, &funding, 1);
+	rig_block(&b, &funding, 1);
+	rig_pump(&a, &b, 1);
+}
+
+static void deepen(uint32_t blocks)
+{
+	rig_blocks(&a, blocks);
+	rig_blocks(&b, blocks);
+	rig_pump(&a, &b, 1);
+}
+
+static const struct graph *graph_of(struct rig *r)
+{
+	return gossip_graph(node_view_gossip(r->node));
+}
+
+static const struct graph_channel *known(struct rig *r)
+{
+	uint32_t channel = graph_find_channel(graph_of(r), channel_record_of(rig_channel(&a))->scid);
+
+	return channel == GRAPH_NONE ? NULL : graph_channel_at(graph_of(r), channel);
+}
+
+TEST(a_channel_is_announced_six_deep)
+{
+	pair(true);
+	deepen(4);
+	CHECK_EQ(channel_state_of(rig_channel(&a)), CHANNELD_NORMAL);
+	/* B7.announcement_signatures.1, B7.channel_announcement.14 */
+	CHECK(!known(&a) && !known(&b));
+	deepen(1);
+	CHECK(known(&a) && known(&b));
+	for (int side = 0; side < 2; side++)
+		CHECK(graph_usable(known(&a), side) && graph_usable(known(&b), side));
+	/* Both hold the very same message, and each its own node. */
+	CHECK_EQ(graph_node_count(graph_of(&a)), 2);
+	for (uint32_t i = 0; i < 2; i++)
+		CHECK(graph_node_at(graph_of(&a), known(&a)->node[i])->timestamp);
+	CHECK_EQ(lookups[a.seed[0]], 0);
+	CHECK(known(&a)->capacity.v == 1000000);
+}
+
+TEST(a_private_channel_is_not_announced)
+{
+	struct node_channel *n;
+
+	pair(false);
+	deepen(10);
+	CHECK_EQ(channel_state_of(rig_channel(&a)), CHANNELD_NORMAL);
+	CHECK(!known(&a) && !known(&b));
+	CHECK_EQ(graph_channel_count(graph_of(&a)), 0);
+	/* B7.channel_update.24, B7.channel_update.2: each knows what the other asks for, all the same. */
+	n = node_channel_by_key(a.node, channel_key(rig_channel(&a)));
+	CHECK(n->has_peer_policy && n->peer_policy.fee_ppm == b.config.forward_fee_ppm);
+	CHECK_EQ(n->peer_policy.cltv_delta, b.config.forward_cltv_delta);
+}
+
+TEST(a_third_node_learns_it_by_asking)
+{
+	pair(true);
+	deepen(5);
+	rig_init(&c, 3);
+	turn_on(&c);
+	rig_start(&c);
+	rig_blocks(&c, 20);
+	rig_link(&a, &c, 2);
+	rig_pump(&a, &c, 2);
+	CHECK(!known(&c));
+	for (int i = 0; i < 8 && !known(&c); i++) {
+		later(&c, 1000);
+		later(&a, 1000);
+		rig_pump(&a, &c, 2);
+	}
+	CHECK(known(&c) && graph_usable(known(&c), 0) && graph_usable(known(&c), 1));
+	CHECK_EQ(lookups[3], 1);
+	CHECK(gossip_figures(node_view_gossip(c.node)).synced);
+	/* Whatever it was told is in its log: another life knows it without asking anybody. */
+	checks[3] = lookups[3] = 0;
+	rig_restart(&c);
+	CHECK(known(&c) && graph_usable(known(&c), 0) && checks[3] == 0 && lookups[3] == 0);
+	rig_free(&c);
+}
+
+TEST(a_spent_channel_is_forgotten_after_72_blocks)
+{
+	struct command close = { .kind = COMMAND_CLOSE };
+	struct scid scid;
+	struct bytes tx;
+
+	pair(true);
+	deepen(5);
+	scid = known(&a)->scid;
+	close.u.close.channel.by_scid = true;
+	close.u.close.channel.scid = scid;
+	(void)rig_command(&a, &close);
+	/* Nobody takes a channel that closes: B7.channel_update.22 is kept by what we say ourselves. */
+	rig_pump(&a, &b, 1);
+	CHECK(!graph_usable(known(&a), 0) || !graph_usable(known(&a), 1));
+	tx = rig_accept_broadcasts(&a);
+	CHECK(tx.size);
+	rig_block(&a, &tx, 1);
+	CHECK(graph_channel_at(graph_of(&a), graph_find_channel(graph_of(&a), scid))->spent_height == a.height);
+	rig_blocks(&a, 71);
+	CHECK(graph_find_channel(graph_of(&a), scid) != GRAPH_NONE);
+	/* B7.channel_announcement.26, B7.pruning_the_network_view.2 */
+	rig_block(&a, NULL, 0);
+	CHECK_EQ(graph_find_channel(graph_of(&a), scid), GRAPH_NONE);
+}
+
+TEST(a_restart_announces_nothing_again)
+{
+	uint32_t before;
+
+	pair(true);
+	deepen(5);
+	rig_forget(&a);
+	rig_forget(&b);
+	before = known(&a)->policy[0].timestamp;
+	rig_restart(&a);
+	rig_disconnected(&b, 1);
+	rig_link(&a, &b, 5);
+	rig_pump(&a, &b, 5);
+	CHECK(channel_is_usable(rig_channel(&a)));
+	CHECK(!rig_has_sent(&a, 5, MSG_ANNOUNCEMENT_SIGNATURES) && !rig_has_sent(&b, 5, MSG_ANNOUNCEMENT_SIGNATURES));
+	CHECK_EQ(known(&a)->policy[0].timestamp, before);
+}
+
+TEST(gossip_that_is_wrong_ends_the_connection_and_nothing_else)
+{
+	uint8_t raw[2 + 64 + 40] = { 1, 2 };
+
+	pair(true);
+	deepen(5);
+	rig_message(&a, 1, BYTES_OF(raw));
+	CHECK(rig_take(&a, EFFECT_DISCONNECT));
+	CHECK(!rig_is_ready(&a, &b.id));
+	CHECK_EQ(channel_state_of(rig_channel(&a)), CHANNELD_NORMAL);
+	CHECK(known(&a));
+}
