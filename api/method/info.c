@@ -100,6 +100,8 @@ static void add_chain(json_t *o, const struct methods *m, const struct node_info
 		json_add_string(o, "warning_lightningd_sync", "still reading blocks from bitcoind");
 	json_add_u64(o, "wallet_height", wallet);
 	json_add_u64(o, "wallet_scan_height", wallet);
+	if (node_view_gossip(m->port.node))
+		json_add(o, "gossip", gossip_json(node_view_gossip(m->port.node)));
 	json_add_bool(o, "sync_in_progress", !info->synced);
 	json_add_u64(o, "sync_progress_percent", info->synced ? 100 : percent);
 }

@@ -52,6 +52,7 @@ rpc_handler method_newaddr, method_listfunds, method_withdraw;
 rpc_handler method_fundchannel, method_listpeerchannels, method_listclosedchannels, method_close;
 rpc_handler method_invoice, method_listinvoices, method_waitinvoice, method_decode;
 rpc_handler method_staticbackup, method_emergencyrecover, method_recoverchannel, method_listsweeps;
+rpc_handler method_listchannels, method_listnodes;
 rpc_handler method_pay, method_keysend, method_listpays, method_sendpay, method_waitsendpay;
 
 /* Pieces of answers. */
@@ -60,6 +61,8 @@ const struct network *methods_network(const struct methods *m);
 const char *address_type(const char *host);
 /* {"type":...,"address":...,"port":...} */
 json_t *address_json(const char *host, uint16_t port);
+/* getinfo's part on gossip. */
+json_t *gossip_json(const struct gossip *gossip);
 /* {"bits":[...],"names":[...]} of the vector's bits. */
 json_t *channel_type_json(struct bytes vector);
 /* The vector of a channel's type. */

@@ -177,6 +177,7 @@ struct methods *methods_new(struct rpc *rpc, const struct node_port *port)
 		method_waitsendpay,	   method_staticbackup,
 		method_emergencyrecover,   method_recoverchannel,
 		method_listsweeps,
+		method_listchannels,	   method_listnodes,
 	};
 	struct methods *m = NEW(struct methods);
 	char why[RPC_WHY_SIZE];

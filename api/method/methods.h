@@ -30,6 +30,8 @@ struct node_port {
 	void (*call_gone)(void *context, uint64_t call);
 	/* Copies the query.  Evaluates and releases it, perhaps before this returns. */
 	void (*query)(void *context, const struct exec_query *query);
+	/* The message of gossip at a place in its log: appended.  False: it is not there.  NULL: there is no log. */
+	bool (*gossip_message)(void *context, uint32_t ref, struct buf *out);
 	const char *backup_file; /* NULL: the store keeps none */
 	/* Every sealed backup that lies there; NULL: none does. */
 	void (*read_backups)(void *context, void (*each)(void *to, struct bytes sealed), void *to);

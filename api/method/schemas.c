@@ -16,5 +16,6 @@ const struct lampo_method *const schemas_bundled[] = {
 	&schema_waitsendpay,	  &schema_staticbackup,
 	&schema_emergencyrecover, &schema_recoverchannel,
 	&schema_listsweeps,
+	&schema_listchannels,	  &schema_listnodes,
 };
 const size_t schemas_bundled_count = ARRAY_COUNT(schemas_bundled);

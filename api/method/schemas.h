@@ -14,6 +14,7 @@ extern const struct lampo_method schema_fundchannel, schema_listpeerchannels, sc
 extern const struct lampo_method schema_invoice, schema_listinvoices, schema_waitinvoice, schema_decode;
 extern const struct lampo_method schema_pay, schema_keysend, schema_listpays, schema_sendpay, schema_waitsendpay;
 extern const struct lampo_method schema_staticbackup, schema_emergencyrecover, schema_recoverchannel, schema_listsweeps;
+extern const struct lampo_method schema_listchannels, schema_listnodes;
 
 /* One output, as api/method/sweeps.c writes it. */
 #define SWEEP_RESULTS(path) \

@@ -84,6 +84,11 @@ static void on_closing(void *context)
 		daemon_closed(s->daemon);
 }
 
+static bool gossip_message(void *context, uint32_t ref, struct buf *out)
+{
+	return daemon_gossip_message(((struct service *)context)->daemon, ref, out);
+}
+
 /* ---- Beginning ---- */
 
 static bool open_daemon(struct service *s, char error[DAEMON_ERROR_SIZE])
@@ -106,6 +111,7 @@ static void open_methods(struct service *s)
 		.context = s, .node = daemon_node(s->daemon), .wallet = daemon_wallet(s->daemon),
 		.directory = c->directory ? c->directory : "",
 		.read_backups = c->directory ? read_backups : NULL,
+		.gossip_message = gossip_message,
 		.now_ms = now_ms, .command = command, .call_gone = call_gone, .query = query,
 	};
 	struct rpc_limits limits;

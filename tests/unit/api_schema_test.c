@@ -39,7 +39,7 @@ TEST(methods_have_lampos_and_core_lightnings_names)
 	static const char *const names[] = {
 		"getinfo", "connect", "disconnect", "listpeers", "newaddr", "new_addr", "funds", "listfunds", "withdraw",
 		"fundchannel", "channels", "listpeerchannels", "close", "invoice", "listinvoices", "waitinvoice", "decode",
-		"pay", "listpays", "keysend", "stop", "help",
+		"pay", "listpays", "keysend", "stop", "help", "listchannels", "networkchannels", "listnodes",
 	};
 	struct rpc *rpc = bundled();
 	size_t i;
@@ -73,6 +73,8 @@ TEST(parameters_stand_in_core_lightnings_order)
 		{ &schema_decode, "string" },
 		{ &schema_pay, "bolt11 amount_msat label riskfactor maxfeepercent retry_for maxdelay exemptfee localinvreqid exclude "
 			       "maxfee description partial_msat" },
+		{ &schema_listchannels, "short_channel_id source destination" },
+		{ &schema_listnodes, "id" },
 		{ &schema_listpays, "bolt11 payment_hash status index start limit" },
 		{ &schema_keysend, "destination amount_msat label maxfeepercent retry_for maxdelay exemptfee routehints extratlvs maxfee" },
 	};
