@@ -298,7 +298,8 @@ static void invent(uint32_t to)
 					  MSG_ACCEPT_CHANNEL, MSG_FUNDING_CREATED, MSG_FUNDING_SIGNED, MSG_CHANNEL_READY,
 					  MSG_SHUTDOWN, MSG_CLOSING_SIGNED, MSG_UPDATE_ADD_HTLC, MSG_UPDATE_FULFILL_HTLC,
 					  MSG_UPDATE_FAIL_HTLC, MSG_UPDATE_FAIL_MALFORMED_HTLC, MSG_COMMITMENT_SIGNED,
-					  MSG_REVOKE_AND_ACK, MSG_UPDATE_FEE, MSG_CHANNEL_REESTABLISH, MSG_START_BATCH };
+					  MSG_REVOKE_AND_ACK, MSG_UPDATE_FEE, MSG_CHANNEL_REESTABLISH, MSG_START_BATCH,
+					  MSG_PEER_STORAGE, MSG_PEER_STORAGE_RETRIEVAL };
 	const struct channel *ch = rig_channel(&rigs[to]);
 	uint8_t raw[2 + 32 + 1500] = { 0 };
 	uint32_t size = 34 + take_below(120);
@@ -310,6 +311,8 @@ static void invent(uint32_t to)
 		raw[i] = take8();
 	if (load_be16(raw) == MSG_UPDATE_ADD_HTLC)
 		size = 2 + 32 + 8 + 8 + 32 + 4 + 1366;
+	if (load_be16(raw) == MSG_PEER_STORAGE || load_be16(raw) == MSG_PEER_STORAGE_RETRIEVAL)
+		store_be16(raw + 2, (uint16_t)(size - 4));
 	if (connection)
 		rig_message(&rigs[to], connection, BYTES(raw, size));
 }

@@ -386,7 +386,7 @@ TEST(peers_keep_backups_for_one_another)
 	rig_tick(&a, 2000);
 	message = hand_over(&a, &b, 1, MSG_PEER_STORAGE);
 	CHECK_EQ(msg_peer_storage_decode(message, &a.kept, &m), DECODE_OK);
-	CHECK_EQ(m.blob.size, 65531); /* B1.peer_storage_peer_storage_retrieval.1 and .3 */
+	CHECK_EQ(m.blob.size, 65531); /* B1.peer_storage_peer_storage_retrieval.1, B1.peer_storage_peer_storage_retrieval.3 */
 	/* B1.peer_storage_peer_storage_retrieval.2 */
 	CHECK(node_backup_open(a.node, m.blob, &a.kept, &copy));
 	CHECK_EQ(copy.count, 1);
