@@ -1,6 +1,6 @@
 /* How well payments go on the network of 2026-02-03 if the liquidity is hidden.
  *
- *	route_quality [--pairs N] [--tries N] [--nodes N] [--fee-ppm N] [--keep] [--only uniform|bimodal] [AMOUNT_SAT ...]
+ *	route_quality [--pairs N] [--tries N] [--nodes N] [--fee-ppm N] [--keep] [--only uniform|bimodal] [--way NAME] [AMOUNT_SAT ...]
  *
  * Draws for each channel what lies on which side (uniform, or bimodal: near either
  * end), then pays N random pairs of nodes at each amount, fee limit 5000 ppm, in three ways:
@@ -9,8 +9,8 @@
  *   cheapest  one path, the cheapest that has not failed in this payment: Dijkstra without memory
  *   oracle    the same planner with every channel's liquidity told in advance
  *
- * and counts how many of them any flow could carry (a maximum flow that ignores fees and delays, with up
- * to 8 HTLCs of its maximum in a channel).  Payments are simulated here: a part passes a hop if the hidden
+ * and counts how many of them any flow could carry (a maximum flow that ignores fees and delays, with as
+ * many HTLCs of its maximum in a channel as a payment may have parts).  Payments are simulated here: a part passes a hop if the hidden
  * liquidity, less what this payment holds there, suffices; parts that arrived are held until
  * all have.  A payment gives up after --tries parts.  Liquidity is the same for every payment: none settles.
  * --nodes N: pairs of the N nodes with most capacity, not of all.
@@ -23,7 +23,7 @@
 #define NOW_S 1000000u
 #define OWN_MAX ROUTE_EDGES_MAX
 #define PARTS_MAX 32u
-#define HTLCS_A_CHANNEL 8u /* of its maximum, in the flow that counts as possible */
+#define HTLCS_A_CHANNEL PARTS_MAX /* of its maximum, in the flow that counts as possible */
 
 enum way { PLANNER, CHEAPEST, ORACLE };
 static const char *const way_names[] = { "planner", "cheapest", "oracle" };
@@ -36,6 +36,7 @@ static struct route_graph *g;
 static struct out_arcs out_of;
 static uint64_t *hidden, *in_flight; /* by arc, msat */
 static uint32_t pairs = 1000, tries = 50, fee_ppm = 5000, node_count = UINT32_MAX, *nodes;
+static const char *only_way;
 static bool keep;
 static const uint8_t seed[16] = { 1, 2, 3 };
 
@@ -327,8 +328,13 @@ static void compare(const char *name, uint64_t amount_sat, const struct liquidit
 		possible += any_flow(source, target, amount);
 	}
 	for (int w = PLANNER; w <= ORACLE; w++) {
-		struct tally t = run((enum way)w, amount, w == ORACLE ? all : NULL);
-		double done = t.done ? t.done : 1;
+		struct tally t;
+		double done;
+
+		if (only_way && strcmp(only_way, way_names[w]) != 0)
+			continue;
+		t = run((enum way)w, amount, w == ORACLE ? all : NULL);
+		done = t.done ? t.done : 1;
 
 		printf("| %s | %llu | %s | %.1f | %.1f | %.1f | %.2f | %.2f | %.2f | %.0f |\n", name, (unsigned long long)amount_sat,
 		       way_names[w], 100.0 * possible / pairs, 100.0 * t.done / t.count, 100.0 * t.first / t.count, t.tried / done,
@@ -354,10 +360,12 @@ int main(int argc, char **argv)
 			node_count = (uint32_t)atoi(argv[++i]);
 		else if (!strcmp(argv[i], "--fee-ppm") && i + 1 < argc)
 			fee_ppm = (uint32_t)atoi(argv[++i]);
+		else if (!strcmp(argv[i], "--way") && i + 1 < argc)
+			only_way = argv[++i];
 		else if (!strcmp(argv[i], "--only") && i + 1 < argc)
 			only = argv[++i];
 		else
-			return fprintf(stderr, "usage: route_quality [--pairs N] [--tries N] [--nodes N] [--fee-ppm N] [--keep] [--only NAME] [AMOUNT_SAT ...]\n"), 2;
+			return fprintf(stderr, "usage: route_quality [--pairs N] [--tries N] [--nodes N] [--fee-ppm N] [--keep] [--only NAME] [--way NAME] [AMOUNT_SAT ...]\n"), 2;
 	}
 	if (i < argc) {
 		amounts = (const char *const *)(argv + i);

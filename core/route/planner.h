@@ -55,7 +55,7 @@ struct route_taste {
 	uint32_t delay_ppb;         /* of the amount, for each block it may be stuck */
 };
 
-#define ROUTE_FAILURE_PPM_DEFAULT 1500u
+#define ROUTE_FAILURE_PPM_DEFAULT 1000u
 #define ROUTE_FAILURE_BASE_DEFAULT 2000u
 #define ROUTE_DELAY_PPB_DEFAULT 100u
 
