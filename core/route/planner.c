@@ -82,10 +82,14 @@ static struct prices prices_for(const struct route_planner *p, uint32_t setting,
 	struct prices w = { .fee = COST_ONE };
 
 	w.nat = clamped((unsigned __int128)q->amount.v * ppm / 1000000 + base, COST_NAT_MAX);
-	w.hop = w.nat * HOP_Q16 >> 8;
 	w.block = clamped((unsigned __int128)q->amount.v * ppb * COST_ONE / 1000000000, COST_NAT_MAX);
-	if (cheaper)
-		w.nat = setting + 1 < SETTINGS_MAX ? w.nat >> (4 * setting) : 0;
+	if (cheaper) {
+		bool last = setting + 1 == SETTINGS_MAX;
+
+		w.nat = last ? 0 : w.nat >> (4 * setting);
+		w.block = last ? 0 : w.block >> (4 * setting);
+	}
+	w.hop = w.nat * HOP_Q16 >> 8;
 	if (shorter) {
 		w.block = clamped((unsigned __int128)(w.block + COST_ONE) << (6 * setting), COST_NAT_MAX);
 		w.hop = clamped((unsigned __int128)(w.hop + COST_ONE) << (4 * setting), COST_NAT_MAX);

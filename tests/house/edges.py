@@ -42,7 +42,7 @@ CORE = set(BELOW)
 # Single headers that a room may read beyond its rooms, and why.
 ALSO = {
     ("onchain", "channel/record.h"): "one record of a channel, read as const, instead of two to keep in step",
-    ("route", "gossip/graph.h"): "the graph, read as const: a copy in another shape would double the largest thing we hold",
+    ("route", "gossip/graph.h"): "the graph, read as const by gather.c alone, channel by channel into the snapshot that a worker searches",
     ("gossip", "contract/scripts.h"): "the funding output's script, by the builder that channels use",
     ("peer", "<arpa/inet.h>"): "inet_pton: whether a host is a number or a name is a question about text",
 }
