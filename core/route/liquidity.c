@@ -120,7 +120,7 @@ static void drop(struct liquidity *l, uint32_t i)
 	*e = (struct liquidity_entry){ .next = l->free };
 	l->free = i;
 	l->live--;
-	/* A reader that follows the changes must see that something went. */
+	/* Whoever keeps a clone must see that it is stale. */
 	l->changed++;
 }
 
@@ -341,9 +341,7 @@ void liquidity_flush(struct liquidity *l, struct step *step)
 	for (uint32_t k = 0; k < l->gone_count; k++) {
 		uint8_t key[8];
 
-		/* One that came back is written below. */
-		if (find(l, l->gone[k]) != NONE)
-			continue;
+		/* One that came back is written below: of a batch the last word counts. */
 		store_be64(key, l->gone[k].v);
 		effect_remove(step->out, RECORD_LIQUIDITY, BYTES_OF(key));
 	}

@@ -139,17 +139,12 @@ static uint64_t settle_all(struct route_planner *p, struct arena *a, struct answ
 	struct path path;
 
 	while (out->count < p->q->parts_max && split_next(p, &path)) {
-		uint64_t flow = path.deliver;
-
-		/* No part so large that the rest would be dust. */
-		if (flow < amount - delivered && amount - delivered - flow < least)
-			path.deliver = flow > least ? flow - least : flow;
 		if (split_settle(p, a, &out->parts[out->count], &path, least)) {
 			delivered += out->parts[out->count].deliver.v;
 			split_take(p, &path, out->parts[out->count].deliver.v);
 			out->count++;
 		} else {
-			split_take(p, &path, flow);
+			split_take(p, &path, path.deliver);
 		}
 	}
 	out->too_many = delivered < amount && out->count == p->q->parts_max;

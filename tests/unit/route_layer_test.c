@@ -148,6 +148,41 @@ TEST(other_policies)
 	stack_close(&k);
 }
 
+TEST(another_policy_keeps_what_layers_below_said)
+{
+	struct route_policy p = policy_of(10, 0);
+	struct stack k;
+
+	stack_open(&k, 600000000);
+	k.q.parts_max = 1;
+	CHECK(route_layer_update(k.layer[1], scid_of(34), 0, &p));
+	CHECK_EQ(fee(&k), 10);
+	CHECK(route_layer_exclude(k.layer[0], scid_of(34), 0));
+	CHECK_EQ(fee(&k), 100);
+	CHECK(route_layer_drop(k.layer[0], ROUTE_RULE_EXCLUDE, scid_of(34), 0, NULL));
+	CHECK(route_layer_reserve(k.layer[0], scid_of(34), 0, MSAT(400000001)));
+	CHECK_EQ(fee(&k), 100);
+	stack_close(&k);
+}
+
+TEST(rules_about_nodes_end_with_their_request)
+{
+	struct pubkey two = node_id(2), three = node_id(3);
+	struct stack k;
+
+	stack_open(&k, 100000);
+	CHECK(route_layer_exclude_node(k.layer[0], &two));
+	CHECK_EQ(fee(&k), 300);
+	CHECK(route_layer_drop(k.layer[0], ROUTE_RULE_EXCLUDE_NODE, (struct scid){ 0 }, 0, &two));
+	CHECK(route_layer_bias_node(k.layer[0], &three, -1));
+	CHECK_EQ(fee(&k), 100);
+	CHECK(route_layer_bias_node(k.layer[0], &two, -100));
+	CHECK_EQ(fee(&k), 300);
+	CHECK(route_layer_drop(k.layer[0], ROUTE_RULE_BIAS_NODE, (struct scid){ 0 }, 0, &two));
+	CHECK_EQ(fee(&k), 100);
+	stack_close(&k);
+}
+
 TEST(channels_that_gossip_does_not_know)
 {
 	const struct lane direct = { 14, 1, 4, 1000, { 0, 0 }, { 0, 0 } }, beyond = { 49, 4, 9, 1000, { 7, 0 }, { 0, 0 } };

@@ -189,7 +189,10 @@ TEST(what_was_touched_longest_ago_goes_first)
 	CHECK(!liquidity_find(l, scid_of(2)));
 	CHECK(liquidity_find(l, scid_of(1)) && liquidity_find(l, scid_of(3)) && liquidity_find(l, scid_of(4)));
 	CHECK_EQ(liquidity_next(l, NULL)->scid.v, scid_of(4).v);
+	changed = liquidity_changed(l);
 	liquidity_forget(l, scid_of(4));
+	/* Whoever keeps a clone sees that it is stale. */
+	CHECK(liquidity_changed(l) > changed);
 	liquidity_forget(l, scid_of(99));
 	CHECK_EQ(liquidity_count(l), 2);
 	liquidity_check(l);
