@@ -211,7 +211,59 @@ TEST(a_later_chunk_pushes_an_earlier_one_aside)
 	struct scene s;
 
 	scene_open(&s, lanes, 7);
+	/* Fees alone count, so that the first path is filled to the brim. */
+	q.taste = (struct route_taste){ 1, 1, 1 };
 	PLAN(&s, &q, ROUTE_FOUND);
+	scene_close(&s);
+}
+
+TEST(risk_is_shared_out)
+{
+	const struct lane lanes[] = { { 12, 1, 2, 1000, { 0, 0 }, { 0, 0 } }, { 24, 2, 4, 1000, { 0, 0 }, { 0, 0 } },
+				      { 13, 1, 3, 1000, { 0, 0 }, { 0, 0 } }, { 34, 3, 4, 1000, { 0, 0 }, { 0, 0 } } };
+	struct route_request q = request_of(1, 4, 800000);
+	uint32_t alone;
+	struct scene s;
+
+	scene_open(&s, lanes, 4);
+	q.parts_max = 1;
+	PLAN(&s, &q, ROUTE_FOUND);
+	alone = s.plan.chance_q30;
+	q.parts_max = 8;
+	PLAN(&s, &q, ROUTE_FOUND);
+	CHECK_EQ(s.plan.part_count, 2);
+	CHECK_EQ(s.plan.parts[0].deliver.v, 400000);
+	CHECK(s.plan.chance_q30 > alone + alone / 4);
+	/* The chance of the whole is that of the parts together, for they share nothing. */
+	alone = (uint32_t)((uint64_t)s.plan.parts[0].chance_q30 * s.plan.parts[1].chance_q30 >> 30);
+	CHECK(s.plan.chance_q30 > alone - alone / 100 && s.plan.chance_q30 < alone + alone / 100);
+	scene_close(&s);
+}
+
+TEST(a_minimum_that_is_not_met_sends_another_way)
+{
+	const struct lane lane_list[] = { { 12, 1, 2, 1000, { 0, 0 }, { 0, 0 } }, { 23, 2, 3, 1000, { 50, 0 }, { 0, 0 } } };
+	struct route_layer *layer = route_layer_new(seed16, "minimum");
+	const struct route_layer *const layers[] = { layer };
+	struct route_policy cheap = policy_of(0, 0);
+	struct lane cheaper = { 32, 2, 3, 1000, { 0, 0 }, { 0, 0 } };
+	struct route_channel c = channel_of(&cheaper);
+	struct route_request q = request_of(1, 3, 10000);
+	struct scene s;
+
+	scene_open(&s, lane_list, 2);
+	cheap.htlc_min = MSAT(10001);
+	c.policy[0] = cheap;
+	CHECK(route_layer_create(layer, &c));
+	q.layers = layers;
+	q.layer_count = 1;
+	PLAN(&s, &q, ROUTE_FOUND);
+	CHECK_EQ(s.plan.fee.v, 50);
+	q.amount = MSAT(10001);
+	q.taste = (struct route_taste){ 1, 1, 1 };
+	PLAN(&s, &q, ROUTE_FOUND);
+	CHECK_EQ(s.plan.fee.v, 0);
+	route_layer_free(layer);
 	scene_close(&s);
 }
 
