@@ -222,6 +222,7 @@ static void relax_back(struct route_planner *p, uint32_t node, uint64_t amount)
 		l.cost = at.cost + reduced(p, -saved(p, arc, amount), to, node);
 		l.arc = arc | ARC_BACK;
 		l.hops++;
+		l.done = false;
 		improve(p, to, &l);
 	}
 }
