@@ -37,6 +37,7 @@ struct source *source_new(struct loop *loop, const struct source_config *config)
 	ASSERT(getrandom(seed, sizeof(seed), 0) == sizeof(seed));
 	s->config = *config;
 	s->loop = loop;
+	s->waiting = config->held;
 	s->wake = loop_wake_new(loop, give, s);
 	queue_init(&s->queue);
 	watches_init(&s->watches, seed);

@@ -28,6 +28,8 @@ struct source_config {
 	bool has_birthday;         /* a new node begins with this block instead of the tip: its wallet is older */
 	uint32_t birthday_height;
 	uint32_t poll_ms, fees_ms; /* 0: chosen by the network */
+	bool held;                 /* nothing comes before the first source_released: what the core watches for from its
+	                            * start on is not known yet, and the next block may already hold it */
 	const struct log_sink *log; /* used from the chain thread too */
 	void *context;
 	void (*event)(void *context, const struct event *event);
@@ -44,7 +46,8 @@ void source_watch(struct source *s, const struct watch *watch);
 void source_broadcast(struct source *s, uint64_t id, const struct bytes *txs, uint32_t count);
 /* Funding outputs of one block of the best chain. */
 void source_lookup(struct source *s, uint64_t id, uint32_t height, const struct scid *scids, uint32_t count);
-/* The effects of the last BLOCK or BLOCK_UNDONE are out: the watches are as they shall be for the next. */
+/* The effects of the start (if held), or of the last BLOCK or BLOCK_UNDONE, are out: the watches are as they shall be
+ * for the next. */
 void source_released(struct source *s);
 /* There may be a new block: look now instead of at the next poll.  Any thread. */
 void source_poke(struct source *s);

@@ -453,7 +453,7 @@ static bool open_source(struct daemon *d, const struct follow *follow, char erro
 	struct source_config c = {
 		.network = d->config.node.network, .stored = *follow,
 		.has_birthday = d->config.has_birthday, .birthday_height = d->config.birthday_height,
-		.poll_ms = d->config.poll_ms, .log = d->config.log,
+		.poll_ms = d->config.poll_ms, .held = true, .log = d->config.log,
 		.context = d, .event = on_event, .fatal = fatal,
 	};
 	struct core_config core = d->config.core;
@@ -470,6 +470,8 @@ static bool open_source(struct daemon *d, const struct follow *follow, char erro
 /* From here on the core speaks; its effects wait for the first turn of the loop. */
 static bool start(struct daemon *d, char error[DAEMON_ERROR_SIZE])
 {
+	/* Blocks come once the watches that are made here are known to the source. */
+	d->block_batch = exec_batch(d->exec);
 	if (d->funds.start && !d->funds.start(d->funds.port.context, d->exec))
 		return fail(error, "the stored records of the wallet contradict one another");
 	if (!node_start(d->node, loop_now_ms(d->loop), exec_effects(d->exec)))

@@ -387,11 +387,11 @@ static uint64_t never(void *context)
 	return UINT64_MAX;
 }
 
-static void watcher_open_from(struct watcher *w, struct mock *m, const struct follow *stored, const uint32_t *birthday)
+static void watcher_open_as(struct watcher *w, struct mock *m, const struct follow *stored, const uint32_t *birthday, bool held)
 {
 	struct loop_client client = { .context = w, .turn = turn, .deadline = never };
 	struct source_config c = { .network = network_by_name("regtest"), .stored = *stored, .poll_ms = 10, .fees_ms = 20,
-				   .context = w, .event = on_event, .fatal = on_fatal };
+				   .held = held, .context = w, .event = on_event, .fatal = on_fatal };
 
 	memset(w, 0, sizeof(*w));
 	w->mock = m;
@@ -401,6 +401,11 @@ static void watcher_open_from(struct watcher *w, struct mock *m, const struct fo
 	c.birthday_height = birthday ? *birthday : 0;
 	w->source = source_new(w->loop, &c);
 	source_start(w->source);
+}
+
+static void watcher_open_from(struct watcher *w, struct mock *m, const struct follow *stored, const uint32_t *birthday)
+{
+	watcher_open_as(w, m, stored, birthday, false);
 }
 
 static void watcher_open(struct watcher *w, struct mock *m)
@@ -491,6 +496,29 @@ TEST(blocks_come_one_a_batch_and_few_are_fetched_ahead)
 	CHECK_EQ(w.blocks, 1);
 	CHECK(m->block_calls <= 10);
 	w.hold = false;
+	source_released(w.source);
+	RUN_UNTIL(&w, at_tip(&w));
+	CHECK_EQ(w.blocks, 60);
+	watcher_close(&w);
+	mock_free(m);
+}
+
+/* A slow disk still writes the first batch, and the first block has what it watches for. */
+TEST(a_held_source_waits_for_the_watches_of_the_start)
+{
+	struct mock *m = mock_new();
+	struct watcher w;
+	struct follow fresh;
+	uint32_t birthday = 1;
+
+	mock_chain(m, 0, 0, 60);
+	follow_init(&fresh);
+	watcher_open_as(&w, m, &fresh, &birthday, true);
+	for (int i = 0; i < 200; i++) {
+		uv_run(loop_uv(w.loop), UV_RUN_NOWAIT);
+		usleep(500);
+	}
+	CHECK_EQ(w.blocks, 0);
 	source_released(w.source);
 	RUN_UNTIL(&w, at_tip(&w));
 	CHECK_EQ(w.blocks, 60);
