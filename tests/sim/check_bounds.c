@@ -14,6 +14,7 @@
 struct tally {
 	uint32_t count[RECORD_KINDS + 64];
 	size_t bytes, largest;
+	uint32_t outbox_height; /* at which the last one of the outbox confirmed */
 };
 
 static bool tally_one(void *context, enum record_kind kind, struct bytes key, struct bytes value)
@@ -25,6 +26,8 @@ static bool tally_one(void *context, enum record_kind kind, struct bytes key, st
 	t->bytes += key.size + value.size;
 	if (value.size > t->largest)
 		t->largest = value.size;
+	if (kind == RECORD_OUTBOX && value.size >= 10)
+		t->outbox_height = load_be32(value.data + 5);
 	return true;
 }
 
@@ -32,7 +35,7 @@ static void read_disk(const struct sim_node *n, struct tally *t)
 {
 	struct store *s = store_open_memory(n->disk);
 
-	*t = (struct tally){ { 0 }, 0, 0 };
+	*t = (struct tally){ .bytes = 0 };
 	if (!s->load(s, tally_one, t))
 		world_fail(n->world, "%s's disk cannot be read", n->name);
 	s->close(s);
@@ -75,6 +78,7 @@ void check_bounds_end(struct checks *k, bool buried)
 		read_disk(n, &t);
 		for (uint32_t g = 0; g < ARRAY_COUNT(gone) && buried; g++)
 			if (t.count[gone[g].kind])
-				world_fail(k->w, "%s still stores %u %s", n->name, t.count[gone[g].kind], gone[g].what);
+				world_fail(k->w, "%s still stores %u %s at height %u (confirmed at %u)", n->name, t.count[gone[g].kind],
+					   gone[g].what, n->follow.height, t.outbox_height);
 	}
 }

@@ -2,7 +2,7 @@
  * agreed to lose.
  *
  *   has      its wallet's coins, and its balances in channels that are open
- *   should   the coins it was given, what was pushed to it less what it pushed, what it received less what it sent, and
+ *   should   the coins it was given by the faucet and by other wallets, less those that it gave, what was pushed to it less what it pushed, what it received less what it sent, and
  *            what it earned by forwarding: of each HTLC whose preimage came to who offered it the amount in, less the
  *            amount out
  *   may lose the fees of transactions with coins of its wallet; of each of its channels that is closed the fees of
@@ -102,6 +102,19 @@ static int64_t fee_of(const struct sim_tx *t)
 	return (int64_t)t->fee.v * 1000;
 }
 
+/* Coins that one node's wallet paid to another's. */
+static void count_gifts(struct books *s, const struct sim_tx *t, int payer)
+{
+	struct world *w = s->k->w;
+
+	for (uint32_t j = 0; j < t->tx->output_count; j++)
+		for (int i = 0; i < w->node_count; i++)
+			if (i != payer && owned(&w->nodes[i], t->tx->outputs[j].script)) {
+				s->of[payer].should -= (int64_t)t->tx->outputs[j].amount.v * 1000;
+				s->of[i].should += (int64_t)t->tx->outputs[j].amount.v * 1000;
+			}
+}
+
 /* Whose coins it spends: fees of wallets' own transactions. */
 static void count_wallet_fees(struct books *s, const struct sim_tx *t)
 {
@@ -113,6 +126,7 @@ static void count_wallet_fees(struct books *s, const struct sim_tx *t)
 
 			if (spent && owned(&w->nodes[i], spent->script)) {
 				s->of[i].may_lose += fee_of(t);
+				count_gifts(s, t, i);
 				break;
 			}
 		}

@@ -57,9 +57,11 @@ void sim_feed(struct sim_node *n)
 	uint32_t life = n->life;
 
 	/* sim_feed_released goes on where a batch takes its time. */
+	n->feeding = true;
 	while (n->alive && n->life == life && !n->block_batch)
 		if (!follow_one(n))
 			break;
+	n->feeding = false;
 	if (!n->alive || n->life != life || n->block_batch)
 		return;
 	e.u.synced.height = e.u.synced.best_height = n->follow.height;
@@ -72,7 +74,8 @@ void sim_feed_released(struct sim_node *n)
 	if (!n->block_batch || exec_batch(n->exec) <= n->block_batch)
 		return;
 	n->block_batch = 0;
-	queue_push_simple(n->world, ENTRY_FEED, n->index, 0, 0);
+	if (!n->feeding) /* it took its time: go on */
+		queue_push_simple(n->world, ENTRY_FEED, n->index, 0, 0);
 }
 
 /* RECORD_CHAIN: "tip" is height and hash, a height is its hash (step/record.h).  Heights come in order, the tip after

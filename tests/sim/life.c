@@ -311,12 +311,12 @@ void world_start(struct world *w, int index)
 		open_signer(n, fresh);
 	drbg_fill(&w->entropy, fresh, sizeof(fresh));
 	open_life(n, fresh);
+	n->block_batch = exec_batch(n->exec); /* as the daemon: no block before what is watched for is known */
 	if (!hot_funds_start(n->funds, n->exec) || !node_start(n->node, w->now_ms, exec_effects(n->exec)))
 		world_fail(w, "%s does not start from its records", n->name);
 	for (uint32_t i = 0; i < w->hook_count; i++)
 		if (w->hooks[i].started)
 			w->hooks[i].started(w->hooks[i].context, n);
-	queue_push_simple(w, ENTRY_FEED, index, 1, 0);
 	if (w->feerate_per_kw)
 		queue_push_simple(w, ENTRY_FEES, index, 2, w->feerate_per_kw);
 	sim_settle(n);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "channel/view.h"
+#include "tests/sim/funds.h"
 
 #define CHANNELS_MAX 12u   /* alive at once */
 #define AWAY_MAX_MS 20000u
@@ -12,6 +13,9 @@ struct unrest {
 	struct world *w;
 	struct book *b;
 	struct mood m;
+	uint32_t spike_until; /* height; 0: there is none */
+	int parted[2];        /* two nodes that are kept apart; the first -1: nobody */
+	uint32_t parted_until;
 	bool over;
 };
 
@@ -26,7 +30,7 @@ struct mood mood_of(uint64_t seed)
 	drbg_init(&d, raw);
 	drbg_fill(&d, r, sizeof(r));
 	m.nodes = 2 + r[0] % 4 + (r[0] > 230 ? 3 : 0);
-	m.shared_types = r[1] % 3 == 0;
+	m.static_nodes = r[1] % 3 == 0 ? r[17] : 0;
 	m.slow_signer = r[2] % 3 == 0;
 	m.away_signer = m.slow_signer && r[3] % 2;
 	m.slow_disk = r[4] % 3 == 0;
@@ -40,6 +44,10 @@ struct mood mood_of(uint64_t seed)
 	m.restarts = r[12] % 2;
 	m.memo = r[13] % 3 != 0;
 	m.end_open = r[14] % 3 == 0;
+	m.spikes = r[18] % 4 == 0;
+	m.partings = r[19] % 4 == 0;
+	m.policies = r[20] % 3 == 0;
+	m.keysend = r[21] % 2;
 	m.action_ms = 100 + r[15] * 8;
 	m.block_ms = 4000 + r[16] * 40;
 	return m;
@@ -152,9 +160,36 @@ static void want_route(struct unrest *u)
 	memcpy(v->hops, hops, sizeof(hops));
 	v->hop_count = count;
 	v->wrong_secret = one_in(u, 8);
+	v->half = one_in(u, 10);
 	wish_price(u->b, v);
 	if (one_in(u, 10)) /* too little for somebody on the way */
 		v->hops[0].amount.v -= v->hops[0].amount.v > 1;
+}
+
+/* Coins from one node's wallet to another's. */
+static void want_withdrawal(struct unrest *u)
+{
+	struct command c = { .kind = COMMAND_WITHDRAW };
+	int from = any_node(u), to = another(u, from);
+	struct arena a;
+	uint64_t call;
+
+	if (!u->w->nodes[from].alive)
+		return;
+	arena_init(&a);
+	c.u.withdraw.script = sim_funds_script(&a, BYTES_OF(u->w->nodes[to].seed), (uint32_t)world_random(u->w, 12));
+	c.u.withdraw.amount = SAT(10000 + world_random(u->w, 3000000));
+	world_command(u->w, from, &c, &call);
+	arena_release(&a);
+}
+
+static void change_policy(struct unrest *u)
+{
+	struct node_config *c = &u->w->nodes[any_node(u)].config;
+
+	c->forward_fee_base = MSAT(world_random(u->w, 5000));
+	c->forward_fee_ppm = (uint32_t)world_random(u->w, 3000);
+	c->forward_cltv_delta = 34 + (uint32_t)world_random(u->w, 40);
 }
 
 static void want_close(struct unrest *u, bool force)
@@ -180,6 +215,10 @@ static void act(struct unrest *u)
 		want_close(u, false);
 	else if (what < 85 && u->m.force_closes)
 		want_close(u, true);
+	else if (what < 87)
+		want_withdrawal(u);
+	else if (what < 89 && u->m.policies)
+		change_policy(u);
 }
 
 static void users(void *context, struct world *w)
@@ -194,6 +233,13 @@ static void users(void *context, struct world *w)
 
 /* --- what the chain does --- */
 
+/* The new branch takes some of what the old one had. */
+static bool some(void *context, const struct sim_tx *t)
+{
+	(void)t;
+	return world_random(((struct unrest *)context)->w, 3) != 0;
+}
+
 static void reorganize(struct unrest *u)
 {
 	uint32_t depth = 1 + (uint32_t)world_random(u->w, 4);
@@ -202,17 +248,36 @@ static void reorganize(struct unrest *u)
 		return;
 	world_say(u->w, "the last %u blocks leave the chain", depth);
 	sim_chain_reorg(u->w->chain, depth);
+	u->p->k->lost_blocks += depth;
 	for (uint32_t i = 0; i < depth; i++)
-		sim_chain_mine(u->w->chain, &(struct sim_mine){ .empty = one_in(u, 3) });
+		sim_chain_mine(u->w->chain, &(struct sim_mine){ .empty = one_in(u, 3), .include = some, .context = u });
+}
+
+/* For some blocks nothing enters that pays less than ten times what everybody was told; then nodes are told. */
+static void spike(struct unrest *u)
+{
+	u->p->k->lost_blocks += 3;
+	sim_chain_set_floor(u->w->chain, 10 * u->w->feerate_per_kw);
+	u->spike_until = sim_chain_height(u->w->chain) + 3;
+	world_say(u->w, "miners want %u sat per 1000 weight", 10 * u->w->feerate_per_kw);
 }
 
 static void blocks(void *context, struct world *w)
 {
 	struct unrest *u = context;
 
+	bool empty = !u->over && one_in(u, 10);
+
 	if (!u->over && u->m.reorgs && one_in(u, 12))
 		reorganize(u);
-	sim_chain_mine(w->chain, &(struct sim_mine){ .empty = !u->over && one_in(u, 10) });
+	if (!u->over && u->m.spikes && !u->spike_until && one_in(u, 15))
+		spike(u);
+	if (u->spike_until && (u->over || sim_chain_height(w->chain) >= u->spike_until)) {
+		u->spike_until = 0;
+		sim_chain_set_floor(w->chain, 0);
+	}
+	u->p->k->lost_blocks += empty;
+	sim_chain_mine(w->chain, &(struct sim_mine){ .empty = empty });
 	world_tell_chain(w);
 	world_at(w, u->m.block_ms / 4 + world_random(w, 3 * u->m.block_ms / 2), blocks, u);
 }
@@ -228,6 +293,32 @@ static void fees(void *context, struct world *w)
 }
 
 /* --- what breaks --- */
+
+/* For longer than an HTLC lasts: then the chain must decide about those that are under way. */
+static void part(struct unrest *u)
+{
+	int one = any_node(u), other = another(u, one);
+
+	if (u->parted[0] >= 0) {
+		if (sim_chain_height(u->w->chain) < u->parted_until && !u->over)
+			return;
+		world_let_together(u->w, u->parted[0], u->parted[1]);
+		u->parted[0] = -1;
+		return;
+	}
+	if (u->over || !u->m.partings || world_random(u->w, 20))
+		return;
+	u->parted[0] = one;
+	u->parted[1] = other;
+	u->parted_until = sim_chain_height(u->w->chain) + 20 + (uint32_t)world_random(u->w, 60);
+	for (uint32_t i = 0; i < u->b->channel_count; i++) {
+		struct book_channel *c = &u->b->channels[i];
+
+		c->cut_off |= (c->end[0] == one && c->end[1] == other) || (c->end[0] == other && c->end[1] == one);
+	}
+	world_say(u->w, "node%d and node%d are parted", one, other);
+	world_keep_apart(u->w, one, other);
+}
 
 static void break_something(struct unrest *u)
 {
@@ -271,6 +362,7 @@ static void faults(void *context, struct world *w)
 {
 	struct unrest *u = context;
 
+	part(u);
 	if (u->over)
 		return;
 	break_something(u);
@@ -287,6 +379,7 @@ struct unrest *unrest_new(struct play *p, const struct mood *m)
 	u->w = p->w;
 	u->b = p->b;
 	u->m = *m;
+	u->parted[0] = -1;
 	for (uint32_t i = 0; i + 1 < m->nodes; i++)
 		world_connect(u->w, (int)i, (int)i + 1);
 	world_at(u->w, 500, users, u);
@@ -302,6 +395,8 @@ void unrest_end(struct unrest *u)
 	struct world *w = u->w;
 
 	u->over = true;
+	part(u);
+	sim_chain_set_floor(w->chain, 0);
 	world_fees(w, FEERATE_FLOOR_PER_KW); /* so that what is small is still worth a transaction */
 	w->o.cut_one_in = w->o.stall_one_in = 0;
 	for (int i = 0; i < w->node_count; i++) {

@@ -7,8 +7,12 @@
 /* What kind of run a seed is. */
 struct mood {
 	uint32_t nodes;
-	bool shared_types;       /* some nodes know static_remotekey alone */
+	uint32_t static_nodes;   /* a bit for each node that knows no anchors */
 	bool slow_signer, away_signer, slow_disk, bad_disk, crashes, cuts, stalls, fees, reorgs, force_closes, restarts, memo;
+	bool spikes;             /* miners ask for more than estimates said, for some blocks */
+	bool partings;           /* two nodes cannot reach one another for so long that HTLCs force their channels */
+	bool policies;           /* nodes change what they ask for forwarding */
+	bool keysend;
 	bool end_open;           /* channels are left open at the end */
 	uint32_t action_ms, block_ms; /* means */
 };

@@ -9,6 +9,8 @@
 #include "tests/sim/funds.h"
 #include "tests/sim/queue.h"
 
+#define SAME_MOMENT_MAX 5000u
+
 void world_fail(struct world *w, const char *fmt, ...)
 {
 	va_list ap;
@@ -122,6 +124,11 @@ bool world_step(struct world *w, uint64_t until_ms)
 	ASSERT(x.at_ms >= w->now_ms);
 	w->now_ms = x.at_ms;
 	w->steps++;
+	if (x.at_ms != w->same_ms)
+		w->same_ms = x.at_ms, w->same_count = 0;
+	/* A node that wants another tick at the same moment again and again. */
+	if (++w->same_count > SAME_MOMENT_MAX)
+		world_fail(w, "%u entries at one moment, the last of kind %d for %s", w->same_count, x.kind, w->nodes[x.node].name);
 	n = &w->nodes[x.node];
 	if (x.kind == ENTRY_START || x.kind == ENTRY_CALL || (n->alive && (!x.life || x.life == n->life)))
 		perform(w, &x);
@@ -193,9 +200,9 @@ static void add_node(struct world *w)
 	snprintf(n->name, sizeof(n->name), "node%d", n->index);
 	drbg_fill(&w->entropy, n->seed, sizeof(n->seed));
 	node_config_default(&n->config, network_by_name("regtest"));
-	n->config.accept_keysend = false;
+	n->config.accept_keysend = w->o.keysend;
 	n->config.port = 9735;
-	n->config.static_remotekey_only = w->o.static_remotekey;
+	n->config.static_remotekey_only = w->o.static_remotekey || (w->o.static_nodes >> n->index & 1);
 	n->disk = memory_disk_new();
 	if (w->o.memo)
 		n->memo = n->config.memo = memo_new();

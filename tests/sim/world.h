@@ -92,6 +92,7 @@ struct sim_node {
 	uint64_t tick_at;             /* of the tick in the queue; UINT64_MAX: none */
 	struct follow follow;         /* the chain that it has been given */
 	struct watches watches;
+	bool feeding;                 /* sim_feed is on the stack */
 	uint64_t block_batch;         /* the batch with the last block; 0: it is out */
 	const struct store_op *writing; /* a commit that takes its time */
 	uint32_t writing_count;
@@ -127,7 +128,9 @@ struct world_options {
 	uint32_t delay_max_ms;   /* of a message; 0: 20 */
 	uint32_t disk_delay_max_ms; /* of a commit; 0: none */
 	bool slow_signer;        /* it answers late and out of order */
-	bool static_remotekey;
+	bool static_remotekey;   /* all nodes know no anchors */
+	uint32_t static_nodes;   /* or these, one bit each */
+	bool keysend;            /* nodes accept payments without an invoice */
 	bool memo;               /* the nodes remember what they computed and work ahead */
 	bool verbose;
 };
@@ -161,6 +164,8 @@ struct world {
 	struct sim_hook hooks[SIM_HOOKS_MAX];
 	uint32_t hook_count;
 	uint64_t steps, events;
+	uint64_t same_ms;        /* the moment of the last entry, and how many it had */
+	uint32_t same_count;
 	uint32_t feerate_per_kw; /* what nodes were last told is normal */
 };
 
