@@ -24,7 +24,8 @@ struct world {
 };
 
 static const uint8_t seed16[16] = { 1 };
-static const struct receive_config config = { true, 3, 18 };
+static const struct receive_config config = { .accept_keysend = true, .invoices_max = 3, .take_blocks_min = 18,
+						    .keysend_cltv_blocks = 18 };
 
 static struct preimage preimage_of(uint8_t v)
 {

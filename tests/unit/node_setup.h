@@ -512,7 +512,7 @@ static inline bool rig_try_start(struct rig *r)
 	uint8_t fresh[32] = { 0 };
 	struct exec_ports ports = {
 		.core = { .context = r, .step = rig_core_step, .flush = rig_core_flush, .deadline = rig_core_deadline, .ahead = NULL },
-		.signer = { r, rig_ask },
+		.signer = { .context = r, .request = rig_ask },
 		.funds = { r, rig_funds, NULL },
 		.commit = { r, rig_commit },
 		.release = { r, rig_release, NULL },
