@@ -88,7 +88,7 @@ const struct graph *gossip_graph(const struct gossip *g);
 
 /* ---- The log at start (gossip/store.c): each record in order, then gossip_loaded ---- */
 
-/* False: that is no record, and the log is to be cut off here. */
+/* record: as log_next gives it, its checksum good.  False: that is no record, and the log is to be cut off here. */
 MUST_USE bool gossip_load(struct gossip *g, struct arena *a, uint32_t ref, struct bytes record);
 void gossip_loaded(struct gossip *g, uint32_t end);
 /* moves: the note's, each with its new place.  What stood at `start` in the old log, which was its end when it was

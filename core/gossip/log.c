@@ -59,13 +59,18 @@ static bool body_fits(enum log_kind kind, size_t size)
 	return false;
 }
 
-bool log_record_decode(struct bytes record, enum log_kind *kind, struct bytes *body)
+bool log_record_open(struct bytes record, enum log_kind *kind, struct bytes *body)
 {
 	if (record.size < LOG_RECORD_HEADER || log_record_size(record.data) != record.size)
 		return false;
 	*kind = (enum log_kind)record.data[8];
 	*body = BYTES(record.data + LOG_RECORD_HEADER, record.size - LOG_RECORD_HEADER);
-	return body_fits(*kind, body->size) &&
+	return body_fits(*kind, body->size);
+}
+
+bool log_record_decode(struct bytes record, enum log_kind *kind, struct bytes *body)
+{
+	return log_record_open(record, kind, body) &&
 	       load_be32(record.data + 4) == crc32c(0, BYTES(record.data + 8, record.size - 8));
 }
 

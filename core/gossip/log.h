@@ -38,6 +38,8 @@ void log_record_encode(enum log_kind kind, struct bytes fixed, struct bytes mess
 MUST_USE uint32_t log_record_size(const uint8_t *header);
 /* record: exactly one.  False where it is damaged. */
 MUST_USE bool log_record_decode(struct bytes record, enum log_kind *kind, struct bytes *body);
+/* The same without looking at the checksum: of a record that log_next gave. */
+MUST_USE bool log_record_open(struct bytes record, enum log_kind *kind, struct bytes *body);
 /* The message in a body of a kind; empty for those without. */
 struct bytes log_message(enum log_kind kind, struct bytes body);
 

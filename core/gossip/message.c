@@ -64,23 +64,6 @@ uint32_t channel_update_checks(struct gossip_check out[1], const struct msg_chan
 
 /* ---- Checksums and policies ---- */
 
-/* RFC 3720 B.4: the Castagnoli polynomial, reflected, four bits at a time. */
-uint32_t crc32c(uint32_t crc, struct bytes b)
-{
-	static const uint32_t table[16] = {
-		0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
-		0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
-	};
-
-	crc = ~crc;
-	for (size_t i = 0; i < b.size; i++) {
-		crc ^= b.data[i];
-		crc = crc >> 4 ^ table[crc & 15];
-		crc = crc >> 4 ^ table[crc & 15];
-	}
-	return ~crc;
-}
-
 /* chain_hash and scid, then everything after the timestamp. */
 uint32_t channel_update_checksum(struct bytes raw)
 {

@@ -294,7 +294,7 @@ bool gossip_load(struct gossip *g, struct arena *a, uint32_t ref, struct bytes r
 	enum log_kind kind;
 	struct bytes body;
 
-	if (!log_record_decode(record, &kind, &body))
+	if (!log_record_open(record, &kind, &body))
 		return false;
 	switch (kind) {
 	case LOG_CHANNEL:

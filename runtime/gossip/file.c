@@ -12,6 +12,7 @@
 
 #define PATH_SIZE 4096
 #define COPY_CHUNK (256u << 10)
+#define FORGET_CHUNK (1u << 20)
 
 struct compaction {
 	struct gossip_move *moves;
@@ -149,8 +150,8 @@ uint32_t gossip_file_load(struct gossip_file *f, bool (*each)(void *context, uin
 	struct log_reader r = { .at = LOG_HEADER_SIZE };
 	struct bytes record;
 	struct stat st;
-	uint32_t ref;
-	void *map;
+	uint32_t ref, forgotten = 0;
+	uint8_t *map;
 
 	if (fstat(f->fd, &st))
 		fail(f, "read");
@@ -163,8 +164,14 @@ uint32_t gossip_file_load(struct gossip_file *f, bool (*each)(void *context, uin
 		(void)madvise(map, size, MADV_SEQUENTIAL);
 		r.log = BYTES(map, size);
 		f->end = LOG_HEADER_SIZE;
-		while (log_next(&r, &ref, &record) && each(context, ref, record))
+		while (log_next(&r, &ref, &record) && each(context, ref, record)) {
 			f->end = r.at;
+			/* What was read is not looked at again: the process need not look as large as the file. */
+			if (r.at - forgotten >= 2 * FORGET_CHUNK) {
+				(void)madvise(map + forgotten, FORGET_CHUNK, MADV_DONTNEED);
+				forgotten += FORGET_CHUNK;
+			}
+		}
 		munmap(map, size);
 		if ((off_t)f->end != st.st_size)
 			log_write(f->owner.log, LOG_INFO, "gossip", "the end of %s was torn: %lld bytes are cut off", f->path,
