@@ -22,12 +22,21 @@ static bool window_open(const struct gossip_peer *p)
 	return p->in_flight < WINDOW_BYTES; /* INV-G3 */
 }
 
-/* One query at a time: the next is refused while we answer. */
+/* One query at a time: the next is refused while we answer.  One for another chain is answered at once, which needs
+ * room: who asks for more than it reads is refused too. */
 static bool busy(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p)
 {
 	if (p->answer.kind == ANSWER_NONE)
 		return false;
 	note_refuse(g, s, out, p->connection, "a query before the answer to the last one");
+	return true;
+}
+
+static bool no_room(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p)
+{
+	if (window_open(p))
+		return false;
+	note_refuse(g, s, out, p->connection, "queries, and the answers are not read");
 	return true;
 }
 
@@ -66,6 +75,8 @@ void answer_scids(struct gossip *g, struct step *s, struct gossip_notes *out, st
 		return;
 	}
 	if (!SAME(m.chain_hash, g->config.chain)) {
+		if (no_room(g, s, out, p))
+			return;
 		send_scids_end(s, out, p, &m.chain_hash, false);
 		return;
 	}
@@ -186,6 +197,8 @@ void answer_range(struct gossip *g, struct step *s, struct gossip_notes *out, st
 		struct msg_reply_channel_range none = { .chain_hash = m.chain_hash, .first_blocknum = m.first_blocknum,
 							.number_of_blocks = m.number_of_blocks, .sync_complete = 1 };
 
+		if (no_room(g, s, out, p))
+			return;
 		send_range(s, out, p, &none, NULL, 0, 0);
 		return;
 	}

@@ -153,6 +153,18 @@ static void backlog_nodes(struct gossip *g, struct step *s, struct gossip_notes 
 		p->backlog = BACKLOG_NONE;
 }
 
+/* A filter costs its sender 42 bytes and us a walk over the whole graph, whether anything of it is wanted or not.  So a
+ * peer that sends one after the other has its walks now and then; the last filter is the one that counts. */
+static bool backlog_may_begin(const struct step *s, struct gossip_peer *p)
+{
+	if (p->backlog != BACKLOG_CHANNELS || p->backlog_scid.v)
+		return true;
+	if (s->now_ms < p->walk_ms)
+		return false;
+	p->walk_ms = s->now_ms + WALK_MS;
+	return true;
+}
+
 void relay_pump(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p)
 {
 	if (p->other_chain || !window_open(p))
@@ -161,6 +173,8 @@ void relay_pump(struct gossip *g, struct step *s, struct gossip_notes *out, stru
 		return;
 	/* B7.query_messages.2, B7.rebroadcasting.3: nothing of others before the filter. */
 	if (!p->has_filter || !pump_recent(g, s, out, p))
+		return;
+	if (!backlog_may_begin(s, p))
 		return;
 	if (p->backlog == BACKLOG_CHANNELS)
 		backlog_channels(g, s, out, p);
@@ -206,8 +220,11 @@ void relay_tick(struct gossip *g, struct step *s, struct gossip_notes *out)
 	uint32_t at = 0;
 
 	while ((p = table_next(&g->peers, &at))) {
-		if (s->now_ms < p->flush_ms)
+		if (s->now_ms < p->flush_ms) {
+			if (p->backlog == BACKLOG_CHANNELS && !p->backlog_scid.v)
+				relay_pump(g, s, out, p);
 			continue;
+		}
 		/* B7.rebroadcasting.4: every minute, at a moment of its own for each peer. */
 		p->flush_ms = s->now_ms + FLUSH_MS;
 		p->recent_end = g->recent_head;

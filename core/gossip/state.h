@@ -28,6 +28,7 @@
 
 #define TICK_MS 1000u
 #define FLUSH_MS 60000u                   /* B7.rebroadcasting.4 */
+#define WALK_MS 10000u                    /* a peer's filters make us go through the graph this often */
 #define REPLY_TIMEOUT_MS 60000u           /* a peer that we asked says nothing */
 #define LISTENERS_MAX 5u                  /* peers whose news we take */
 #define LISTEN_BACK_S 3600u               /* of the past, from a peer that we begin to listen to */
@@ -130,6 +131,7 @@ struct gossip_peer {
 	enum backlog backlog;
 	struct scid backlog_scid;
 	uint32_t backlog_node;
+	uint64_t walk_ms;       /* the next backlog begins no sooner */
 	struct answer answer;
 	size_t in_flight;       /* bytes since it was last drained */
 

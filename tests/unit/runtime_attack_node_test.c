@@ -129,40 +129,8 @@ TEST(fake_channel_dos)
 }
 
 /* --- Floods ---
- * Messages that cost their sender a few bytes and might cost us an answer, from a peer that reads nothing. */
-
-static struct buf query_range(void)
-{
-	struct msg_query_channel_range m = { .first_blocknum = 0, .number_of_blocks = UINT32_MAX };
-	struct buf raw = BUF_EMPTY;
-
-	m.chain_hash = a.config.network->genesis;
-	msg_query_channel_range_encode(&m, &raw);
-	return raw;
-}
-
-static struct buf query_ids(void)
-{
-	static uint8_t ids[1 + 8 * 8000];
-	struct msg_query_short_channel_ids m = { .encoded_short_ids = BYTES_OF(ids) };
-	struct buf raw = BUF_EMPTY;
-
-	for (uint32_t i = 0; i < 8000; i++)
-		store_be64(ids + 1 + 8 * i, (uint64_t)i << 40 | 1);
-	m.chain_hash = a.config.network->genesis;
-	msg_query_short_channel_ids_encode(&m, &raw);
-	return raw;
-}
-
-static struct buf filter(void)
-{
-	struct msg_gossip_timestamp_filter m = { .first_timestamp = 0, .timestamp_range = UINT32_MAX };
-	struct buf raw = BUF_EMPTY;
-
-	m.chain_hash = a.config.network->genesis;
-	msg_gossip_timestamp_filter_encode(&m, &raw);
-	return raw;
-}
+ * Messages that cost their sender a few bytes and might cost us an answer, from a peer that reads nothing.  Those of
+ * gossip are in gossip_attack_test.c. */
 
 static struct buf ping(void)
 {
@@ -199,19 +167,6 @@ static size_t flood(struct buf (*make)(void), uint32_t count)
 	said = bytes_to(&a, 5);
 	buf_release(&message);
 	return said;
-}
-
-TEST(query_flood)
-{
-	/* 2,000 times the whole range, and 2,000 times 8,000 channels: less comes back than was sent, or the peer is told
-	 * to leave. */
-	CHECK(flood(query_range, 2000) <= 2000 * 64);
-	CHECK(flood(query_ids, 2000) <= 2000 * 64);
-}
-
-TEST(gossip_timestamp_filter_flood)
-{
-	CHECK(flood(filter, 2000) <= 2000 * 64);
 }
 
 TEST(ping_flood)

@@ -5,6 +5,7 @@
 #include "crypto/keys.h"
 #include "gossip/gossip.h"
 #include "gossip/log.h"
+#include "gossip/state.h"
 #include "node/state.h"
 
 #define RIGS 4u
@@ -294,4 +295,20 @@ TEST(gossip_that_is_wrong_ends_the_connection_and_nothing_else)
 	CHECK(!rig_is_ready(&a, &b.id));
 	CHECK_EQ(channel_state_of(rig_channel(&a)), CHANNELD_NORMAL);
 	CHECK(known(&a));
+}
+
+/* The keys of its tables are chosen by strangers; where they fall depends on a seed that nobody knows, anew in every
+ * run. */
+TEST(hashdos_seeds_of_gossip)
+{
+	uint8_t before[32];
+
+	pair(true);
+	memcpy(before, a.node->gossip->seed, sizeof(before));
+	CHECK(!bytes_all_zero(BYTES(before, 16)) && !bytes_all_zero(BYTES(before + 16, 16)));
+	CHECK(memcmp(before, b.node->gossip->seed, sizeof(before)) != 0);
+	CHECK(memcmp(before, before + 16, 16) != 0);
+	rig_restart(&a);
+	CHECK(memcmp(before, a.node->gossip->seed, 16) != 0);
+	CHECK(memcmp(before + 16, a.node->gossip->seed + 16, 16) != 0);
 }
