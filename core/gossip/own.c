@@ -395,6 +395,9 @@ static void recall(struct gossip *g, struct own *o)
 
 static void facts_changed(struct step *s, struct own *o, const struct gossip_own *now)
 {
+	/* Reorganized into another place (or spliced): what was announced is another channel to the world. */
+	if (o->facts.scid.v != now->scid.v)
+		o->announced = o->told = false;
 	if (o->facts.connection != now->connection) {
 		o->sent_signatures = o->private_sent = o->reply_wanted = false;
 		if (!now->connection)

@@ -89,6 +89,8 @@ static void check_machines(const struct node *n)
 	receive_check_invariants(n->receive);
 	send_check_invariants(n->send);
 	node_forwards_check(n);
+	if (n->gossip)
+		gossip_check_invariants(n->gossip);
 	ASSERT(table_count(&n->onions) == table_count(&n->onions_by_serial));
 }
 

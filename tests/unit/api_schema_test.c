@@ -159,3 +159,15 @@ TEST(results_are_held_to_their_schema)
 	CHECK_STR(fault_of("{\"list\":[],\"deep\":[[{\"hex\":\"0\"}]]}"), "list: 'deep[][].hex' is no hex");
 	CHECK_STR(fault_of("[]"), "list: '' is not in the schema");
 }
+
+/* B7.node_announcement.29: whoever reads an alias is told that it is the node's own word. */
+TEST(an_alias_is_called_what_it_is)
+{
+	const struct lampo_method *m = &schema_listnodes;
+	uint32_t found = 0;
+
+	for (size_t i = 0; i < m->result_count; i++)
+		if (strcmp(m->results[i].name, "nodes[].alias") == 0)
+			found += strstr(m->results[i].doc, "gives itself") != NULL;
+	CHECK_EQ(found, 1);
+}

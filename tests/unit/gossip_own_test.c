@@ -428,6 +428,45 @@ TEST(a_peers_policy_is_learned)
 	finish();
 }
 
+TEST(a_channel_that_moves_is_announced_where_it_is_now)
+{
+	struct gossip_notes out = { 0 };
+	struct gossip_own f;
+	struct scid there = scid_make(HEIGHT + 1, 3, 0);
+	uint32_t from;
+
+	start();
+	f = announced();
+	/* Its funding transaction leaves the chain and comes back a block later; a splice would look the same. */
+	for (uint32_t h = HEIGHT + 5; h >= HEIGHT; h--) {
+		w->step.height = h;
+		gossip_block_undone(w->g, &w->step, &out, h);
+	}
+	world_settle(w, &out);
+	CHECK_EQ(world_at(w, here)->spent_height, HEIGHT);
+	f.scid.v = 0;
+	f.depth = 0;
+	set(&f);
+	from = w->sent_count;
+	w->step.height = HEIGHT + 6;
+	f.scid = there;
+	f.depth = 6;
+	set(&f);
+	/* B7.announcement_signatures.2: for the matching transaction. */
+	CHECK_EQ(count_sent(w, from, LINK, SIGNATURES), 1);
+	world_hear(w, LINK, theirs(&f));
+	/* B7.channel_announcement.3 */
+	CHECK(world_at(w, there) && (world_at(w, there)->flags & GRAPH_OWN));
+	CHECK(bytes_equal(last_sent(w, 6, MSG_CHANNEL_ANNOUNCEMENT), make_channel(there, ME, PEER)));
+	/* B7.channel_announcement.5: and the update speaks of it there. */
+	CHECK(update_to(6).short_channel_id.v == there.v && graph_usable(world_at(w, there), direction_of(ME, PEER)));
+	CHECK(!graph_usable(world_at(w, here), direction_of(ME, PEER)));
+	for (int i = 0; i < 80; i++)
+		world_block(w, NULL);
+	CHECK(!world_at(w, here) && world_at(w, there));
+	finish();
+}
+
 /* ---- node_announcement ---- */
 
 static struct msg_node_announcement node_to(uint64_t connection)

@@ -63,7 +63,7 @@ TEST(a_fee_must_be_paid)
 	/* B4.failure_messages.18, B4.failure_messages.19, B4.packet_structure.52 */
 	way_fails(&w, REPLY_PAY_TRY_OTHER_ROUTE, 1, FAIL_FEE_INSUFFICIENT);
 	w.hops[0].amount.v++;
-	CHECK_EQ(pay_way(&a, &w)->code, REPLY_OK);
+	CHECK_EQ(pay_way(&a, &w)->code, REPLY_OK); /* B7.htlc_fees.1: not a millisatoshi more */
 }
 
 TEST(blocks_between_the_two_expiries_must_be_given)
