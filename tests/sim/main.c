@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tests/sim/crash.h"
+#include "tests/sim/scenario.h"
 #include "tests/sim/shrink.h"
 
 #define STEPS_USUAL 1500u
@@ -47,7 +48,8 @@ static void usage(FILE *out)
 	      "  --runs N            so many random runs, of seeds S, S + 1, ...\n"
 	      "  --jobs N            runs at once (the machine's cores)\n"
 	      "  --short             less of everything, for slow builds\n"
-	      "  --scenario NAME     that scripted scenario alone, with a crash after each effect\n"
+	      "  --scenario NAME     that scripted scenario alone, with a crash after each effect;\n"
+	      "                      with --runs: so many times, with faults at random\n"
 	      "  --crash NODE:K      with --scenario: once, and that node dies after its effect K\n"
 	      "  --dump-blocks FILE  with one run: appends its blocks in hex, one a line, as submitblock takes them\n"
 	      "  --dump-trace FILE   with one run: appends its blocks, offers and reorganizations (tests/sim/chain.h)\n"
@@ -123,6 +125,8 @@ static void say_failure(const struct job *j, const char *why)
 	if (j->scenario)
 		printf(" --scenario %s", j->scenario->name);
 	printf(" --seed %llu", (unsigned long long)j->o.seed);
+	if (j->faults)
+		printf(" --runs 1");
 	if (j->scenario && j->o.crash_node >= 0)
 		printf(" --crash %d:%llu", j->o.crash_node, (unsigned long long)j->o.crash_after);
 	if (!j->scenario)
@@ -194,6 +198,48 @@ static void every_crash(const struct cli *c, const struct scenario *s)
 	printf("%s: %u paid, %u failed; a crash after %u of %llu effects (%.1f s)\n", s->name, base.r.paid, base.r.failed,
 	       t.passed + t.failed, (unsigned long long)effects, now_s() - begun);
 	fflush(stdout);
+}
+
+/* A scripted scenario with faults at random places, all drawn from the seed. */
+static struct play_options faults_of(const struct cli *c, uint64_t seed)
+{
+	struct play_options o = { .seed = seed, .verbose = c->verbose, .crash_node = -1 };
+
+	o.payments = 1 + (uint32_t)(seed % 7);
+	o.concurrent = seed / 7 % 2;
+	o.crash_one_in = seed / 14 % 3 ? (uint32_t)(40 + seed % 300) : 0;
+	o.cut_one_in = seed / 42 % 2 ? (uint32_t)(10 + seed % 100) : 0;
+	o.slow_signer = seed / 5 % 3 == 0;
+	o.static_remotekey = seed / 3 % 4 == 0;
+	o.fees = seed / 11 % 2;
+	o.memo = seed / 2 % 2;
+	return o;
+}
+
+static void faults_everywhere(const struct cli *c, const struct scenario *s, uint32_t runs)
+{
+	struct job *jobs = NEW_ARRAY(struct job, runs);
+	struct job_result *results = NEW_ARRAY(struct job_result, runs);
+	uint64_t steps = 0, crashes = 0;
+	double begun = now_s();
+
+	for (uint32_t i = 0; i < runs; i++)
+		jobs[i] = (struct job){ .scenario = s, .faults = true, .o = faults_of(c, c->seed + i) };
+	pool_run(jobs, runs, c->jobs, results);
+	for (uint32_t i = 0; i < runs; i++) {
+		if (results[i].good) {
+			passed++;
+			steps += results[i].r.steps;
+			crashes += results[i].r.crashes;
+		} else {
+			say_failure(&jobs[i], results[i].why);
+		}
+	}
+	printf("%s: %u runs with faults at random, %llu steps, %llu crashes (%.1f s)\n", s->name, runs, (unsigned long long)steps,
+	       (unsigned long long)crashes, now_s() - begun);
+	fflush(stdout);
+	mem_free(jobs);
+	mem_free(results);
 }
 
 static int one_crash(const struct cli *c, const struct scenario *s)
@@ -286,13 +332,16 @@ int main(int argc, char **argv)
 	}
 	if (s && c.crash_node >= 0)
 		return one_crash(&c, s);
-	if (s) {
+	if (s && c.has_runs) {
+		faults_everywhere(&c, s, (uint32_t)c.runs);
+	} else if (s) {
 		every_crash(&c, s);
 	} else if (c.has_runs || c.has_seed || c.has_steps) {
 		random_runs(&c, c.seed, c.has_runs ? c.runs : 1);
 	} else {
 		for (uint32_t i = 0; scenario_at(i); i++)
 			every_crash(&c, scenario_at(i));
+		faults_everywhere(&c, &scenario_pair, c.short_set ? 10 : 60);
 		random_runs(&c, 1, c.short_set ? 20 : 150);
 	}
 	printf("%u passed, %u failed, 0 skipped\n", passed, failed);

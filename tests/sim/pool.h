@@ -7,6 +7,7 @@
 struct job {
 	const struct scenario *scenario; /* NULL: a random run */
 	struct play_options o;
+	bool faults; /* of a scenario, drawn from its seed */
 	bool quiet; /* says nothing: its failure is expected */
 };
 
