@@ -31,6 +31,7 @@ void channel_policy_default(struct channel_policy *p, const struct block_hash *c
 		.feerate_high_percent = 1000,
 		.feerate_floor = FEERATE(FEERATE_FLOOR_PER_KW),
 		.feerate_ceiling = FEERATE(250000),
+		.feerate_taken = FEERATE(50000),
 		.dust_exposure_max = MSAT(50000000),
 		.anchor_feerate_max = FEERATE(2500),
 		.feerate_headroom_percent = 120,
@@ -120,7 +121,7 @@ bool policy_feerate_ok(const struct channel_policy *p, const struct step *s, enu
 		low = at_least(percent_of(s->fees[FEE_SLOW], p->feerate_low_percent), low);
 	estimate = percent_of(s->fees[FEE_URGENT], p->feerate_high_percent);
 	if (estimate.per_kw != 0 && estimate.per_kw < high.per_kw)
-		high = at_least(estimate, FEERATE(10000));
+		high = at_least(estimate, p->feerate_taken);
 	if (rate.per_kw < low.per_kw) {
 		*why = arena_printf(&s->out->arena, "feerate %u per kw is too low, we want at least %u", rate.per_kw, low.per_kw);
 		return false;

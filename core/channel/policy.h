@@ -40,6 +40,9 @@ struct channel_policy {
 	/* The peer's feerate: at least low_percent of our slowest estimate, at most high_percent of our most urgent. */
 	uint32_t feerate_low_percent, feerate_high_percent;
 	struct feerate feerate_floor, feerate_ceiling; /* whatever the estimates are; ceiling without estimates */
+	/* Never too high: the opener pays it.  Fees fall tenfold in an hour, and an update_fee that was signed before, and
+	 * got lost, must be sent again whatever it says: refused, it would come back for ever. */
+	struct feerate feerate_taken;
 
 	struct amount_msat dust_exposure_max;   /* sum of trimmed HTLCs of either commitment */
 	struct feerate anchor_feerate_max;      /* a commitment with anchors needs no more than to enter mempools */

@@ -327,6 +327,21 @@ TEST(feerate_overflow_in_update_fee)
 			}
 }
 
+/* Signed while fees were high, lost with a link, and sent again when they are low: refused, it would come back for ever. */
+TEST(a_feerate_of_an_hour_ago_is_taken)
+{
+	const char *why;
+	struct pair p;
+
+	pair_ready(&p, true);
+	for (int f = 0; f < FEE_TARGETS; f++)
+		p.side[1].step.fees[f] = FEERATE(FEERATE_FLOOR_PER_KW);
+	CHECK(policy_feerate_ok(&p.side[1].policy, &p.side[1].step, COMMITMENT_STATIC_REMOTEKEY, FEERATE(12583), &why));
+	CHECK(!policy_feerate_ok(&p.side[1].policy, &p.side[1].step, COMMITMENT_STATIC_REMOTEKEY,
+				 FEERATE(p.side[1].policy.feerate_taken.per_kw + 1), &why));
+	pair_release(&p);
+}
+
 /* Our own estimate may be the absurd one: bitcoind is not trusted that far. */
 TEST(absurd_feerate_of_our_own_backend)
 {

@@ -272,7 +272,7 @@ static void long_delay(struct msg_open_channel *m) { m->to_self_delay = 2017; }
 static void many_htlcs(struct msg_open_channel *m) { m->max_accepted_htlcs = 484; }
 static void few_htlcs(struct msg_open_channel *m) { m->max_accepted_htlcs = 4; }
 static void low_fee(struct msg_open_channel *m) { m->feerate_per_kw = 252; }
-static void high_fee(struct msg_open_channel *m) { m->feerate_per_kw = 10001; }
+static void high_fee(struct msg_open_channel *m) { m->feerate_per_kw = 50001; }
 static void bad_funding_key(struct msg_open_channel *m) { m->funding_pubkey.v[0] = 5; }
 static void bad_revocation_key(struct msg_open_channel *m) { m->revocation_basepoint.v[0] = 0; }
 static void bad_payment_key(struct msg_open_channel *m) { memset(m->payment_basepoint.v + 1, 0xff, 32); }
@@ -345,7 +345,7 @@ TEST(open_channel_that_we_refuse)
 	check_refused(NULL, many_htlcs, "max_accepted_htlcs is above 483"); /* B2.open_channel.28 */
 	check_refused(NULL, few_htlcs, "max_accepted_htlcs is too small");
 	check_refused(NULL, low_fee, "feerate 252 per kw is too low"); /* B2.open_channel.29 */
-	check_refused(NULL, high_fee, "feerate 10001 per kw is too high"); /* B2.open_channel.29 */
+	check_refused(NULL, high_fee, "feerate 50001 per kw is too high"); /* B2.open_channel.29 */
 	check_refused(slow_is_expensive, NULL, "feerate 1000 per kw is too low"); /* B2.open_channel.29: timely without anchors */
 	check_refused(NULL, bad_funding_key, "invalid public key"); /* B2.open_channel.30 */
 	check_refused(NULL, bad_revocation_key, "invalid public key");

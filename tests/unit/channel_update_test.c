@@ -652,7 +652,7 @@ TEST(feerates_that_are_refused)
 	CHECK_EQ(p.side[1].hang_ups, 1); /* B2.update_fee.4 */
 	pair_release(&p);
 	ready(&p, true);
-	inject_fee(&p, 1, 10001);
+	inject_fee(&p, 1, 50001);
 	CHECK_EQ(p.side[1].hang_ups, 1); /* B2.update_fee.4 */
 	pair_release(&p);
 	ready(&p, true);
