@@ -41,7 +41,8 @@ struct route_own {
 	uint32_t htlcs;                /* how many more it takes */
 };
 
-/* A direction that gossip need not know: a hop of an invoice's route hint. */
+/* A direction that gossip need not know: a hop of an invoice's route hint, or a blinded path as a whole, from its
+ * introduction to its recipient with the terms of all of it, under an id that the caller makes up. */
 struct route_hint {
 	struct pubkey from, to;
 	struct scid scid;
