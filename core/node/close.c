@@ -124,6 +124,11 @@ void node_close_command(struct node *n, struct step *s, uint64_t call, const str
 				 "no such channel, or several with that peer: name it by its channel_id or short_channel_id");
 		return;
 	}
+	if (c->close_call && cmd->u.close.force) {
+		/* Nobody has to wait for a peer that keeps silent. */
+		node_call_fail_id(n, s, c->close_call, REPLY_FAILED, "the channel is closed without its peer meanwhile");
+		c->close_call = 0;
+	}
 	if (c->close_call) {
 		node_reply_error(s, call, cmd->kind, REPLY_FAILED, "another close of that channel is waiting already");
 		return;

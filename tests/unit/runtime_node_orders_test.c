@@ -401,6 +401,21 @@ TEST(a_peer_that_does_not_close_in_time_is_closed_without)
 	CHECK(rig_take(&a, EFFECT_BROADCAST));
 }
 
+TEST(a_close_that_waits_for_the_peer_gives_way_to_force)
+{
+	uint64_t patient, force;
+
+	two();
+	patient = order_close(&a, &b.id, false);
+	CHECK(!rig_reply(&a, patient)); /* b says nothing */
+	force = order_close(&a, &b.id, true);
+	CHECK_EQ(code_of(&a, force), REPLY_OK);
+	CHECK(!reply_of(&a, force)->u.close.mutual);
+	CHECK_EQ(code_of(&a, patient), REPLY_FAILED);
+	CHECK(rig_take(&a, EFFECT_BROADCAST));
+	CHECK_EQ(channel_state_of(rig_channel(&a)), AWAITING_UNILATERAL);
+}
+
 TEST(an_opening_is_only_forgotten)
 {
 	uint64_t open, close;
