@@ -1,5 +1,5 @@
 /* A random run: unrest for so many steps, then everything comes to rest and is judged. */
-#include "tests/sim/workload.h"
+#include "tests/sim/rogue.h"
 
 #include "channel/view.h"
 
@@ -28,17 +28,27 @@ struct play_result random_run(const struct play_options *o)
 		.slow_signer = m.slow_signer, .memo = m.memo, .static_nodes = m.static_nodes, .keysend = m.keysend,
 	};
 	struct play p = { 0 };
+	struct rogues *rogues = NULL;
 	struct unrest *u;
 	struct play_result r;
 
 	play_begin(&p, o, &like);
 	u = unrest_new(&p, &m);
+	if (m.rogues)
+		rogues = rogues_new(&p, &m);
 	while (p.w->steps < o->steps)
 		if (!world_step(p.w, UINT64_MAX))
 			world_fail(p.w, "time ends");
 	unrest_end(u);
-	come_to_rest(&p, &m);
+	if (rogues) {
+		rogues_rest(rogues);
+		play_judge(&p, true);
+	} else {
+		come_to_rest(&p, &m);
+	}
 	r = play_end(&p);
 	unrest_free(u);
+	if (rogues)
+		rogues_free(rogues);
 	return r;
 }

@@ -50,6 +50,13 @@ struct mood mood_of(uint64_t seed)
 	m.keysend = r[21] % 2;
 	m.action_ms = 100 + r[15] * 8;
 	m.block_ms = 4000 + r[16] * 40;
+	m.rogues = r[17] % 3 == 0 ? 1 + r[18] % 2 : 0;
+	if (m.rogues) {
+		m.nodes += 1;
+		m.end_open = false;
+		/* With a deep reorganization a rogue may spend the coins of its channel again: no depth defends from that. */
+		m.reorgs = false;
+	}
 	return m;
 }
 
@@ -85,7 +92,8 @@ static void want_open(struct unrest *u)
 	uint64_t call;
 
 	o.to = another(u, o.from);
-	if (one_in(u, 2))
+	/* What a rogue pushes is nobody's until its channel is ready, which it may never be. */
+	if (one_in(u, 2) && !u->w->nodes[o.from].adversary)
 		o.push = MSAT(world_random(u->w, o.amount.v * 1000 / 2));
 	if (live_channels(u) < CHANNELS_MAX && u->w->nodes[o.from].alive)
 		user_open(u->b, &o, &call);

@@ -14,6 +14,7 @@ struct mood {
 	bool policies;           /* nodes change what they ask for forwarding */
 	bool keysend;
 	bool end_open;           /* channels are left open at the end */
+	uint32_t rogues;         /* nodes that belong to attackers */
 	uint32_t action_ms, block_ms; /* means */
 };
 
