@@ -9,7 +9,7 @@
 #include "tests/sim/scenario.h"
 #include "tests/sim/shrink.h"
 
-#define STEPS_USUAL 1500u
+#define STEPS_USUAL 1000u
 #define SCENARIO_SEED 1u
 
 struct cli {
@@ -43,7 +43,7 @@ static void usage(FILE *out)
 	      "Without options: every scripted scenario with a crash after each effect, and a set of random runs.\n"
 	      "\n"
 	      "  --seed S            the first seed (1); without --runs that one random run alone\n"
-	      "  --steps N           steps of unrest of each random run, after which everything must come to rest (1500);\n"
+	      "  --steps N           steps of unrest of each random run, after which everything must come to rest (1000);\n"
 	      "                      a failure prints the smallest that still fails: the same seed and steps replay it\n"
 	      "  --runs N            so many random runs, of seeds S, S + 1, ...\n"
 	      "  --jobs N            runs at once (the machine's cores)\n"
@@ -342,7 +342,7 @@ int main(int argc, char **argv)
 		for (uint32_t i = 0; scenario_at(i); i++)
 			every_crash(&c, scenario_at(i));
 		faults_everywhere(&c, &scenario_pair, c.short_set ? 10 : 60);
-		random_runs(&c, 1, c.short_set ? 20 : 150);
+		random_runs(&c, 1, c.short_set ? 20 : 100);
 	}
 	printf("%u passed, %u failed, 0 skipped\n", passed, failed);
 	return failed ? 1 : 0;

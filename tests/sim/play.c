@@ -217,8 +217,8 @@ static bool opening(struct play *p)
 								 sim_chain_find(p->w->chain, &channel_funding(ch)->txid)))
 				found = true;
 	}
-	if (found && play_followed(p))
-		play_mine(p, 1);
+	if (found) /* HTLCs may be under way meanwhile */
+		play_mine_slowly(p);
 	return found;
 }
 
