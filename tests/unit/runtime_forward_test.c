@@ -25,8 +25,8 @@ TEST(a_payment_goes_through_the_middle)
 
 /* --- refusals --- */
 
-/* a's payment fails at the hop with that index and code; nothing is left and nobody lost anything. */
-static void way_fails(const struct way *w, enum reply_code code, uint32_t erring, uint16_t failure)
+/* a's payment fails at the hop with that index and code; nobody lost anything. */
+static void way_ends(const struct way *w, enum reply_code code, uint32_t erring, uint16_t failure)
 {
 	struct amount_msat before[3] = { channel_to_us(channel_between(&a, &b)), channel_to_us(channel_between(&b, &c)),
 					 channel_to_us(channel_between(&c, &b)) };
@@ -39,11 +39,17 @@ static void way_fails(const struct way *w, enum reply_code code, uint32_t erring
 	CHECK_EQ(reply->u.sendpay.erring_index, erring);
 	if (erring)
 		CHECK(SAME(reply->u.sendpay.erring_node, w->hops[erring - 1].node));
-	row_is_quiet();
 	CHECK_EQ(channel_to_us(channel_between(&a, &b)).v, before[0].v);
 	CHECK_EQ(channel_to_us(channel_between(&b, &c)).v, before[1].v);
 	CHECK_EQ(channel_to_us(channel_between(&c, &b)).v, before[2].v);
 	CHECK_EQ(row_invoice_state(&c, &w->bill), INVOICE_UNPAID);
+}
+
+/* The same, and nothing is left under way. */
+static void way_fails(const struct way *w, enum reply_code code, uint32_t erring, uint16_t failure)
+{
+	way_ends(w, code, erring, failure);
+	row_is_quiet();
 }
 
 static struct way ready(void)
@@ -143,6 +149,41 @@ TEST(small_and_great_amounts)
 	w = way_to_c(&great);
 	/* B4.failure_messages.12 */
 	way_fails(&w, REPLY_PAY_TRY_OTHER_ROUTE, 1, FAIL_TEMPORARY_CHANNEL_FAILURE);
+}
+
+/* b's channel to c is nearly as full of dust as it may be: what is held there is b's own. */
+TEST(dust_beyond_the_limit_is_failed_upstream)
+{
+	struct command order = { .kind = COMMAND_SENDPAY };
+	struct bill held, bill;
+	struct way own, w;
+
+	row_begin();
+	b.config.dust_exposure_max = MSAT(300000);
+	row_start();
+	held = bill_of(&c, 400000, NULL);
+	own = way_to_c(&held);
+	own.hops[1].amount = MSAT(200000); /* a part: c waits for the rest */
+	order.u.sendpay.hops = &own.hops[1];
+	order.u.sendpay.hop_count = 1;
+	order.u.sendpay.payment_hash = held.hash;
+	order.u.sendpay.has_secret = true;
+	order.u.sendpay.secret = held.secret;
+	order.u.sendpay.has_total = true;
+	order.u.sendpay.total = held.amount;
+	order.u.sendpay.part = 1;
+	CHECK_EQ(row_code(&b, rig_command(&b, &order)), REPLY_OK);
+	row_pump();
+	CHECK_EQ(channel_htlc_count(channel_between(&b, &c)), 1);
+	bill = bill_of(&c, 100001, NULL);
+	w = way_to_c(&bill);
+	/* B2.max_dust_htlc_exposure_msat.6, B2.max_dust_htlc_exposure_msat.8: no output on either side, and one too many. */
+	way_ends(&w, REPLY_PAY_TRY_OTHER_ROUTE, 1, FAIL_TEMPORARY_CHANNEL_FAILURE);
+	CHECK_EQ(channel_htlc_count(channel_between(&a, &b)), 0);
+	CHECK_EQ(channel_htlc_count(channel_between(&b, &c)), 1);
+	bill = bill_of(&c, 100000, NULL);
+	w = way_to_c(&bill);
+	CHECK_EQ(pay_way(&a, &w)->code, REPLY_OK);
 }
 
 TEST(what_the_payee_says_comes_back_wrapped)
