@@ -51,7 +51,7 @@ void candidate_done(struct gossip *g, struct held *h)
 	ASSERT(table_remove(&g->candidates, held_key(h)) == h);
 	held_free(g, h);
 	/* What waits for a channel waits for nothing any more. */
-	if (!table_count(&g->candidates))
+	if (!table_count(&g->candidates) && !own_expects_any(g))
 		held_unpark_all(g);
 }
 
@@ -152,8 +152,7 @@ static void convict(struct gossip *g, struct step *s, struct gossip_notes *out, 
 	}
 }
 
-/* Those that waited for this channel: the updates of both ends, then both nodes. */
-static void let_in(struct gossip *g, struct step *s, struct gossip_notes *out, const struct msg_channel_announcement *m)
+void let_in(struct gossip *g, struct step *s, struct gossip_notes *out, const struct msg_channel_announcement *m)
 {
 	uint8_t key[HELD_KEY_MAX];
 

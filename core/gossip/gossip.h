@@ -191,8 +191,8 @@ struct gossip_own {
 
 void gossip_own_set(struct gossip *g, struct step *s, struct gossip_notes *out, const struct gossip_own *o);
 void gossip_own_gone(struct gossip *g, struct step *s, struct gossip_notes *out, uint64_t key);
-/* Our latest channel_update for a channel, for failures of BOLT 4; false if there is none. */
-MUST_USE bool gossip_own_update(const struct gossip *g, uint64_t key, struct bytes *raw);
+/* What our latest channel_update for a channel says; false if there is none. */
+MUST_USE bool gossip_own_policy(const struct gossip *g, uint64_t key, struct graph_policy *out);
 
 /* ---- Time ---- */
 

@@ -212,6 +212,10 @@ static enum verdict judge_update(struct gossip *g, const struct step *s, uint64_
 	if (channel != GRAPH_NONE)
 		return judge_known_update(g, s, graph_channel_at(g->graph, channel), m);
 	o = own_by_scid(g, m->short_channel_id);
+	/* The peer may have announced the channel a moment before us, and speaks to the world already. */
+	if (o && !(m->message_flags & UPDATE_DONT_FORWARD) && m->short_channel_id.v == o->facts.scid.v &&
+	    own_expects(g, &o->facts.peer))
+		return PARK;
 	if (o) /* B7.channel_update.24 */
 		return judge_private_update(g, o, connection, m);
 	/* B7.channel_update.21 */
@@ -326,7 +330,7 @@ static enum verdict judge_node(struct gossip *g, const struct step *s, const str
 		return IGNORE;
 	/* B7.node_announcement.27: only with a channel, or one on its way. */
 	if (node == GRAPH_NONE)
-		return table_count(&g->candidates) ? PARK : IGNORE;
+		return table_count(&g->candidates) || own_expects(g, &m->node_id) ? PARK : IGNORE;
 	n = graph_node_at(g->graph, node);
 	if (m->timestamp <= n->timestamp)
 		return IGNORE;

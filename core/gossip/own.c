@@ -51,6 +51,33 @@ static struct own *own_by_channel_id(const struct gossip *g, uint64_t connection
 	return NULL;
 }
 
+static bool about_to_announce(const struct own *o)
+{
+	return o->facts.announce && !o->announced && !o->facts.closing && o->facts.scid.v;
+}
+
+bool own_expects(const struct gossip *g, const struct pubkey *peer)
+{
+	const struct own *o;
+	uint32_t at = 0;
+
+	while ((o = table_next(&g->owns, &at)))
+		if (about_to_announce(o) && SAME(o->facts.peer, *peer))
+			return true;
+	return false;
+}
+
+bool own_expects_any(const struct gossip *g)
+{
+	const struct own *o;
+	uint32_t at = 0;
+
+	while ((o = table_next(&g->owns, &at)))
+		if (about_to_announce(o))
+			return true;
+	return false;
+}
+
 void own_free(struct own *o)
 {
 	buf_release(&o->deferred);
@@ -120,6 +147,7 @@ static void announce(struct gossip *g, struct step *s, struct gossip_notes *out,
 		/* The update that only the peer was to have is said anew, to everybody. */
 		o->checksum = 0;
 		note_add(s, out, GOSSIP_ANNOUNCED)->channel_key = o->facts.key;
+		let_in(g, s, out, &m);
 		log_write(s->log, LOG_INFO, "gossip", "channel %llu is announced", (unsigned long long)o->facts.key);
 	}
 	buf_release(&b);
@@ -360,14 +388,32 @@ static void update_signed(struct gossip *g, struct step *s, struct gossip_notes 
 	}
 }
 
-bool gossip_own_update(const struct gossip *g, uint64_t key, struct bytes *raw)
+bool gossip_own_policy(const struct gossip *g, uint64_t key, struct graph_policy *out)
 {
 	const struct own *o = own_of(g, key);
+	struct msg_channel_update m;
+	struct arena a;
+	bool good;
 
-	if (!o || !o->update.size)
+	if (!o)
 		return false;
-	*raw = buf_view(&o->update);
-	return true;
+	/* After a restart only the graph has what was said to everybody. */
+	if (o->announced) {
+		uint32_t channel = graph_find_channel(g->graph, o->facts.scid);
+
+		if (channel == GRAPH_NONE)
+			return false;
+		*out = graph_channel_at(g->graph, channel)->policy[own_direction(g, o)];
+		return out->timestamp != 0;
+	}
+	if (!o->update.size)
+		return false;
+	arena_init(&a);
+	good = msg_channel_update_decode(buf_view(&o->update), &a, &m) == DECODE_OK;
+	if (good)
+		*out = channel_update_policy(&m, buf_view(&o->update));
+	arena_release(&a);
+	return good;
 }
 
 /* ---- Facts ---- */

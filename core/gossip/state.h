@@ -296,6 +296,8 @@ void funding_want(struct gossip *g, const struct step *s, struct held *h, struct
 void funding_free(struct gossip *g);
 void funding_flush(struct gossip *g, struct step *s, struct gossip_notes *out);
 void candidate_done(struct gossip *g, struct held *h);
+/* Those that waited for this channel: the updates of both ends, then both nodes. */
+void let_in(struct gossip *g, struct step *s, struct gossip_notes *out, const struct msg_channel_announcement *m);
 struct scid held_scid(const struct held *h);
 
 /* ---- age.c ---- */
@@ -350,6 +352,9 @@ uint32_t own_checks(const struct gossip *g, const struct held *h, struct gossip_
 /* The channel of ours that a scid stands for, be it real or an alias; NULL. */
 struct own *own_by_scid(const struct gossip *g, struct scid scid);
 void own_tick(struct gossip *g, struct step *s, struct gossip_notes *out);
+/* A channel of ours with this node is about to be announced: what the peer says to the world may come first. */
+MUST_USE bool own_expects(const struct gossip *g, const struct pubkey *peer);
+MUST_USE bool own_expects_any(const struct gossip *g);
 void own_free(struct own *o);
 /* own_node.c */
 void own_node_tick(struct gossip *g, struct step *s, struct gossip_notes *out);

@@ -209,6 +209,22 @@ static bool update_wanted(const struct graph_policy *p, uint32_t timestamp, cons
 	return !p->timestamp || !checksum || *checksum != p->checksum || now - p->timestamp > STALE_S / 2;
 }
 
+/* Nodes of the channel that have never announced themselves to us, each by the channel that leads its list: asked for
+ * now and then, for nothing else would bring what was missed once. */
+static uint8_t silent_nodes(const struct gossip *g, uint32_t channel)
+{
+	const struct graph_channel *c = graph_channel_at(g->graph, channel);
+	uint8_t flags = 0;
+
+	for (int side = 0; side < 2; side++) {
+		const struct graph_node *n = graph_node_at(g->graph, c->node[side]);
+
+		if (!n->timestamp && n->first == channel && !SAME(n->id, g->config.node_id))
+			flags |= (uint8_t)(side ? QUERY_NODE_2 : QUERY_NODE_1);
+	}
+	return flags;
+}
+
 /* times, sums: of both directions; NULL: not told. */
 static void consider(struct gossip *g, const struct step *s, struct scid scid, const uint32_t *times, const uint32_t *sums)
 {
@@ -222,6 +238,8 @@ static void consider(struct gossip *g, const struct step *s, struct scid scid, c
 		for (int i = 0; times && i < 2; i++)
 			if (update_wanted(&c->policy[i], times[i], sums ? &sums[i] : NULL, now))
 				flags |= (uint8_t)(i ? QUERY_UPDATE_2 : QUERY_UPDATE_1);
+		if (times)
+			flags |= silent_nodes(g, channel);
 		if (flags && !c->spent_height)
 			want(&g->sync, scid, flags);
 		return;

@@ -4,6 +4,7 @@
 
 #include "gossip/gossip.h"
 #include "node/state.h"
+#include "node/view.h"
 #include "peer/address.h"
 #include "wire/descriptor.h"
 
@@ -155,10 +156,15 @@ bool node_gossip_takes(const struct node *n, uint16_t type)
 	return n->gossip && type >= MSG_CHANNEL_ANNOUNCEMENT && type <= MSG_GOSSIP_TIMESTAMP_FILTER;
 }
 
-void node_gossip_message(struct node *n, struct step *s, const struct node_peer *p, struct bytes message)
+void node_gossip_message(struct node *n, struct step *s, const struct node_peer *p, uint16_t type, struct bytes message)
 {
 	struct gossip_notes notes = { 0 };
 
+	/* These two are about channels of ours with this peer, and may have come in one read with the
+	 * channel_reestablish or channel_ready that they rest on: the flush has not told of it yet. */
+	if (type == MSG_CHANNEL_UPDATE || type == MSG_ANNOUNCEMENT_SIGNATURES)
+		for (const struct node_channel *c = p->channels; c; c = c->next)
+			node_gossip_channel(n, s, c);
 	gossip_message(n->gossip, s, &notes, p->peer->connection, message);
 	route(n, s, &notes);
 }
@@ -314,4 +320,35 @@ void node_gossip_tick(struct node *n, struct step *s)
 uint64_t node_gossip_deadline(const struct node *n)
 {
 	return n->gossip ? gossip_deadline(n->gossip) : UINT64_MAX;
+}
+
+/* ---- Views ---- */
+
+bool node_view_own_policy(const struct node *n, const struct channel *ch, struct graph_policy *out)
+{
+	return n->gossip && gossip_own_policy(n->gossip, channel_key(ch), out);
+}
+
+bool node_view_peer_policy(const struct node *n, const struct channel *ch, struct graph_policy *out)
+{
+	const struct node_channel *c = node_channel_by_key(n, channel_key(ch));
+	const struct channel_record *r = channel_record_of(ch);
+	const struct graph *g;
+	uint32_t channel;
+	int direction;
+
+	if (c && c->has_peer_policy) {
+		*out = c->peer_policy;
+		return true;
+	}
+	if (!n->gossip)
+		return false;
+	/* From the log, after a restart. */
+	g = gossip_graph(n->gossip);
+	channel = graph_find_channel(g, r->scid);
+	if (channel == GRAPH_NONE)
+		return false;
+	direction = memcmp(r->peer.v, n->config->node_id.v, sizeof(r->peer.v)) < 0 ? 0 : 1;
+	*out = graph_channel_at(g, channel)->policy[direction];
+	return out->timestamp != 0;
 }

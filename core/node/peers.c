@@ -263,7 +263,7 @@ static void take_passed(struct node *n, struct step *s, struct node_peer *p, uin
 	else if (type == MSG_PEER_STORAGE_RETRIEVAL)
 		node_storage_retrieved(n, s, p, message);
 	else if (node_gossip_takes(n, type))
-		node_gossip_message(n, s, p, message);
+		node_gossip_message(n, s, p, type, message);
 	else
 		node_channel_message(n, s, p, type, message);
 }

@@ -318,7 +318,7 @@ void node_gossip_start(struct node *n, struct step *s);
 void node_gossip_answered(struct node *n, struct step *s, const struct gossip_answer *a);
 void node_gossip_signed(struct node *n, struct step *s, uint64_t owner, const struct sign_answer *a);
 MUST_USE bool node_gossip_takes(const struct node *n, uint16_t type);
-void node_gossip_message(struct node *n, struct step *s, const struct node_peer *p, struct bytes message);
+void node_gossip_message(struct node *n, struct step *s, const struct node_peer *p, uint16_t type, struct bytes message);
 void node_gossip_peer_ready(struct node *n, struct step *s, const struct node_peer *p);
 void node_gossip_peer_left(struct node *n, struct step *s, uint64_t connection);
 /* It may have changed. */

@@ -3,6 +3,7 @@
 #define NODE_VIEW_H
 
 #include "channel/view.h"
+#include "gossip/gossip.h"
 #include "node/node.h"
 #include "onchain/anchor.h"
 #include "onchain/onchain.h"
@@ -52,6 +53,9 @@ const struct channel_record *node_view_closed(const struct node *n, uint32_t *at
 const struct receive *node_view_invoices(const struct node *n); /* payment/receive.h iterates */
 const struct send *node_view_payments(const struct node *n);    /* payment/send.h iterates */
 
+/* What our and the peer's latest channel_update for a channel say.  False: nothing is known. */
+MUST_USE bool node_view_own_policy(const struct node *n, const struct channel *ch, struct graph_policy *out);
+MUST_USE bool node_view_peer_policy(const struct node *n, const struct channel *ch, struct graph_policy *out);
 /* gossip/gossip.h: gossip_graph, gossip_figures.  NULL: config.gossip is off. */
 const struct gossip *node_view_gossip(const struct node *n);
 

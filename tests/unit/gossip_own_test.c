@@ -106,6 +106,7 @@ TEST(six_confirmations_and_both_ready)
 TEST(both_signatures_make_an_announcement)
 {
 	struct gossip_own f;
+	struct graph_policy said;
 	struct msg_channel_update m;
 	struct bytes raw;
 
@@ -146,7 +147,8 @@ TEST(both_signatures_make_an_announcement)
 	}
 	/* B7.channel_update.5 */
 	CHECK(bytes_equal(last_sent(w, 6, MSG_CHANNEL_UPDATE), last_sent(w, LINK, MSG_CHANNEL_UPDATE)));
-	CHECK(gossip_own_update(w->g, 77, &raw) && bytes_equal(raw, last_sent(w, 6, MSG_CHANNEL_UPDATE)));
+	CHECK(gossip_own_policy(w->g, 77, &said) && said.timestamp == m.timestamp && said.htlc_maximum.v == 600000000);
+	CHECK(!gossip_own_policy(w->g, 78, &said));
 	finish();
 }
 
@@ -244,6 +246,7 @@ TEST(signatures_are_sent_again_to_whoever_lacks_them)
 TEST(an_update_for_the_peer_alone)
 {
 	struct gossip_own f;
+	struct graph_policy said;
 	struct msg_channel_update m;
 
 	start();
@@ -256,6 +259,7 @@ TEST(an_update_for_the_peer_alone)
 	f.ready_received = true;
 	set(&f);
 	m = update_to(LINK);
+	CHECK(gossip_own_policy(w->g, 77, &said) && said.checksum && said.cltv_delta == 34);
 	/* B7.channel_update.2, B7.channel_update.3 */
 	CHECK(m.short_channel_id.v == 4242 && m.message_flags == 3);
 	/* B7.channel_update.4 */
@@ -425,6 +429,27 @@ TEST(a_peers_policy_is_learned)
 	u.fee_ppm = 12345;
 	world_hear(w, 6, sign_update(&u, ME));
 	CHECK(world_at(w, here)->policy[direction_of(ME, PEER)].fee_ppm == 2);
+	finish();
+}
+
+/* The peer has announced the channel already, and what it says to the world comes before we have. */
+TEST(a_peer_that_is_quicker_loses_nothing)
+{
+	struct own_update u = say_update(here, PEER, ME, START_S + 1);
+	struct pubkey peer = point_of('n', PEER);
+	struct gossip_own f;
+
+	start();
+	f = facts();
+	set(&f);
+	world_hear(w, LINK, make_channel(here, ME, PEER));
+	world_hear(w, LINK, sign_update(&u, PEER));
+	world_hear(w, LINK, make_node(PEER, START_S, BYTES_NONE, BYTES_NONE));
+	CHECK(!world_at(w, here) && !w->hung_up_count);
+	world_hear(w, LINK, theirs(&f));
+	CHECK(world_at(w, here) && graph_usable(world_at(w, here), direction_of(PEER, ME)));
+	CHECK_EQ(graph_node_at(gossip_graph(w->g), graph_find_node(gossip_graph(w->g), &peer))->timestamp, START_S);
+	CHECK_EQ(gossip_figures(w->g).held, 0);
 	finish();
 }
 

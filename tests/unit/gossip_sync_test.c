@@ -202,6 +202,8 @@ TEST(only_what_is_missing_or_old_is_asked_for)
 		world_hear(w, 1, make_update(list[i], a, b, START_S));
 		world_hear(w, 1, make_update(list[i], b, a, START_S));
 	}
+	world_hear(w, 1, make_node(a, START_S, BYTES_NONE, BYTES_NONE));
+	world_hear(w, 1, make_node(b, START_S, BYTES_NONE, BYTES_NONE));
 	world_later(w, TICK_MS);
 	scids_encode(list, 5, &scids);
 	for (int i = 0; i < 5; i++) {
@@ -229,22 +231,6 @@ TEST(only_what_is_missing_or_old_is_asked_for)
 	buf_release(&scids);
 	buf_release(&stamps);
 	buf_release(&raw);
-	finish();
-}
-
-/* B7.query_short_channel_ids_reply_short_chan.6 */
-TEST(what_is_known_to_be_spent_is_not_asked_for)
-{
-	struct scid gone = scid_at(100);
-
-	start();
-	world_peer(w, 1, 9);
-	chain_fund(&chain, gone, 1, 2);
-	chain_output(&chain, gone)->spent = true;
-	world_hear(w, 1, make_channel(gone, 1, 2));
-	world_later(w, TICK_MS);
-	world_hear(w, 1, reply(0, UINT32_MAX, "00" "0000640000010000" "0000650000010000", ""));
-	CHECK_HEX(query_to(1).encoded_short_ids, "00" "0000650000010000");
 	finish();
 }
 
@@ -291,6 +277,54 @@ static void run(struct world **list, uint32_t count, uint32_t seconds)
 		for (uint32_t i = 0; i < count; i++)
 			world_later(list[i], TICK_MS);
 	}
+}
+
+/* Its channel is known and nobody repeats its announcement: it is asked for by name of the channel. */
+TEST(a_node_that_was_missed_is_asked_for)
+{
+	struct world *full, *list[2];
+	struct scid scid = scid_at(100);
+	struct pubkey id = point_of('n', 2);
+
+	start();
+	full = world_new(&chain, 100);
+	world_peer(w, 1, 99);
+	world_peer(full, 1, 99);
+	world_channel(full, scid, 1, 2);
+	world_channel(w, scid, 1, 2);
+	for (int i = 0; i < 2; i++) {
+		world_hear(i ? w : full, 1, make_update(scid, 1, 2, START_S));
+		world_hear(i ? w : full, 1, make_node(1, START_S, BYTES_NONE, BYTES_NONE));
+	}
+	world_hear(full, 1, make_node(2, START_S, BYTES_NONE, BYTES_NONE));
+	world_peer_gone(w, 1);
+	world_peer_gone(full, 1);
+	w->sent_count = full->sent_count = 0;
+	w->g->sync.listen_ms = UINT64_MAX; /* by the query alone, not by the filter */
+	wire_up(w, full, 2);
+	list[0] = w;
+	list[1] = full;
+	for (int i = 0; i < 5 && !w->g->sync.rounds; i++)
+		run(list, 2, 1);
+	CHECK_EQ(graph_node_at(gossip_graph(w->g), graph_find_node(gossip_graph(w->g), &id))->timestamp, START_S);
+	world_free(full);
+	finish();
+}
+
+/* B7.query_short_channel_ids_reply_short_chan.6 */
+TEST(what_is_known_to_be_spent_is_not_asked_for)
+{
+	struct scid gone = scid_at(100);
+
+	start();
+	world_peer(w, 1, 9);
+	chain_fund(&chain, gone, 1, 2);
+	chain_output(&chain, gone)->spent = true;
+	world_hear(w, 1, make_channel(gone, 1, 2));
+	world_later(w, TICK_MS);
+	world_hear(w, 1, reply(0, UINT32_MAX, "00" "0000640000010000" "0000650000010000", ""));
+	CHECK_HEX(query_to(1).encoded_short_ids, "00" "0000650000010000");
+	finish();
 }
 
 #define NET 1200u

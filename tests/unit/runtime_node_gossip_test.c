@@ -312,3 +312,56 @@ TEST(hashdos_seeds_of_gossip)
 	CHECK(memcmp(before, a.node->gossip->seed, 16) != 0);
 	CHECK(memcmp(before + 16, a.node->gossip->seed + 16, 16) != 0);
 }
+
+/* What waits for `to`, up to so many messages, comes in one read: nothing is flushed between two of them. */
+static bool deliver_at_once(struct rig *from, struct rig *to, uint64_t connection, uint32_t most)
+{
+	struct rig_item *i = from->head, *next;
+	bool any = false;
+
+	for (; i && most; i = next) {
+		struct event e = { .kind = EVENT_MESSAGE, .now_ms = to->now_ms };
+
+		next = i->next;
+		if (i->kind != EFFECT_SEND || i->id != connection)
+			continue;
+		rig_unlink(from, i);
+		e.u.message.connection = connection;
+		e.u.message.message = i->data;
+		exec_event(to->exec, &e);
+		most--;
+		any = true;
+	}
+	if (any)
+		exec_run(to->exec, to->now_ms);
+	return any;
+}
+
+TEST(an_update_in_one_read_with_what_it_rests_on)
+{
+	struct graph_policy p;
+
+	pair(false);
+	deepen(10);
+	CHECK(node_view_peer_policy(a.node, rig_channel(&a), &p));
+	/* What the peer of a private channel asks for is not stored: it says so on each connection. */
+	rig_forget(&a);
+	rig_forget(&b);
+	rig_restart(&a);
+	CHECK(!node_view_peer_policy(a.node, rig_channel(&a), &p));
+	rig_disconnected(&b, 1);
+	rig_forget(&a);
+	rig_forget(&b);
+	rig_connected(&a, &b.id, 6, true);
+	rig_connected(&b, &a.id, 6, false);
+	/* a reads init, is slow, and reads channel_reestablish and the update, which b sent on a's own, together. */
+	CHECK(deliver_at_once(&b, &a, 6, 1));
+	while (deliver_at_once(&a, &b, 6, UINT32_MAX))
+		;
+	CHECK(rig_has_sent(&b, 6, MSG_CHANNEL_REESTABLISH) && rig_has_sent(&b, 6, MSG_CHANNEL_UPDATE));
+	while (deliver_at_once(&b, &a, 6, UINT32_MAX) | deliver_at_once(&a, &b, 6, UINT32_MAX))
+		;
+	CHECK(channel_is_usable(rig_channel(&a)));
+	CHECK(node_view_peer_policy(a.node, rig_channel(&a), &p) && p.fee_ppm == b.config.forward_fee_ppm);
+	CHECK(node_view_own_policy(b.node, rig_channel(&b), &p));
+}
