@@ -118,6 +118,31 @@ static void add_type(json_t *o, const struct methods *m, const struct channel_re
 		json_add_string(o, "closer", side_name(r->closer));
 }
 
+static json_t *policy_json(const struct graph_policy *p)
+{
+	json_t *o = json_new_object();
+
+	json_add_msat(o, "htlc_minimum_msat", p->htlc_minimum);
+	json_add_msat(o, "htlc_maximum_msat", p->htlc_maximum);
+	json_add_u64(o, "cltv_expiry_delta", p->cltv_delta);
+	json_add_msat(o, "fee_base_msat", MSAT(p->fee_base_msat));
+	json_add_u64(o, "fee_proportional_millionths", p->fee_ppm);
+	return o;
+}
+
+/* What both ends say that they ask for carrying a payment away from themselves. */
+static void add_updates(json_t *o, const struct methods *m, const struct channel *ch)
+{
+	json_t *updates = json_new_object();
+	struct graph_policy p;
+
+	if (node_view_own_policy(m->port.node, ch, &p))
+		json_add(updates, "local", policy_json(&p));
+	if (node_view_peer_policy(m->port.node, ch, &p))
+		json_add(updates, "remote", policy_json(&p));
+	json_add(o, "updates", updates);
+}
+
 static void add_commitment(json_t *o, const struct channel *ch)
 {
 	const struct txid txid = channel_commitment_txid(ch);
@@ -247,6 +272,7 @@ json_t *channel_json(const struct methods *m, const struct channel *ch)
 	add_state(o, m, ch);
 	add_place(o, m, r);
 	add_type(o, m, r);
+	add_updates(o, m, ch);
 	if (r->state != OPENINGD)
 		add_commitment(o, ch);
 	add_balance(o, m, ch);

@@ -72,6 +72,13 @@ static const struct lampo_param channels_params[] = {
 	{ .name = "channel_id", .type = LAMPO_HASH, .doc = "This channel alone." },
 };
 #define IN(name) "channels[]." name
+#define UPDATE_RESULTS(path, doc) \
+	{ IN(path), LAMPO_OBJECT, LAMPO_OPTIONAL, doc }, \
+	{ IN(path) ".htlc_minimum_msat", LAMPO_MSAT, 0, "The smallest HTLC." }, \
+	{ IN(path) ".htlc_maximum_msat", LAMPO_MSAT, 0, "The largest HTLC." }, \
+	{ IN(path) ".cltv_expiry_delta", LAMPO_U32, 0, "Blocks between the expiries of the incoming and the outgoing HTLC." }, \
+	{ IN(path) ".fee_base_msat", LAMPO_MSAT, 0, "What it takes for each HTLC." }, \
+	{ IN(path) ".fee_proportional_millionths", LAMPO_U32, 0, "What it takes of each million." }
 static const struct lampo_result channels_results[] = {
 	{ "channels", LAMPO_ARRAY, 0, "The channels." },
 	{ IN("peer_id"), LAMPO_PUBKEY, 0, "The peer." },
@@ -98,6 +105,9 @@ static const struct lampo_result channels_results[] = {
 	{ IN("opener"), LAMPO_STRING, 0, "local or remote." },
 	{ IN("closer"), LAMPO_STRING, LAMPO_OPTIONAL, "local or remote: who wanted the end." },
 	{ IN("features"), LAMPO_ARRAY, 0, "Names of the channel's features." },
+	{ IN("updates"), LAMPO_OBJECT, 0, "What each end's channel_update says." },
+	UPDATE_RESULTS("updates.local", "Ours, once there is one."),
+	UPDATE_RESULTS("updates.remote", "The peer's, once it has told us."),
 	{ IN("funding"), LAMPO_OBJECT, 0, "Who paid for it." },
 	{ IN("funding.local_funds_msat"), LAMPO_MSAT, 0, "Ours." },
 	{ IN("funding.remote_funds_msat"), LAMPO_MSAT, 0, "The peer's." },

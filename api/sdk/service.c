@@ -84,7 +84,7 @@ static void on_closing(void *context)
 		daemon_closed(s->daemon);
 }
 
-static bool gossip_message(void *context, uint32_t ref, struct buf *out)
+static bool read_gossip(void *context, uint32_t ref, struct buf *out)
 {
 	return daemon_gossip_message(((struct service *)context)->daemon, ref, out);
 }
@@ -111,7 +111,7 @@ static void open_methods(struct service *s)
 		.context = s, .node = daemon_node(s->daemon), .wallet = daemon_wallet(s->daemon),
 		.directory = c->directory ? c->directory : "",
 		.read_backups = c->directory ? read_backups : NULL,
-		.gossip_message = gossip_message,
+		.gossip_message = read_gossip,
 		.now_ms = now_ms, .command = command, .call_gone = call_gone, .query = query,
 	};
 	struct rpc_limits limits;

@@ -62,6 +62,8 @@ def a_stranger_learns_the_network_and_keeps_it(net):
         check_equal((h["amount_msat"], h["active"], h["fee_per_millionth"], h["base_fee_millisatoshi"]),
                     (SIZE * 1000, True, 10, 1), "a direction")
         check(h["htlc_maximum_msat"] <= SIZE * 1000, "no more than the capacity", h)
+    said = a.channel(b.id)["updates"]
+    check_equal((said["local"]["fee_proportional_millionths"], said["remote"]["fee_base_msat"]), (10, 1), "updates of listpeerchannels")
     names = net.until("carol has heard both nodes", lambda: [n for n in c.listnodes()["nodes"] if "alias" in n][1:], 90)
     check(names, "names")
     check_equal({n["alias"] for n in c.listnodes()["nodes"]}, {"alice", "bob"}, "aliases")
@@ -135,3 +137,9 @@ def a_private_channel_stays_private(net):
     net.until("carol is synced", lambda: c.getinfo()["gossip"]["synced"], 60)
     for node in (a, b, c):
         check_equal(node.listchannels()["channels"], [], "public channels of %s" % node.name)
+    # Both ends know what the other asks for, all the same, and after a restart too.
+    net.until("alice has bob's update", lambda: "remote" in a.channel(b.id)["updates"])
+    b.restart()
+    a.restart()
+    normal(net.watch, a, b.id)
+    net.until("alice has bob's update again", lambda: "remote" in a.channel(b.id)["updates"])
