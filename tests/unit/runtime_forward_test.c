@@ -317,7 +317,7 @@ TEST(one_twin_fails_alone)
 
 /* CVE-2020-26896: b has an invoice of the very hash that it is asked to forward.  Its preimage must not pay for a
  * forward; only what the next node reveals may. */
-TEST(no_preimage_of_ours_for_a_colliding_forward)
+TEST(cve_2020_26896_no_preimage_of_ours_for_a_colliding_forward)
 {
 	struct preimage preimage = { { 42 } };
 	struct bill of_b, of_c;
