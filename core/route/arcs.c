@@ -246,24 +246,18 @@ static void put_policy(struct extra_arc *x, struct arc_state *s, const struct ro
 	s->off = !policy->enabled || policy->htlc_min.v > most;
 }
 
-/* An arc of the request in the place of one of the graph, which may be none; rules about that one go on. */
+/* An arc of the request in the place of one of the graph, which may be none; what is known of that one is known. */
 static void replace_arc(struct route_planner *p, const struct extra_terms *t, uint32_t old)
 {
-	struct arc_state before = { 0 }, *s;
+	struct extra_terms terms = *t;
+	struct arc_state *s;
 
 	if (old != ROUTE_NONE) {
 		s = arc_state_of(p, old);
-		before = *s;
 		s->off = true;
+		terms.range = state_range(s);
 	}
-	s = extra_add(p, t);
-	if (old != ROUTE_NONE) {
-		s->low = before.low;
-		s->high = before.high;
-		s->reserved = before.reserved;
-		s->bias = before.bias;
-		s->excluded = before.excluded;
-	}
+	s = extra_add(p, &terms);
 	put_policy(&p->extras[p->extra_count - 1], s, &t->policy);
 }
 
@@ -449,9 +443,12 @@ bool arcs_begin(struct route_planner *p, const struct route_request *q)
 			add_own(p, &q->own[i]);
 	for (uint32_t i = 0; i < q->hint_count; i++)
 		add_hint(p, &q->hints[i]);
-	for (uint32_t i = 0; i < q->layer_count; i++)
-		for (uint64_t at = 0; (r = route_layer_next(q->layers[i], &at));)
-			apply_rule(p, r);
+	/* What there is comes before what is said of it, in whatever layer. */
+	for (int about = 0; about < 2; about++)
+		for (uint32_t i = 0; i < q->layer_count; i++)
+			for (uint64_t at = 0; (r = route_layer_next(q->layers[i], &at));)
+				if ((r->kind > ROUTE_RULE_UPDATE) == about)
+					apply_rule(p, r);
 	if (p->source == ROUTE_NONE)
 		p->source = node_find(p, &q->source);
 	p->target = node_find(p, &q->target);

@@ -14,6 +14,9 @@
  * So blocking a peer for one payment, trying out a policy, or keeping two
  * payments from counting on the same liquidity needs no change in the search.
  *
+ * What layers create and update comes first, in all of them, then what they say of it: an exclusion or a
+ * reservation holds whatever another layer makes of the channel.
+ *
  * A layer changes on its owner's thread; a worker is given a clone. */
 #ifndef ROUTE_LAYER_H
 #define ROUTE_LAYER_H

@@ -9,8 +9,8 @@
 
 #include "route/search.h"
 
-/* Arcs that are looked at for one request before the planner says no: a tenth of a second. */
-#define WORK_MAX 1500000u
+/* What may be spent on finding out which limit stands in the way, beside what was spent on the plan. */
+#define WORK_FOR_WORDS (ROUTE_WORK_MAX / 4)
 #define ROUNDS_MAX 4u
 #define SETTINGS_MAX 4u
 /* Nats of risk under which one path is good enough, and what a hop that is not ours counts beside its liquidity. */
@@ -117,13 +117,15 @@ static bool push_all(struct route_planner *p, uint64_t amount, uint32_t chunks, 
 	while (amount) {
 		uint64_t chunk = amount / chunks + (amount % chunks != 0);
 
+		if (p->work > p->work_max)
+			return false;
 		if (search_push(p, chunk)) {
 			amount -= chunk;
 			pushed++;
 			chunks -= chunks > 1;
 			continue;
 		}
-		if (p->work > WORK_MAX || pushed + 2 * chunks > chunks_max || amount / (2 * chunks) < 1 ||
+		if (pushed + 2 * chunks > chunks_max || amount / (2 * chunks) < 1 ||
 		    (p->q->part_min.v && amount / (2 * chunks) < p->q->part_min.v))
 			return false;
 		chunks *= 2;
@@ -299,7 +301,7 @@ static enum route_verdict verdict_of(struct route_planner *p, struct arena *a, b
 	enum route_verdict v = too_many ? ROUTE_TOO_MANY_PARTS : ROUTE_NO_WAY;
 	struct answer x = { 0 };
 
-	p->work = 0;
+	p->work_max = p->work + WORK_FOR_WORDS;
 	if (p->hit_fee) {
 		p->fee_limit = FEE_MAX;
 		p->prices = prices_for(p, SETTINGS_MAX - 1, true, false);
@@ -333,7 +335,7 @@ static struct answer solve(struct route_planner *p, struct arena *a, enum route_
 		best = best_under(p, a, &too_many, &hopeless);
 		cheaper |= p->hit_fee;
 		shorter |= p->hit_length;
-		if (hopeless || (!cheaper && !shorter) || p->work > WORK_MAX)
+		if (hopeless || (!cheaper && !shorter) || p->work > p->work_max)
 			break;
 	}
 	*verdict = best.found ? ROUTE_FOUND : verdict_of(p, a, too_many, &best.fee);
@@ -362,6 +364,7 @@ void route_plan(struct route_planner *p, struct route_plan *out, struct arena *a
 		return;
 	p->searches = 0;
 	p->work = 0;
+	p->work_max = ROUTE_WORK_MAX;
 	arcs_learn(p, q->liquidity);
 	p->cltv_max = q->cltv_max < ROUTE_CLTV_MAX ? q->cltv_max : ROUTE_CLTV_MAX;
 	p->fee_limit = q->fee_limit.v < FEE_MAX ? q->fee_limit.v : FEE_MAX;
@@ -382,6 +385,7 @@ void route_plan(struct route_planner *p, struct route_plan *out, struct arena *a
 	}
 	out->fee = MSAT(x.fee);
 	out->searches = p->searches;
+	out->work = p->work;
 	/* Leaves nothing of the flow in the lists of the nodes. */
 	search_reset(p);
 	arcs_end(p);

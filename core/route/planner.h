@@ -28,6 +28,8 @@
 #define ROUTE_HOPS_DEFAULT 20u
 #define ROUTE_CLTV_MAX 65535u   /* larger limits are cut to it */
 #define ROUTE_PARTS_MAX 64u
+/* Arcs that are looked at before the planner says no, about a tenth of a second's worth. */
+#define ROUTE_WORK_MAX 1500000u
 #define ROUTE_EDGES_MAX 1024u   /* own channels and hints of one request, each */
 
 /* A channel of ours out of the source, as it is now. */
@@ -39,7 +41,8 @@ struct route_own {
 	uint32_t htlcs;                /* how many more it takes */
 };
 
-/* A direction that gossip need not know: a hop of an invoice's route hint. */
+/* A direction that gossip need not know: a hop of an invoice's route hint, or a blinded path as a whole, from its
+ * introduction to its recipient with the terms of all of it, under an id that the caller makes up. */
 struct route_hint {
 	struct pubkey from, to;
 	struct scid scid;
@@ -117,6 +120,7 @@ struct route_plan {
 	struct amount_msat fee;   /* TOO_EXPENSIVE: what the cheapest that was found would take; 0: not known */
 	uint32_t chance_q30;      /* that all parts pass at once */
 	uint32_t searches;        /* how often the graph was searched */
+	uint64_t work;            /* arcs that were looked at; ROUTE_WORK_MAX and what the last searches took */
 };
 
 struct route_planner;

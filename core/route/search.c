@@ -237,6 +237,7 @@ static bool find(struct route_planner *p, uint64_t amount)
 	}
 	p->heap_count = p->finished_count = 0;
 	p->searches++;
+	p->work += total / 8;
 	p->labels[p->target] = (struct label){ .amount = amount, .arc = ROUTE_NONE, .cltv = (uint16_t)p->q->final_cltv };
 	heap_push(p, 0, p->target);
 	while (p->heap_count) {

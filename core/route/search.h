@@ -125,7 +125,7 @@ struct route_planner {
 	bool hit_fee, hit_length; /* something was passed by for it */
 	bool rates_only;          /* for a lower bound: base fees and HTLC minimums do not count */
 	uint32_t searches;
-	uint64_t work;            /* arcs looked at */
+	uint64_t work, work_max;  /* arcs looked at, and nodes by the eighth */
 };
 
 /* --- arcs.c: the arcs of a request --- */

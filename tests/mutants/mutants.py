@@ -1,7 +1,6 @@
 """Deliberate bugs, each of a kind that has lost or would lose somebody's money.
 
-name, what it is, the file, the text that must be there exactly once, what stands there instead; `sim`: what the
-simulator is told to run, if not random runs."""
+name, what it is, the file, the text that must be there exactly once, what stands there instead."""
 
 MUTANTS = [
     dict(name="penalty-skips-an-htlc",

@@ -155,8 +155,11 @@ static int64_t tree_loss(struct checks *k, const struct sim_tx *root)
 			bool known = false;
 
 			loss += 1000; /* rounding */
-			if (owned_by_any(k->w, t->tx->outputs[i].script))
+			/* What waits for a block is no coin of the wallet's yet. */
+			if (owned_by_any(k->w, t->tx->outputs[i].script)) {
+				loss += t->height ? 0 : (int64_t)t->tx->outputs[i].amount.v * 1000;
 				continue;
+			}
 			if (!next)
 				loss += (int64_t)t->tx->outputs[i].amount.v * 1000;
 			for (uint32_t j = 0; j < count && next; j++)

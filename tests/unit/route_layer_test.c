@@ -197,6 +197,11 @@ TEST(channels_that_gossip_does_not_know)
 	CHECK(route_layer_create(k.layer[1], &c));
 	k.q.target = node_id(9);
 	CHECK_EQ(fee(&k), 7);
+	/* A reservation counts whichever layer has the channel. */
+	CHECK(route_layer_reserve(k.layer[0], scid_of(49), 0, MSAT(900001)));
+	PLAN(&k.s, &k.q, ROUTE_NO_WAY);
+	CHECK(route_layer_release(k.layer[0], scid_of(49), 0, MSAT(1)));
+	CHECK_EQ(fee(&k), 7);
 	c.node[0] = c.node[1];
 	CHECK(!route_layer_create(k.layer[1], &c));
 	off.enabled = false;

@@ -438,5 +438,15 @@ TEST(plans_on_the_real_network_hold)
 			found += plan(&s, &q) == ROUTE_FOUND;
 	}
 	CHECK(found > 150);
+	for (uint32_t i = 0; i < 60; i++) {
+		struct route_request q = request_of(0, 0, 1000ull << below(30));
+
+		/* Anybody to anybody: much of it cannot be, and finding that out is bounded. */
+		q.source = s.g->nodes[below(s.g->node_count)];
+		q.target = s.g->nodes[below(s.g->node_count)];
+		q.fee_limit = msat_ppm(q.amount, 5000);
+		(void)plan(&s, &q);
+		CHECK(s.plan.work < ROUTE_WORK_MAX + ROUTE_WORK_MAX / 4 + 4 * (s.g->arc_count + s.g->node_count));
+	}
 	scene_close(&s);
 }

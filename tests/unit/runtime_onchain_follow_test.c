@@ -305,6 +305,42 @@ TEST(a_preimage_on_chain_is_told_at_once)
 	CHECK(!b.notes.head);
 }
 
+/* LDK's duplicate HTLC: three of one hash, amount and expiry, two of which are in the commitment that confirms.  What
+ * becomes of one says nothing of the others: the third is given up when that is deep, the second only with its output. */
+TEST(attack_twins_of_one_hash_end_each_for_itself)
+{
+	struct commitment *c;
+	uint32_t first, second;
+
+	begin();
+	for (uint64_t id = 3; id <= 5; id++) {
+		struct channel_htlc *h = bed_htlc(&b, SIDE_LOCAL, id, 50000, id == 5 ? SENT_ADD_COMMIT : SENT_ADD_ACK_REVOCATION);
+
+		h->payment_hash = b.htlcs[0].payment_hash;
+		h->cltv_expiry = BED_HEIGHT + 3000;
+	}
+	c = bed_commitment(&b, COMMITMENT_LOCAL);
+	CHECK_EQ(c->htlc_count, 2);
+	first = htlc_output(c, true, 3);
+	second = htlc_output(c, true, 4);
+	CHECK(first != second);
+	bed_spent(&b, c->tx);
+	bed_tx(&b, direct_claim_of(first, 3), BED_HEIGHT);
+	check_preimage(3);
+	CHECK(!b.notes.head);
+	bed_block(&b, BED_HEIGHT + ONCHAIN_REASONABLE_DEPTH_BLOCKS);
+	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_HTLC_GONE)->htlc_id, 5);
+	(void)bed_last_claim(&b);
+	CHECK(!b.notes.head);
+	bed_restart(&b);
+	bed_block(&b, BED_HEIGHT + 1000);
+	(void)bed_last_claim(&b);
+	CHECK(!b.notes.head);
+	bed_tx(&b, direct_claim_of(second, 3), BED_HEIGHT + 1001);
+	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_PREIMAGE)->htlc_id, 4);
+	CHECK(!b.notes.head);
+}
+
 TEST(a_wrong_preimage_is_none)
 {
 	struct commitment *c;
