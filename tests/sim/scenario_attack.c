@@ -99,7 +99,7 @@ static void failback(struct play *p, bool victims_commitment)
 
 	attack_begin(&t, p);
 	script_pay_and_withhold(&t, 1, 1);
-	t.up->mute[VICTIM] = true;
+	world_keep_apart(t.w, UP, VICTIM);
 	adversary_speak(t.down, VICTIM);
 	attack_until(&t, "paid downstream", paid_downstream);
 	attack_until(&t, "down is there", downstream_talks);
@@ -111,7 +111,7 @@ static void failback(struct play *p, bool victims_commitment)
 	world_crash(t.w, VICTIM);
 	attack_blocks(&t, 8);
 	world_crash(t.w, VICTIM);
-	adversary_speak(t.up, VICTIM);
+	world_let_together(t.w, UP, VICTIM);
 	attack_until(&t, "up pays", script_in_is_free);
 	attack_end(&t, 0);
 }

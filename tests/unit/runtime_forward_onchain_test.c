@@ -216,6 +216,67 @@ TEST(an_htlc_that_the_confirmed_commitment_lacks)
 	CHECK_EQ(htlcs_of(&a), 0);
 }
 
+/* Whether b's outgoing HTLCs are given up on chain. */
+static bool any_is_given_up(void)
+{
+	const struct channel *ch = channel_between(&b, &c);
+	bool any = false;
+
+	for (const struct channel_htlc *h = NULL; (h = channel_htlc_next(ch, h));)
+		any |= onchain_htlc_is_gone(node_view_onchain(b.node, ch), h->id);
+	return any;
+}
+
+static void restart_without_a(void)
+{
+	row_restart(&b);
+	rig_unlink_both(&a, &b, ab);
+	rig_forget(&b);
+}
+
+/* LND's excessive failback: HTLCs that were paid downstream are in no commitment there any more, though the channel has
+ * not forgotten them yet; upstream is away, so it has not heard of it.  A commitment without them confirms, c's own or
+ * b's, and b starts again before or after: nothing of that makes them failed. */
+TEST(attack_excessive_failback_while_upstream_is_away)
+{
+	for (int round = 0; round < 4; round++) {
+		bool bs = round & 1, restart = round & 2;
+		struct bytes without;
+		struct bill bill;
+		struct way w;
+		uint64_t call;
+
+		row();
+		call = held_by_c(&w, &bill, 50000000);
+		w.part = 2;
+		CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
+		while (!rig_has_sent(&c, bc, MSG_UPDATE_FULFILL_HTLC))
+			CHECK(row_deliver_one());
+		rig_unlink_both(&a, &b, ab);
+		while (rig_has_sent(&c, bc, MSG_UPDATE_FULFILL_HTLC) || rig_has_sent(&c, bc, MSG_COMMITMENT_SIGNED))
+			CHECK(row_deliver_one());
+		while (!rig_has_sent(&c, bc, MSG_REVOKE_AND_ACK))
+			CHECK(row_deliver_one());
+		CHECK_EQ(channel_htlc_count(channel_between(&b, &c)), 2);
+		without = bs ? force(&b, &c) : force(&c, &b);
+		CHECK_EQ(tx_parse(&b.kept, without)->output_count, 4); /* two balances, two anchors */
+		rig_unlink_both(&b, &c, bc);
+		if (restart)
+			restart_without_a();
+		row_block_of(without);
+		row_blocks(ONCHAIN_REASONABLE_DEPTH_BLOCKS - 1);
+		restart_without_a();
+		row_blocks(5);
+		CHECK_EQ(channel_htlc_count(channel_between(&b, &c)), 2);
+		CHECK(!any_is_given_up());
+		row_restart(&b);
+		CHECK_EQ(htlcs_of(&a), 2);
+		row_pump();
+		CHECK_EQ(row_code(&a, call), REPLY_OK);
+		CHECK_EQ(htlcs_of(&a), 0);
+	}
+}
+
 /* --- the incoming channel --- */
 
 /* Whether b claims an HTLC of the peer on chain. */

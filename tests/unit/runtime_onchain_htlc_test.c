@@ -478,6 +478,58 @@ TEST(htlc_transactions_of_one_expiry_share_one_and_part_when_the_peer_takes_one)
 	CHECK(bed_output(&b, first)->spent_by_us);
 }
 
+#define STALL_START (BED_HEIGHT + 10)
+#define STALL_BLOCKS 40u /* from the first claim to upstream's expiry */
+#define STALLED 4u       /* HTLCs in the claim at first */
+
+/* What the claim of the last of `count` HTLCs pays at each block, while the peer takes one after another of the others,
+ * ever closer to the deadline. */
+static void stalled_rates(uint32_t count, uint32_t *rates)
+{
+	struct commitment *c;
+	uint32_t last;
+
+	begin();
+	bed_coins(&b, 2 * STALLED);
+	b.upstream_expiry = STALL_START + STALL_BLOCKS;
+	for (uint64_t id = STALLED - count; id < STALLED; id++)
+		bed_htlc(&b, SIDE_LOCAL, id, 50000 + 100 * id, SENT_ADD_ACK_REVOCATION)->cltv_expiry = STALL_START;
+	c = bed_commitment(&b, COMMITMENT_LOCAL);
+	last = place(c, true, SIDE_LOCAL, STALLED - 1);
+	bed_spent(&b, c->tx);
+	for (uint32_t i = 0; i < STALL_BLOCKS; i++) {
+		uint64_t taken = STALLED - count + i / 10;
+
+		if (i % 10 == 9 && taken < STALLED - 1) {
+			struct preimage preimage = bed_preimage(taken);
+			struct bytes items[] = { BYTES("signature", 9), BYTES_OF(preimage.v), BYTES("script", 6) };
+
+			bed_tx(&b, bed_spender(&b, place(c, true, SIDE_LOCAL, taken), items, 3), STALL_START + i);
+		}
+		bed_block(&b, STALL_START + i);
+		rates[i] = bed_output(&b, last)->claim_feerate.per_kw;
+		CHECK(rates[i]);
+	}
+	CHECK(!bed_output(&b, last)->spent_height);
+}
+
+/* LND's replacement stalling: each conflict makes the claim void, and whoever begins again with a low fee stays below
+ * what miners ask for.  The schedule goes on where it was: the last HTLC pays at every height what it would have paid
+ * undisturbed, and never less than before. */
+TEST(attack_replacement_stalling_begins_no_schedule_anew)
+{
+	uint32_t alone[STALL_BLOCKS], stalled[STALL_BLOCKS];
+
+	stalled_rates(1, alone);
+	stalled_rates(STALLED, stalled);
+	for (uint32_t i = 0; i < STALL_BLOCKS; i++) {
+		/* Less than an eighth more is not worth a replacement. */
+		CHECK(stalled[i] + stalled[i] / 8 >= alone[i]);
+		CHECK(!i || stalled[i] >= stalled[i - 1]);
+	}
+	CHECK(alone[STALL_BLOCKS - 2] > 2 * alone[0]);
+}
+
 TEST(htlc_transactions_of_two_expiries_do_not_share)
 {
 	struct commitment *c;

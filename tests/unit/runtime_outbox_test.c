@@ -160,6 +160,7 @@ TEST(a_child_is_offered_with_its_parent_until_that_is_in_a_block)
 	block(n, 100, NULL);
 	synced(n, 100);
 	block(n, 101, parent);
+	CHECK(broadcast(0)); /* INV-N4 */
 	CHECK_EQ(broadcast(0)->u.broadcast.count, 1);
 	CHECK(bytes_equal(broadcast(0)->u.broadcast.txs[0], bytes_of(child)));
 	CHECK(!broadcast(1));
@@ -187,5 +188,36 @@ TEST(a_conflict_on_any_input_ends_the_offer)
 		node_step(n, &e, &out);
 	}
 	CHECK(broadcast(0));
+	node_free(n);
+}
+
+/* CVE-2023-40231 to 40234, replacement cycling: what the attacker's claim replaced has left the mempool, and no block
+ * tells of it.  The claim comes back with every block, whatever the mempool says to it and whatever else the attacker
+ * spends, until one of its inputs is really spent. */
+TEST(attack_replacement_cycling_an_evicted_claim_comes_back_with_every_block)
+{
+	struct tx *ours = some_tx(7), *coin = some_tx(9), *theirs = some_tx(10);
+	struct node *n = fresh();
+
+	CHECK(load(n, 1, version_2(bytes_of(ours), NULL)));
+	CHECK(node_start(n, 1, &out));
+	block(n, 100, NULL);
+	synced(n, 100);
+	for (uint32_t h = 101; h < 200; h++) {
+		struct event e = { .kind = EVENT_BROADCAST, .now_ms = 3 };
+
+		block(n, h, h % 3 ? NULL : coin);
+		CHECK(broadcast(0) && bytes_equal(broadcast(0)->u.broadcast.txs[0], bytes_of(ours)));
+		CHECK(!broadcast(1));
+		e.u.broadcast.id = broadcast(0)->u.broadcast.id;
+		e.u.broadcast.accepted = h % 2;
+		e.u.broadcast.reason = "insufficient fee";
+		node_step(n, &e, &out);
+	}
+	theirs->inputs[1].prev = ours->inputs[0].prev;
+	block(n, 200, theirs);
+	CHECK(!broadcast(0));
+	block(n, 201, NULL);
+	CHECK(!broadcast(0));
 	node_free(n);
 }
