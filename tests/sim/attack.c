@@ -263,6 +263,10 @@ void attack_end(struct attack *t, uint64_t gain_msat)
 		world_fail(t->w, "the victim was robbed: it had %llu msat, has %llu, paid %llu in fees and should have gained %llu",
 			   (unsigned long long)t->wealth_msat, (unsigned long long)now, (unsigned long long)fees,
 			   (unsigned long long)gain_msat);
+	/* Nor richer by an HTLC: an honest peer would have paid twice. */
+	if (!gain_msat && now + fees > t->wealth_msat + ATTACK_HTLC_SAT / 2 * 1000ull)
+		world_fail(t->w, "the victim had %llu msat and has %llu after %llu in fees: it was paid for what it did not pay",
+			   (unsigned long long)t->wealth_msat, (unsigned long long)now, (unsigned long long)fees);
 	play_check_policy(t->p);
 	adversary_free(t->up);
 	adversary_free(t->down);

@@ -68,6 +68,7 @@ void attack_provoke(struct attack *t);
  * fee.  In the arena. */
 struct attack_claim {
 	uint32_t invoice;
+	uint32_t twin;      /* which of its HTLCs there, if it has several; in the order of outputs */
 	bool has_coin;
 	struct outpoint coin;
 	struct amount_sat coin_amount, fee;

@@ -11,8 +11,8 @@ static bool all_live(struct attack *t)
 	return attack_out(t) && t->w->nodes[DOWN].alive;
 }
 
-/* The victim's latest commitment of the channel with down, and the HTLC of that invoice in it. */
-static const struct commitment *find(struct attack *t, struct arena *memory, uint32_t invoice,
+/* The victim's latest commitment of the channel with down, and that HTLC of that invoice in it. */
+static const struct commitment *find(struct attack *t, struct arena *memory, uint32_t invoice, uint32_t twin,
 				     const struct commitment_htlc_output **htlc)
 {
 	const struct sha256 *hash = &t->b->wishes[t->wishes[invoice]].hash;
@@ -22,7 +22,7 @@ static const struct commitment *find(struct attack *t, struct arena *memory, uin
 	c = commitment_build(memory, channel_commitment_spec(attack_out(t), COMMITMENT_LOCAL, memory));
 	ASSERT(c);
 	for (uint32_t i = 0; i < c->htlc_count; i++)
-		if (SAME(c->htlcs[i].htlc.payment_hash, *hash)) {
+		if (SAME(c->htlcs[i].htlc.payment_hash, *hash) && twin-- == 0) {
 			*htlc = &c->htlcs[i];
 			return c;
 		}
@@ -36,7 +36,7 @@ bool attack_htlc_outpoint(struct attack *t, uint32_t invoice, struct outpoint *o
 	struct arena memory;
 
 	arena_init(&memory);
-	c = find(t, &memory, invoice, &htlc);
+	c = find(t, &memory, invoice, 0, &htlc);
 	if (c)
 		*out = (struct outpoint){ c->txid, htlc->index };
 	arena_release(&memory);
@@ -66,7 +66,7 @@ static void fill_outputs(struct arena *memory, struct tx *t, const struct attack
 struct tx *attack_claim_make(struct attack *t, struct arena *memory, const struct attack_claim *c)
 {
 	const struct commitment_htlc_output *htlc;
-	const struct commitment *commitment = find(t, memory, c->invoice, &htlc);
+	const struct commitment *commitment = find(t, memory, c->invoice, c->twin, &htlc);
 	struct amount_sat amount = msat_to_sat(htlc->htlc.amount), in = amount;
 	struct preimage preimage = preimage_of(t, c->invoice);
 	struct spend_input spend = { .kind = SPEND_HTLC_REMOTE, .hash_type = SIGHASH_ALL };

@@ -86,16 +86,21 @@ void script_wait_for_claim(struct attack *t, uint32_t invoice)
 	t->context = before;
 }
 
-void script_mine_claim(struct attack *t, uint32_t invoice, struct amount_sat fee)
+void script_mine_twin(struct attack *t, uint32_t invoice, uint32_t twin, struct amount_sat fee)
 {
 	struct buf raw = BUF_EMPTY;
 	struct arena memory;
 	struct bytes view;
 
 	arena_init(&memory);
-	tx_encode(attack_claim_make(t, &memory, &(struct attack_claim){ .invoice = invoice, .fee = fee }), &raw);
+	tx_encode(attack_claim_make(t, &memory, &(struct attack_claim){ .invoice = invoice, .twin = twin, .fee = fee }), &raw);
 	view = buf_view(&raw);
 	attack_block(t, &(struct sim_mine){ .empty = true, .extra = &view, .extra_count = 1 });
 	buf_release(&raw);
 	arena_release(&memory);
+}
+
+void script_mine_claim(struct attack *t, uint32_t invoice, struct amount_sat fee)
+{
+	script_mine_twin(t, invoice, 0, fee);
 }

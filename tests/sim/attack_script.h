@@ -19,5 +19,7 @@ void script_wait_for(struct attack *t, uint32_t height);
 void script_wait_for_claim(struct attack *t, uint32_t invoice);
 /* Down's claim of it, by its preimage and for that fee, goes into a block by a miner in league, alone. */
 void script_mine_claim(struct attack *t, uint32_t invoice, struct amount_sat fee);
+/* The same for one of several HTLCs of that invoice. */
+void script_mine_twin(struct attack *t, uint32_t invoice, uint32_t twin, struct amount_sat fee);
 
 #endif

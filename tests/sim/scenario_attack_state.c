@@ -62,28 +62,46 @@ const struct scenario scenario_reorg_deep = { "ldk-reorg-after-claims",
 
 static bool twins_are_committed(struct attack *t)
 {
-	return attack_out_committed(t) == 2;
+	return attack_out_committed(t) == 3;
 }
 
-/* Two HTLCs of one hash and amount: one is claimed with its preimage, the other times out. */
+static bool two_of_three_are_left_upstream(struct attack *t)
+{
+	const struct channel *in = attack_in(t);
+
+	return in && channel_htlc_count(in) == 2;
+}
+
+static bool one_of_three_is_left_upstream(struct attack *t)
+{
+	const struct channel *in = attack_in(t);
+
+	return in && channel_htlc_count(in) == 1;
+}
+
+/* Three HTLCs of one hash and amount.  Down takes one with its preimage, and the second only when that is deep; the
+ * third times out.  Up is there all the time: it gets back what is taken for failed too early. */
 static void duplicate_htlc(struct play *p)
 {
 	struct attack t;
 
 	attack_begin(&t, p);
-	attack_pay_but_one(&t, ATTACK_HTLC_SAT, 1, 3);
+	attack_pay_but_one(&t, ATTACK_HTLC_SAT, 1, 4);
 	attack_until(&t, "twins", twins_are_committed);
-	t.down->hold = HOLD_ALL;
-	t.down->mute[VICTIM] = true;
-	attack_blocks_until(&t, 200, "the victim's commitment", script_out_is_deep);
-	script_wait_for_claim(&t, 0);
-	script_mine_claim(&t, 0, SAT(1000));
-	t.up->mute[VICTIM] = true;
+	attack_provoke(&t);
+	attack_blocks_until(&t, 10, "the victim's commitment", script_out_is_deep);
+	script_mine_twin(&t, 0, 0, SAT(1000));
+	attack_until(&t, "up pays the first", two_of_three_are_left_upstream);
+	attack_blocks(&t, ONCHAIN_REASONABLE_DEPTH_BLOCKS + 1);
+	attack_wait(&t, 60000);
+	script_mine_twin(&t, 0, 1, SAT(1000));
+	attack_until(&t, "up pays the second", one_of_three_is_left_upstream);
+	attack_blocks_until(&t, 200, "the third is given back", script_in_is_free);
 	attack_end(&t, 0);
 }
 
 const struct scenario scenario_duplicate_htlc = { "ldk-duplicate-htlc",
-	"twins of one hash and amount end differently", 3, duplicate_htlc, VICTIM, 8 };
+	"twins of one hash and amount end differently, one after another", 3, duplicate_htlc, VICTIM, 8 };
 
 /* A revoked commitment that lacks one twin, of two that are live. */
 static void duplicate_htlc_revoked(struct play *p)

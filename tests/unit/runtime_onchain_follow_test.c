@@ -306,7 +306,8 @@ TEST(a_preimage_on_chain_is_told_at_once)
 }
 
 /* LDK's duplicate HTLC: three of one hash, amount and expiry, two of which are in the commitment that confirms.  What
- * becomes of one says nothing of the others: the third is given up when that is deep, the second only with its output. */
+ * becomes of one says nothing of the others: the third is given up when that is deep, the first only with its output.
+ * The second is taken before the first, so that whoever takes one for another is seen. */
 TEST(attack_twins_of_one_hash_end_each_for_itself)
 {
 	struct commitment *c;
@@ -325,8 +326,8 @@ TEST(attack_twins_of_one_hash_end_each_for_itself)
 	second = htlc_output(c, true, 4);
 	CHECK(first != second);
 	bed_spent(&b, c->tx);
-	bed_tx(&b, direct_claim_of(first, 3), BED_HEIGHT);
-	check_preimage(3);
+	bed_tx(&b, direct_claim_of(second, 3), BED_HEIGHT);
+	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_PREIMAGE)->htlc_id, 4);
 	CHECK(!b.notes.head);
 	bed_block(&b, BED_HEIGHT + ONCHAIN_REASONABLE_DEPTH_BLOCKS);
 	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_HTLC_GONE)->htlc_id, 5);
@@ -336,8 +337,8 @@ TEST(attack_twins_of_one_hash_end_each_for_itself)
 	bed_block(&b, BED_HEIGHT + 1000);
 	(void)bed_last_claim(&b);
 	CHECK(!b.notes.head);
-	bed_tx(&b, direct_claim_of(second, 3), BED_HEIGHT + 1001);
-	CHECK_EQ(bed_note(&b, ONCHAIN_NOTE_PREIMAGE)->htlc_id, 4);
+	bed_tx(&b, direct_claim_of(first, 3), BED_HEIGHT + 1001);
+	check_preimage(3);
 	CHECK(!b.notes.head);
 }
 
