@@ -153,6 +153,14 @@ void close_try(struct channel *ch, struct step *s, struct channel_notes *notes)
 	propose(ch, s, notes, w.ideal);
 }
 
+/* For the peer's answer.  A transaction that was agreed on before is out already and stays so, whatever is said of it
+ * over a later connection: without an answer to that there is nothing to fail for. */
+static void set_deadline(struct channel *ch, const struct step *s)
+{
+	if (ch->talk.deadline_ms == 0 && ch->r.state != CLOSINGD_COMPLETE)
+		ch->talk.deadline_ms = s->now_ms + ch->policy->closing_timeout_ms;
+}
+
 static void send_closing_signed(struct channel *ch, struct step *s, const struct sig64 *sig)
 {
 	struct tlv_closing_signed_fee_range range = { ch->talk.low, ch->talk.high };
@@ -164,8 +172,7 @@ static void send_closing_signed(struct channel *ch, struct step *s, const struct
 	channel_send(ch, s, &b);
 	ch->talk.sent = true;
 	ch->talk.fee_sent = ch->talk.fee_asked;
-	if (ch->talk.deadline_ms == 0)
-		ch->talk.deadline_ms = s->now_ms + ch->policy->closing_timeout_ms;
+	set_deadline(ch, s);
 }
 
 static void finish_close(struct channel *ch, struct step *s, struct channel_notes *notes, const struct sig64 *our_sig)
@@ -259,8 +266,7 @@ static void with_range(struct channel *ch, struct step *s, struct channel_notes 
 	if (SAT_LESS(high, low)) {
 		/* B2.closing_signed.12; B2.closing_signed.13 by the deadline */
 		channel_note(ch, s, notes, CHANNEL_NOTE_WARN)->text = "our ranges of closing fees do not overlap";
-		if (ch->talk.deadline_ms == 0)
-			ch->talk.deadline_ms = s->now_ms + ch->policy->closing_timeout_ms;
+		set_deadline(ch, s);
 		return;
 	}
 	if (within(m->fee_satoshis, low, high) && !(ch->r.opener == SIDE_REMOTE && ch->talk.sent)) {

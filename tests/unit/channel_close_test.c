@@ -398,6 +398,9 @@ static bool cut_after(uint32_t n, int restart)
 	}
 	check_closed(&p);
 	CHECK_EQ(p.side[0].hang_ups + p.side[1].hang_ups + p.side[0].failed + p.side[1].failed, 0);
+	/* However long the next block takes: what was agreed on is out, and nobody waits for more. */
+	for (int side = 0; side < 2; side++)
+		CHECK(channel_deadline(p.side[side].ch) == UINT64_MAX);
 	pair_release(&p);
 	return cut;
 }
