@@ -7,6 +7,10 @@
 
 #define CHANNELS_MAX 12u   /* alive at once */
 #define AWAY_MAX_MS 20000u
+#define HOUR_MS 3600000u
+#define STANDSTILL_HOURS_MAX 3u
+#define STANDSTILL_LOOK_MS 300000u /* how often it is asked whether it is over */
+#define STANDSTILL_SLOWER 100u     /* users and faults meanwhile, or the run would be nothing else */
 
 struct unrest {
 	struct play *p;
@@ -14,6 +18,7 @@ struct unrest {
 	struct book *b;
 	struct mood m;
 	uint32_t spike_until; /* height; 0: there is none */
+	uint64_t still_until; /* no block before that time */
 	int parted[2];        /* two nodes that are kept apart; the first -1: nobody */
 	uint32_t parted_until;
 	bool over;
@@ -47,6 +52,7 @@ struct mood mood_of(uint64_t seed)
 	m.spikes = r[18] % 4 == 0;
 	m.partings = r[19] % 4 == 0;
 	m.policies = r[20] % 3 == 0;
+	m.standstills = r[22] % 5 == 0;
 	m.keysend = r[21] % 2;
 	m.action_ms = 100 + r[15] * 8;
 	m.block_ms = 4000 + r[16] * 40;
@@ -63,6 +69,16 @@ struct mood mood_of(uint64_t seed)
 static bool one_in(struct unrest *u, uint64_t n)
 {
 	return world_random(u->w, n) == 0;
+}
+
+static bool stands_still(const struct unrest *u)
+{
+	return u->w->now_ms < u->still_until;
+}
+
+static uint64_t pace(const struct unrest *u, uint64_t ms)
+{
+	return stands_still(u) ? ms * STANDSTILL_SLOWER : ms;
 }
 
 static int any_node(struct unrest *u)
@@ -236,7 +252,7 @@ static void users(void *context, struct world *w)
 	if (!u->over)
 		act(u);
 	wishes_follow(u->b, false);
-	world_at(w, 1 + world_random(w, 2 * u->m.action_ms), users, u);
+	world_at(w, pace(u, 1 + world_random(w, 2 * u->m.action_ms)), users, u);
 }
 
 /* --- what the chain does --- */
@@ -270,12 +286,27 @@ static void spike(struct unrest *u)
 	world_say(u->w, "miners want %u sat per 1000 weight", 10 * u->w->feerate_per_kw);
 }
 
+/* Time goes on and the tip does not: nothing that is counted in blocks comes nearer, and nobody has a reason to close. */
+static void stop_the_tip(struct unrest *u)
+{
+	uint64_t ms = HOUR_MS + world_random(u->w, (STANDSTILL_HOURS_MAX - 1) * HOUR_MS);
+
+	u->still_until = u->w->now_ms + ms;
+	world_say(u->w, "no block comes for %llu minutes", (unsigned long long)ms / 60000);
+}
+
 static void blocks(void *context, struct world *w)
 {
 	struct unrest *u = context;
+	bool empty;
 
-	bool empty = !u->over && one_in(u, 10);
-
+	if (!u->over && !stands_still(u) && u->m.standstills && one_in(u, 15))
+		stop_the_tip(u);
+	if (stands_still(u)) {
+		world_at(w, STANDSTILL_LOOK_MS, blocks, u);
+		return;
+	}
+	empty = !u->over && one_in(u, 10);
 	if (!u->over && u->m.reorgs && one_in(u, 12))
 		reorganize(u);
 	if (!u->over && u->m.spikes && !u->spike_until && one_in(u, 15))
@@ -297,7 +328,7 @@ static void fees(void *context, struct world *w)
 	if (u->over)
 		return;
 	world_fees(w, 253 + (uint32_t)world_random(w, one_in(u, 5) ? 20000 : 2000));
-	world_at(w, 1000 + world_random(w, 60000), fees, u);
+	world_at(w, pace(u, 1000 + world_random(w, 60000)), fees, u);
 }
 
 /* --- what breaks --- */
@@ -374,7 +405,7 @@ static void faults(void *context, struct world *w)
 	if (u->over)
 		return;
 	break_something(u);
-	world_at(w, 200 + world_random(w, 8000), faults, u);
+	world_at(w, pace(u, 200 + world_random(w, 8000)), faults, u);
 }
 
 /* --- */
@@ -402,6 +433,10 @@ void unrest_end(struct unrest *u)
 {
 	struct world *w = u->w;
 
+	/* It lasts its hours, whatever the steps. */
+	while (stands_still(u))
+		if (!world_step(w, UINT64_MAX))
+			world_fail(w, "time ends");
 	u->over = true;
 	part(u);
 	sim_chain_set_floor(w->chain, 0);

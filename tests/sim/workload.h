@@ -11,6 +11,7 @@ struct mood {
 	bool slow_signer, away_signer, slow_disk, bad_disk, crashes, cuts, stalls, fees, reorgs, force_closes, restarts, memo;
 	bool spikes;             /* miners ask for more than estimates said, for some blocks */
 	bool partings;           /* two nodes cannot reach one another for so long that HTLCs force their channels */
+	bool standstills;        /* nobody finds a block for hours, now and then */
 	bool policies;           /* nodes change what they ask for forwarding */
 	bool keysend;
 	bool end_open;           /* channels are left open at the end */
