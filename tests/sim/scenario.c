@@ -27,6 +27,7 @@ static const struct scenario *const all[] = {
 	&scenario_past_state_down,
 	&scenario_past_state_bare,
 	&scenario_past_second_stage,
+	&scenario_reorg_of_a_timeout,
 };
 
 const struct scenario *scenario_at(uint32_t index)

@@ -17,5 +17,7 @@ extern const struct scenario scenario_replacement_cycling, scenario_pinning, sce
 extern const struct scenario scenario_reorg, scenario_reorg_deep, scenario_duplicate_htlc,
 	scenario_duplicate_htlc_revoked, scenario_past_state_up, scenario_past_state_down, scenario_past_state_bare,
 	scenario_past_second_stage;
+/* scenario_reorg.c */
+extern const struct scenario scenario_reorg_of_a_timeout;
 
 #endif
