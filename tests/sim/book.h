@@ -46,6 +46,7 @@ struct wish {
 	struct secret32 secret;
 	struct preimage preimage;
 	uint64_t invoice_call, pay_call;
+	uint32_t life;              /* of the payer, when it was ordered */
 	uint64_t asked_at;       /* when the payer was asked last */
 	bool has_invoice, called, over, paid;
 };

@@ -86,6 +86,7 @@ static void order_keysend(struct book *b, struct wish *v)
 	c.u.keysend.destination = b->w->nodes[v->to].id;
 	c.u.keysend.amount = v->amount;
 	v->asked_at = b->w->now_ms;
+	v->life = b->w->nodes[v->from].life;
 	v->called = true;
 	world_command(b->w, v->from, &c, &v->pay_call);
 }
@@ -164,7 +165,7 @@ static void follow_keysend(struct book *b, struct wish *v)
 		v->hash = r->payment_hash;
 		if (v->paid && !b->w->nodes[v->to].config.accept_keysend)
 			world_fail(b->w, "a keysend was accepted by a node that accepts none");
-	} else if (payer->crashes) {
+	} else if (payer->life != v->life) { /* The answer died with it. */
 		v->over = true;
 	}
 }
