@@ -255,6 +255,14 @@ static bool within(struct amount_sat fee, struct amount_sat low, struct amount_s
 	return !SAT_LESS(fee, low) && !SAT_LESS(high, fee);
 }
 
+/* What we sign.  The opener pays, but no signer signs a fee that cannot be meant: then we answer with one of our own. */
+static struct amount_sat signed_at_most(const struct channel *ch)
+{
+	struct amount_sat most = payer_has(ch);
+
+	return ch->r.opener == SIDE_LOCAL ? most : sat_min(most, fee_at(ch, ch->policy->closing_feerate_max));
+}
+
 /* The modern way: both name what they accept. */
 static void with_range(struct channel *ch, struct step *s, struct channel_notes *notes, const struct msg_closing_signed *m, closing_maker *make)
 {
@@ -262,7 +270,7 @@ static void with_range(struct channel *ch, struct step *s, struct channel_notes 
 	struct amount_sat high = sat_min(ch->talk.high, m->tlvs.fee_range->max_fee_satoshis);
 
 	/* Whatever is accepted, nobody pays more than there is. */
-	high = sat_min(high, payer_has(ch));
+	high = sat_min(high, signed_at_most(ch));
 	if (SAT_LESS(high, low)) {
 		/* B2.closing_signed.12; B2.closing_signed.13 by the deadline */
 		channel_note(ch, s, notes, CHANNEL_NOTE_WARN)->text = "our ranges of closing fees do not overlap";
@@ -310,12 +318,12 @@ static void without_range(struct channel *ch, struct step *s, struct channel_not
 		channel_broken(ch, s, notes, "closing fee is not between the last two");
 		return;
 	}
-	if (within(fee, ch->talk.low, ch->talk.high)) {
+	if (within(fee, ch->talk.low, sat_min(ch->talk.high, signed_at_most(ch)))) {
 		agree(ch, s, m, make); /* B2.closing_signed.19 */
 		return;
 	}
 	/* B2.closing_signed.20 */
-	next = ch->talk.sent ? middle(fee, ch->talk.fee_sent) : ideal;
+	next = sat_min(ch->talk.sent ? middle(fee, ch->talk.fee_sent) : ideal, signed_at_most(ch));
 	if (ch->talk.sent && !strictly_between(next, fee, ch->talk.fee_sent)) {
 		channel_broken(ch, s, notes, "there is no closing fee between the last two");
 		return;
@@ -340,7 +348,7 @@ static void negotiate(struct channel *ch, struct step *s, struct channel_notes *
 		agree(ch, s, m, make); /* B2.closing_signed.9 */
 	else if (m->tlvs.fee_range)
 		with_range(ch, s, notes, m, make);
-	else if (ch->talk.sent && within(fee, ch->talk.low, ch->talk.high))
+	else if (ch->talk.sent && within(fee, ch->talk.low, sat_min(ch->talk.high, signed_at_most(ch))))
 		agree(ch, s, m, make); /* B2.closing_signed.10 */
 	else
 		without_range(ch, s, notes, m, make, first, w.ideal);

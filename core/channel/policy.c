@@ -33,6 +33,7 @@ void channel_policy_default(struct channel_policy *p, const struct block_hash *c
 		.feerate_ceiling = FEERATE(250000),
 		.feerate_taken = FEERATE(50000),
 		.dust_exposure_max = MSAT(50000000),
+		.closing_feerate_max = FEERATE(180000),
 		.anchor_feerate_max = FEERATE(2500),
 		.feerate_headroom_percent = 120,
 		.closing_timeout_ms = 120000,

@@ -45,6 +45,7 @@ struct channel_policy {
 	struct feerate feerate_taken;
 
 	struct amount_msat dust_exposure_max;   /* sum of trimmed HTLCs of either commitment */
+	struct feerate closing_feerate_max;     /* of a close that the opener pays: what signers sign without one of its outputs (P-5) */
 	struct feerate anchor_feerate_max;      /* a commitment with anchors needs no more than to enter mempools */
 	uint32_t feerate_headroom_percent;      /* without anchors: our commitments pay so much of the urgent rate */
 

@@ -509,6 +509,23 @@ TEST(the_fundees_range)
 	pair_release(&p);
 }
 
+TEST(attack_an_absurd_closing_fee_is_answered_and_not_signed)
+{
+	struct tlv_closing_signed_fee_range range = { SAT(100), SAT(5000000) };
+	struct msg_closing_signed m;
+	struct pair p;
+
+	for (int old = 0; old < 2; old++) {
+		pair_ready(&p, true);
+		to_closing_signed(&p, &m);
+		inject_closing(&p, 1, 400000, old ? NULL : &range);
+		CHECK_EQ(channel_state_of(p.side[1].ch), CLOSINGD_SIGEXCHANGE);
+		CHECK_EQ(msg_closing_signed_decode(pair_find(&p, 0, MSG_CLOSING_SIGNED), &p.memory, &m), DECODE_OK);
+		CHECK(m.fee_satoshis.v >= 100 && m.fee_satoshis.v < 130000);
+		pair_release(&p);
+	}
+}
+
 TEST(the_fundee_takes_the_openers_choice_within_its_range)
 {
 	struct pair p;
