@@ -16,7 +16,7 @@ extern "C" {
 #define LAMPO_API_VERSION 1
 /* What the library was built as. */
 LAMPO_API int lampo_api_version(void);
-LAMPO_API const char *lampo_version(void); /* "0.1.0" */
+LAMPO_API const char *lampo_version(void); /* "0.2.0" */
 
 #ifdef __cplusplus
 }
