@@ -299,6 +299,8 @@ static bool honest_are_done(struct play *p)
 		return false;
 	if (honest_channels(r, false) == 0)
 		return true;
+	/* One whose funding came into a block only now. */
+	end_channels(r, true);
 	if (sim_chain_height(p->w->chain) > r->bury_height + BURY_BLOCKS_MAX)
 		world_fail(p->w, "a channel of an honest node does not end: %s", p->waits_for);
 	play_mine(p, 1);
