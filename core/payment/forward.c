@@ -186,7 +186,8 @@ void forward_reason(const struct forward *w, struct buf *out)
 	case FORWARD_END_REPORT:
 		/* B4.intermediate_nodes.4, B4.intermediate_nodes.5: we can neither read nor judge it. */
 		buf_add_bytes(out, w->end.reason);
-		failure_wrap(out->data + start, w->end.reason.size, &w->secret);
+		if (w->end.reason.size)
+			failure_wrap(out->data + start, w->end.reason.size, &w->secret);
 		return;
 	case FORWARD_END_MALFORMED:
 		why = failure_from_malformed(w->end.code, &w->end.onion_hash);
