@@ -53,7 +53,7 @@ static void tell(struct world *w, struct forward *f)
 
 static void end(struct world *w, struct forward *f, const uint8_t *b)
 {
-	struct forward_end e = { .kind = (enum forward_end_kind)(b[2] % 3), .reason = BYTES(b, b[3] % 8u) };
+	struct forward_end e = { .kind = (enum forward_end_kind)(b[2] % 3), .reason = BYTES(b, b[3] % 5u) };
 
 	if (f->state != FORWARD_OUT)
 		return;
