@@ -270,7 +270,7 @@ static bool all_closing(struct play *p)
 
 		if (!a)
 			continue;
-		if (channel_state_of(a) == CHANNELD_NORMAL && (!c->close_wanted || c->close_life != p->w->nodes[c->end[0]].life))
+		if (channel_state_of(a) == CHANNELD_NORMAL && (!c->close_wanted || c->close_life != p->w->nodes[c->closer].life))
 			user_close(p->b, c, c->end[0], false, &call);
 		if (!(a = book_view(p->b, c, c->end[0])) || !node_view_onchain(p->w->nodes[c->end[0]].node, a)) {
 			done = false;

@@ -215,7 +215,7 @@ static void end_channels(struct rogues *r, bool all)
 				continue;
 			if (force ? channel_state_of(ch) < AWAITING_UNILATERAL
 				  : all && channel_state_of(ch) == CHANNELD_NORMAL &&
-				    (!c->close_wanted || c->close_life != r->w->nodes[node].life))
+				    (!c->close_wanted || c->close_life != r->w->nodes[c->closer].life))
 				user_close(r->b, c, node, force, &call);
 		}
 	}
