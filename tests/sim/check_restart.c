@@ -110,6 +110,18 @@ static bool at_rest(const struct sim_node *n)
 	return n->alive && exec_quiet(n->exec) && !n->writing && !(n->slow && delayed_signer_waiting(n->slow)) && !n->block_batch;
 }
 
+/* A link of its broke, and it has not heard of that yet: what it proposed there is not taken back. */
+static bool hears_of_a_cut_yet(const struct sim_node *n)
+{
+	const struct channel *ch;
+	uint32_t at = 0;
+
+	while ((ch = node_view_channel(n->node, &at)))
+		if (channel_is_connected(ch))
+			return true;
+	return false;
+}
+
 /* The first line that differs. */
 static void differ(const char *a, const char *b, const char **was, const char **is)
 {
@@ -148,7 +160,7 @@ void check_restart(struct checks *k, int node)
 	if (!at_rest(n))
 		return;
 	world_disconnect_now(w, node);
-	if (!at_rest(n))
+	if (!at_rest(n) || hears_of_a_cut_yet(n))
 		return;
 	show(n, &before);
 	world_stop(w, node);
