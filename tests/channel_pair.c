@@ -293,7 +293,6 @@ static void record_note(struct pair *p, int side, const struct channel_note *n)
 		memcpy(k->reason, n->reason.data, k->reason_size);
 	k->onion_size = n->onion.size;
 	k->onion_first = n->onion.size ? n->onion.data[0] : 0;
-	k->old_state = n->old_state;
 	strncpy(k->text, n->text, sizeof(k->text) - 1);
 	if (n->tx.size) {
 		k->tx = dup(n->tx);

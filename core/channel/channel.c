@@ -106,12 +106,9 @@ void channel_send_error(struct channel *ch, struct step *s, const char *text)
 
 void channel_to(struct channel *ch, struct step *s, struct channel_notes *notes, enum channel_state state)
 {
-	struct channel_note *n;
-
 	if (ch->r.state == state)
 		return;
-	n = channel_note(ch, s, notes, CHANNEL_NOTE_STATE);
-	n->old_state = ch->r.state;
+	channel_note(ch, s, notes, CHANNEL_NOTE_STATE);
 	channel_log(ch, s, LOG_INFO, "%s -> %s", channel_state_name(ch->r.state), channel_state_name(state));
 	ch->r.state = state;
 	ch->record_dirty = true;

@@ -88,7 +88,6 @@ struct channel_note {
 	struct sha256 sha256_of_onion;
 	struct bytes tx;              /* BROADCAST */
 	bool mutual;                  /* BROADCAST: a closing transaction */
-	enum channel_state old_state; /* STATE */
 };
 
 /* Notes of one call, in order; memory of the step's arena. */

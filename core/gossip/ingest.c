@@ -30,6 +30,20 @@ static bool take(struct gossip *g, struct held *h, struct bytes key)
 	return true;
 }
 
+/* An update or a node_announcement: waits for its channel, or for a thread that verifies it. */
+static void hold(struct gossip *g, enum held_kind kind, uint64_t connection, struct bytes raw, struct bytes key,
+		 enum verdict verdict)
+{
+	struct held *h = held_new(g, connection, kind, raw);
+
+	if (!take(g, h, key))
+		return;
+	if (verdict == PARK)
+		held_park(g, h);
+	else
+		held_verify(g, h);
+}
+
 /* ---- channel_announcement ---- */
 
 static enum verdict judge_channel(const struct gossip *g, const struct step *s, const struct msg_channel_announcement *m,
@@ -241,7 +255,6 @@ void ingest_update(struct gossip *g, struct step *s, struct gossip_notes *out, u
 	uint8_t key_place[HELD_KEY_MAX];
 	enum verdict verdict;
 	struct bytes key;
-	struct held *h;
 
 	if (msg_channel_update_decode(raw, &s->out->arena, &m) != DECODE_OK) {
 		note_refuse(g, s, out, connection, "channel_update: malformed");
@@ -254,13 +267,7 @@ void ingest_update(struct gossip *g, struct step *s, struct gossip_notes *out, u
 		g->figures.ignored++;
 		return;
 	}
-	h = held_new(g, connection, HELD_UPDATE, raw);
-	if (!take(g, h, key))
-		return;
-	if (verdict == PARK)
-		held_park(g, h);
-	else
-		held_verify(g, h);
+	hold(g, HELD_UPDATE, connection, raw, key, verdict);
 }
 
 void apply_update(struct gossip *g, struct step *s, struct gossip_notes *out, uint32_t channel,
@@ -360,7 +367,6 @@ void ingest_node(struct gossip *g, struct step *s, struct gossip_notes *out, uin
 	const char *why = NULL;
 	enum verdict verdict;
 	struct bytes key;
-	struct held *h;
 
 	if (msg_node_announcement_decode(raw, &s->out->arena, &m) != DECODE_OK) {
 		note_refuse(g, s, out, connection, "node_announcement: malformed");
@@ -376,13 +382,7 @@ void ingest_node(struct gossip *g, struct step *s, struct gossip_notes *out, uin
 		g->figures.ignored++;
 		return;
 	}
-	h = held_new(g, connection, HELD_NODE, raw);
-	if (!take(g, h, key))
-		return;
-	if (verdict == PARK)
-		held_park(g, h);
-	else
-		held_verify(g, h);
+	hold(g, HELD_NODE, connection, raw, key, verdict);
 }
 
 void apply_node(struct gossip *g, struct step *s, struct gossip_notes *out, uint32_t node,

@@ -71,9 +71,6 @@ static void take_note(struct node *n, struct step *s, struct node_channel *c, co
 	case CHANNEL_NOTE_WATCH_FUNDING:
 		node_channel_watch(n, s, c);
 		return;
-	case CHANNEL_NOTE_READY:
-		log_write(s->log, LOG_INFO, "channel", "a channel is ready");
-		return;
 	case CHANNEL_NOTE_HTLC_IN:
 		node_htlc_in(n, s, c, note);
 		return;
@@ -82,11 +79,10 @@ static void take_note(struct node *n, struct step *s, struct node_channel *c, co
 	case CHANNEL_NOTE_HTLC_DROPPED:
 		node_htlc_out_done(n, s, note);
 		return;
+	case CHANNEL_NOTE_READY: /* its state says so as well */
 	case CHANNEL_NOTE_HTLC_IN_DONE:
 		return;
 	case CHANNEL_NOTE_STATE:
-		log_write(s->log, LOG_INFO, "channel", "%s -> %s", channel_state_name(note->old_state),
-			  channel_state_name(channel_state_of(c->channel)));
 		notify_state(s, c);
 		node_backup_changed(n); /* where it is in the chain, what it closes to */
 		return;
@@ -97,7 +93,6 @@ static void take_note(struct node *n, struct step *s, struct node_channel *c, co
 		take_forgotten(n, s, c, note->text);
 		return;
 	case CHANNEL_NOTE_FAILED:
-		log_write(s->log, LOG_WARN, "channel", "closing unilaterally: %s", note->text ? note->text : "");
 		node_htlcs_stranded(n, s, c);
 		return;
 	case CHANNEL_NOTE_BROADCAST:
@@ -118,13 +113,9 @@ static void take_note(struct node *n, struct step *s, struct node_channel *c, co
 void node_route(struct node *n, struct step *s, struct channel_notes *notes)
 {
 	for (const struct channel_note *note = notes->head; note; note = note->next) {
-		struct node_channel *c = NULL;
-		uint32_t at = 0;
-
 		/* A channel that could not be made speaks before it is ours. */
-		if (note->channel)
-			c = node_channel_by_key(n, channel_key(note->channel));
-		(void)at;
+		struct node_channel *c = note->channel ? node_channel_by_key(n, channel_key(note->channel)) : NULL;
+
 		if (!c || c->dead)
 			continue;
 		node_touch(n, c);
@@ -271,7 +262,8 @@ void node_channel_message(struct node *n, struct step *s, struct node_peer *p, u
 		node_open_received(n, s, p, message);
 		return;
 	}
-	if (type >= 256) /* Gossip: not kept yet, and never asked for. */
+	/* Gossip that reaches a node without a place to keep it, and onion messages, which it does not offer to carry. */
+	if (type >= 256)
 		return;
 	if (!message_channel(type, message, &id)) {
 		if (type >= 32) /* B1.lightning_message_format.10 */
