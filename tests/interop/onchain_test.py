@@ -68,6 +68,18 @@ def funding_of(l, peer):
     return c["funding_txid"], c["funding_outnum"]
 
 
+class Past:
+    """A node's directory as it is now, to be put back later: how a thief would cheat.  The node is down both times."""
+
+    def __init__(self, node):
+        self.node, self.kept = node, node.folder + ".old"
+        shutil.copytree(node.folder, self.kept)
+
+    def put_back(self):
+        shutil.rmtree(self.node.folder)
+        os.rename(self.kept, self.node.folder)
+
+
 def in_mempool(net, what, funding, timeout=60):
     return net.until(what, lambda: spends_of(net, *funding), timeout)[0]
 
@@ -127,7 +139,7 @@ def lampo_cheats_and_is_punished(net):
     table = Table("lampo cheats, sat")
     before = wallet_sat(l), wallet_sat(d)
     l.close_down()
-    shutil.copytree(l.folder, l.folder + ".old")
+    past = Past(l)
     l.start()
     normal(net.watch, l, d.id, 60)
     for _ in range(3):
@@ -136,14 +148,12 @@ def lampo_cheats_and_is_punished(net):
     true_share = l.channel(d.id)["to_us_msat"] // 1000
     l.close_down()
     d.terminate(60)
-    shutil.rmtree(l.folder)
-    os.rename(l.folder + ".old", l.folder)
+    past.put_back()
     l.start()
     funding = funding_of(l, d)
     l.close(id=d.id, unilateraltimeout=1)
     revoked = in_mempool(net, "our old commitment", funding)
     net.bitcoind.mine_with(revoked)
-    d.local = threading.local()
     d.start()
     for _ in range(30):
         if wallet_sat(d) > before[1] + SIZE - true_share:
@@ -162,8 +172,7 @@ def lnd_cheats_and_is_punished(net):
     l, d = lampo_and_lnd(net)
     table = Table("lnd cheats, sat")
     d.terminate(60)
-    shutil.copytree(d.folder, d.folder + ".old")
-    d.local = threading.local()
+    past = Past(d)
     d.start()
     normal(net.watch, l, d.id, 60)
     d.normal(l.id)
@@ -176,9 +185,7 @@ def lnd_cheats_and_is_punished(net):
     funding = funding_of(l, d)
     d.terminate(60)
     l.close_down()
-    shutil.rmtree(d.folder)
-    os.rename(d.folder + ".old", d.folder)
-    d.local = threading.local()
+    past.put_back()
     d.start()
     d.close("%s:%d" % funding, force=True)
     revoked = in_mempool(net, "lnd's old commitment", funding)
@@ -216,8 +223,7 @@ def lnd_cheats_with_htlcs_and_second_stages(net):
     ours, paid = hold_at(net, l, up, 300_000_000)
     through, answer = hold_through(net, up, l, down, 400_000_000)
     up.terminate(60)
-    shutil.copytree(up.folder, up.folder + ".old")
-    up.local = threading.local()
+    past = Past(up)
     up.start()
     normal(net.watch, l, up.id, 60)
     up.normal(l.id)
@@ -226,13 +232,11 @@ def lnd_cheats_with_htlcs_and_second_stages(net):
     net.until("we have paid", lambda: paid and paid[0]["status"] == "complete", 60)
     quiet(net.watch, l, timeout=60)
     true_share = l.channel(up.id)["to_us_msat"] // 1000
-    funding = next((c["funding_txid"], c["funding_outnum"]) for c in l.channels(up.id))
+    funding = funding_of(l, up)
     before = wallet_sat(l), wallet_sat(up)
     up.terminate(60)
     l.close_down()
-    shutil.rmtree(up.folder)
-    os.rename(up.folder + ".old", up.folder)
-    up.local = threading.local()
+    past.put_back()
     up.start()
     up.close("%s:%d" % funding, force=True)
     revoked = in_mempool(net, "lnd's old commitment", funding)
@@ -339,7 +343,6 @@ def lnd_claims_on_our_commitment(net):
     d.terminate(60)
     l.close(id=d.id, unilateraltimeout=1)
     net.bitcoind.mine_with(in_mempool(net, "our commitment", funding))
-    d.local = threading.local()
     d.start()
     d.settle(preimage)
     for _ in range(20):
@@ -411,7 +414,6 @@ def forward_claimed_on_our_commitment(net):
     down.settle(preimage)
     net.until("we have the preimage", lambda: not htlc(l, down), 60)
     mine_slowly(net, 12, l)
-    up.local = threading.local()
     up.start()
     net.until("up has its answer from the chain or from its books",
               lambda: any(p["status"] == "SUCCEEDED" for p in up.payments()), 90)

@@ -28,10 +28,11 @@ class Lnd(Process):
         os.makedirs(self.folder, exist_ok=True)
         self.program, self.watch, self.bitcoind, self.extra = program, watch, bitcoind, list(extra)
         self.port, self.rest_port, self.rpc_port = free_port(), free_port(), free_port()
-        self.local = threading.local()
         watch.add(self)
 
     def start(self):
+        # Links to the process before this one.
+        self.local = threading.local()
         self.spawn([
             self.program, "--lnddir=" + self.folder, "--alias=" + self.name, "--noseedbackup", "--nobootstrap",
             "--listen=127.0.0.1:%d" % self.port, "--rpclisten=127.0.0.1:%d" % self.rpc_port,
@@ -53,7 +54,6 @@ class Lnd(Process):
 
     def restart(self):
         self.terminate(60)
-        self.local = threading.local()
         return self.start()
 
     def request(self, verb, path, body=None, timeout=120):
