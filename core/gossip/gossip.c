@@ -42,6 +42,7 @@ struct gossip *gossip_new(const struct gossip_config *config, const uint8_t seed
 	table_init(&g->candidates, held_table_key, seed32);
 	table_init(&g->lookups, lookup_key, seed32);
 	table_init(&g->owns, own_key, seed32);
+	names_init(&g->own_names, seed32);
 	g->queue_end = &g->queue;
 	g->next_id = 1;
 	g->log_end = LOG_HEADER_SIZE;
@@ -108,6 +109,7 @@ void gossip_free(struct gossip *g)
 		own_free(o);
 	table_release(&g->peers);
 	table_release(&g->owns);
+	names_release(&g->own_names);
 	graph_free(g->graph);
 	order_release(&g->order);
 	mem_free(g->spent);
@@ -299,6 +301,7 @@ void gossip_check_invariants(const struct gossip *g)
 {
 	graph_check(g->graph);
 	check_held(g);
+	own_check(g);
 	/* INV-G2 */
 	ASSERT(!g->sync.open || (g->sync.phase == SYNC_QUERY && peer_of(g, g->sync.connection)));
 	ASSERT(g->sync.wanted_at <= g->sync.wanted_count);

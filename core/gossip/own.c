@@ -31,13 +31,9 @@ static struct own *own_of(const struct gossip *g, uint64_t key)
 
 struct own *own_by_scid(const struct gossip *g, struct scid scid)
 {
-	struct own *o;
-	uint32_t at = 0;
+	const struct name *found = names_find(&g->own_names, scid.v);
 
-	while ((o = table_next(&g->owns, &at)))
-		if (scid.v && (o->facts.scid.v == scid.v || o->facts.alias_local.v == scid.v))
-			return o;
-	return NULL;
+	return found ? found->object : NULL;
 }
 
 static struct own *own_by_channel_id(const struct gossip *g, uint64_t connection, const struct channel_id *id)
@@ -470,6 +466,8 @@ void gossip_own_set(struct gossip *g, struct step *s, struct gossip_notes *out, 
 		table_add(&g->owns, o);
 	}
 	facts_changed(s, o, facts);
+	names_set(&g->own_names, &o->names[0], o, o->facts.scid.v);
+	names_set(&g->own_names, &o->names[1], o, o->facts.alias_local.v);
 	recall(g, o);
 	if (o->deferred.size && o->facts.ready_sent && o->facts.scid.v) {
 		deferred = o->deferred;
@@ -489,6 +487,8 @@ void gossip_own_gone(struct gossip *g, struct step *s, struct gossip_notes *out,
 	if (!o)
 		return;
 	ASSERT(table_remove(&g->owns, BYTES_OF(o->key)) == o);
+	names_set(&g->own_names, &o->names[0], o, 0);
+	names_set(&g->own_names, &o->names[1], o, 0);
 	own_free(o);
 }
 
@@ -517,6 +517,17 @@ void gossip_signed(struct gossip *g, struct step *s, struct gossip_notes *out, u
 		update_signed(g, s, out, o, &answer->signature);
 	}
 	advance(g, s, out, o);
+}
+
+void own_check(const struct gossip *g)
+{
+	const struct own *o;
+	uint32_t at = 0;
+
+	while ((o = table_next(&g->owns, &at))) {
+		ASSERT(name_number(&o->names[0]) == o->facts.scid.v && name_number(&o->names[1]) == o->facts.alias_local.v);
+		ASSERT(!o->facts.scid.v || own_by_scid(g, o->facts.scid));
+	}
 }
 
 void own_tick(struct gossip *g, struct step *s, struct gossip_notes *out)

@@ -2,7 +2,7 @@
 #ifndef GOSSIP_STATE_H
 #define GOSSIP_STATE_H
 
-#include "base/table.h"
+#include "base/names.h"
 #include "gossip/gossip.h"
 #include "gossip/log.h"
 #include "gossip/memory.h"
@@ -177,6 +177,7 @@ struct sync {
 struct own {
 	struct gossip_own facts;
 	uint8_t key[8];
+	struct name names[2];      /* in own_names */
 	/* announcement_signatures: ours of one scid, and theirs. */
 	struct scid signed_scid;
 	struct sig64 node_signature[2], funding_signature[2]; /* [0]: ours */
@@ -215,6 +216,7 @@ struct gossip {
 	struct table lookups;   /* struct lookup that is not asked yet, by height */
 	struct lookup *open[LOOKUPS_MAX]; /* asked */
 	struct table owns;      /* struct own */
+	struct names own_names; /* the same by short channel id, and by the alias that we gave */
 	struct held *queue, **queue_end;
 	struct batch *batches[BATCHES_MAX];
 	size_t held_bytes, asked_bytes;
@@ -356,6 +358,7 @@ void own_tick(struct gossip *g, struct step *s, struct gossip_notes *out);
 MUST_USE bool own_expects(const struct gossip *g, const struct pubkey *peer);
 MUST_USE bool own_expects_any(const struct gossip *g);
 void own_free(struct own *o);
+void own_check(const struct gossip *g);
 /* own_node.c */
 void own_node_tick(struct gossip *g, struct step *s, struct gossip_notes *out);
 void own_node_signed(struct gossip *g, struct step *s, struct gossip_notes *out, const struct sign_answer *answer);

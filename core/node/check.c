@@ -11,7 +11,7 @@ static bool is_listed(const struct node_channel *c)
 	return false;
 }
 
-/* INV-N1 */
+/* INV-N1, INV-N6 */
 static void check_channels(const struct node *n)
 {
 	uint32_t at = 0, funded = 0;
@@ -30,6 +30,7 @@ static void check_channels(const struct node *n)
 		funded += c->in_by_funding;
 	}
 	ASSERT(funded == table_count(&n->by_funding));
+	node_names_check(n);
 }
 
 /* INV-N1, INV-N2, INV-P1 */

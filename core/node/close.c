@@ -3,31 +3,6 @@
 
 #include <string.h>
 
-struct node_channel *node_channel_named(const struct node *n, const struct channel_name *name)
-{
-	uint32_t at = 0;
-	struct node_channel *c, *found = NULL;
-
-	while ((c = table_next(&n->channels, &at))) {
-		const struct channel_record *r = channel_record_of(c->channel);
-
-		if (c->dead)
-			continue;
-		if (name->by_id && SAME(r->id, name->id))
-			return c;
-		if (name->by_scid && name->scid.v &&
-		    (r->scid.v == name->scid.v || r->alias_local.v == name->scid.v || r->alias_remote.v == name->scid.v))
-			return c;
-		/* A peer names its channel only while there is just one that is not over. */
-		if (name->by_peer && SAME(r->peer, name->peer) && r->state < FUNDING_SPEND_SEEN) {
-			if (found)
-				return NULL;
-			found = c;
-		}
-	}
-	return found;
-}
-
 static void fill_close_reply(struct node *n, struct step *s, struct node_channel *c, struct bytes tx, bool mutual)
 {
 	struct node_call *call = node_call_get(n, c->close_call);

@@ -28,25 +28,15 @@ bool node_htlc_undecided(const struct node *n, uint64_t channel_key, uint64_t ht
 
 /* --- on to the next channel --- */
 
-static struct node_channel *channel_named(const struct node *n, struct scid scid)
-{
-	uint32_t at = 0;
-	struct node_channel *c;
-
-	while ((c = table_next(&n->channels, &at)))
-		if (!c->dead && channel_state_of(c->channel) != OPENINGD && channel_answers_to(c->channel, scid))
-			return c;
-	return NULL;
-}
-
 static struct amount_msat most(struct amount_msat a, struct amount_msat b)
 {
 	return MSAT_LESS(a, b) ? b : a;
 }
 
-static struct forward_next describe(const struct node *n, const struct node_channel *c)
+static struct forward_next describe(const struct node *n, const struct node_channel *c, bool closed)
 {
-	struct forward_next next = { .known = c != NULL };
+	/* Of one that is closed there is nothing to say but that. */
+	struct forward_next next = { .known = c || closed, .ending = closed };
 
 	if (!c)
 		return next;
@@ -123,8 +113,9 @@ static void forward(struct node *n, struct step *s, const struct node_onion *o)
 	const struct payload *p = &o->opening.payload;
 	struct forward_htlc in = { o->channel_key, o->htlc_id, o->amount, o->cltv_expiry };
 	struct forward_policy policy = policy_of(n);
-	struct node_channel *c = channel_named(n, p->scid);
-	struct forward_next next = describe(n, c);
+	bool closed = false;
+	struct node_channel *c = node_channel_onward(n, p->scid, &closed);
+	struct forward_next next = describe(n, c, closed);
 	enum offer_result result;
 	struct failure why;
 

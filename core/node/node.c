@@ -154,6 +154,7 @@ struct node *node_new(const struct node_config *config, const uint8_t seed32[32]
 	table_init(&n->connections, connection_key, seed);
 	table_init(&n->channels, key_of_channel, seed);
 	table_init(&n->by_funding, funding_key, seed);
+	node_names_init(n, seed);
 	table_init(&n->calls, node_call_key, seed);
 	table_init(&n->openings, node_opening_key, seed);
 	node_payments_init(n, seed);
@@ -207,6 +208,7 @@ void node_free(struct node *n)
 	table_release(&n->connections);
 	table_release(&n->channels);
 	table_release(&n->by_funding);
+	node_names_free(n);
 	table_release(&n->calls);
 	table_release(&n->openings);
 	arena_release(&n->load_memory);
@@ -301,6 +303,7 @@ void node_channel_unwatch(struct step *s, const struct node_channel *c)
 
 void node_touch(struct node *n, struct node_channel *c)
 {
+	node_names_follow(n, c);
 	if (c->touched)
 		return;
 	c->touched = true;

@@ -132,6 +132,7 @@ static void remember_closed(struct node *n, const struct channel_record *r)
 		n->closed = mem_realloc(n->closed, n->closed_capacity, sizeof(*n->closed));
 	}
 	n->closed[n->closed_count++] = *r;
+	node_names_closed(n, r);
 }
 
 bool node_closed_load(struct node *n, struct bytes value)
@@ -315,6 +316,7 @@ static void bury_one(struct node *n, struct step *s, struct node_channel *c)
 		ASSERT(table_remove(&n->by_funding, BYTES_OF(c->funding_key)) == c);
 		node_channel_unwatch(s, c);
 	}
+	node_names_drop(n, c);
 	unlink_from_peer(c);
 	let_go(n, s, c->peer);
 	onchain_free(c->onchain);

@@ -7,10 +7,12 @@
  * INV-N4  A transaction in the outbox is offered to the network at every block until
  *         it, or what replaced it, is OUTBOX_DEPTH_BLOCKS deep.
  * INV-N5  A channel key id is never used twice: the counter is stored in the batch
- *         that first shows the id to anybody. */
+ *         that first shows the id to anybody.
+ * INV-N6  Every channel is found in `names` by its short channel id and by the aliases of both sides, as they are now. */
 #ifndef NODE_STATE_H
 #define NODE_STATE_H
 
+#include "base/names.h"
 #include "channel/channel.h"
 #include "channel/view.h"
 #include "gossip/gossip.h"
@@ -88,6 +90,7 @@ struct node_channel {
 	uint64_t close_deadline_ms; /* unilateral after it; 0 = never */
 	uint8_t funding_key[36];   /* the key in by_funding */
 	bool in_by_funding;
+	struct name names[3];      /* its short channel id and both aliases, in the node's names */
 	bool touched;              /* is in the node's list of channels to flush */
 	struct node_channel *touched_next;
 	bool ahead;                /* is in the node's list of channels with keys to derive */
@@ -185,6 +188,9 @@ struct node {
 	struct table connections;  /* by connection */
 	struct table channels;     /* by channel key id */
 	struct table by_funding;   /* by funding outpoint */
+	struct names names;        /* channels by short channel id and alias */
+	struct names closed_names; /* the same of those that are history */
+	struct closed_name *closed_name_list;
 	struct table calls;
 	struct table openings;     /* by channel key id */
 	struct table onions;       /* by channel and HTLC */
@@ -219,6 +225,19 @@ struct node_channel *node_channel_by_funding(const struct node *n, const struct 
 void node_channel_watch(struct node *n, struct step *s, struct node_channel *c);
 void node_channel_unwatch(struct step *s, const struct node_channel *c);
 void node_touch(struct node *n, struct node_channel *c);
+
+/* names.c */
+void node_names_init(struct node *n, const uint8_t seed16[16]);
+void node_names_free(struct node *n);
+/* After whatever may have changed its short channel id or an alias (node_touch does it). */
+void node_names_follow(struct node *n, struct node_channel *c);
+void node_names_drop(struct node *n, struct node_channel *c);
+void node_names_closed(struct node *n, const struct channel_record *r);
+/* The channel that an onion names; NULL, and whether such a one is closed. */
+struct node_channel *node_channel_onward(const struct node *n, struct scid scid, bool *closed);
+/* The one that our user names. */
+struct node_channel *node_channel_named(const struct node *n, const struct channel_name *name);
+void node_names_check(const struct node *n);
 
 /* peers.c */
 struct node_peer *node_peer_get(const struct node *n, const struct pubkey *id);
@@ -279,7 +298,6 @@ void node_closing_broadcast(struct node *n, struct step *s, struct node_channel 
 void node_closing_seen(struct node *n, struct step *s, struct node_channel *c, const struct tx *t);
 void node_close_tick(struct node *n, struct step *s);
 uint64_t node_close_deadline(const struct node *n);
-struct node_channel *node_channel_named(const struct node *n, const struct channel_name *name);
 
 /* route.c */
 void node_route(struct node *n, struct step *s, struct channel_notes *notes);

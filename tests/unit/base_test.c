@@ -6,7 +6,7 @@
 #include "base/arena.h"
 #include "base/cursor.h"
 #include "base/log.h"
-#include "base/table.h"
+#include "base/names.h"
 
 TEST(cursor_fails_once_and_stays_failed)
 {
@@ -77,6 +77,34 @@ TEST(table_adds_finds_removes_in_order)
 }
 
 /* The reference vector of the SipHash paper, appendix A. */
+TEST(names_are_found_in_the_order_in_which_they_were_taken)
+{
+	static const uint8_t seed[16] = { 7 };
+	struct name a[2] = { 0 }, b[2] = { 0 };
+	struct names n;
+	char one, other;
+
+	names_init(&n, seed);
+	CHECK(!names_find(&n, 5) && !names_find(&n, 0));
+	names_set(&n, &a[0], &one, 5);
+	names_set(&n, &b[0], &other, 5);
+	names_set(&n, &a[1], &one, 5);
+	names_set(&n, &b[1], &other, 6);
+	CHECK(names_find(&n, 5) == &a[0] && a[0].next == &b[0] && b[0].next == &a[1] && !a[1].next);
+	CHECK(names_find(&n, 6)->object == &other);
+	names_set(&n, &b[0], &other, 5); /* nothing new */
+	CHECK(a[0].next == &b[0]);
+	names_set(&n, &b[0], &other, 0); /* from the middle */
+	CHECK(a[0].next == &a[1] && !name_number(&b[0]));
+	names_set(&n, &a[0], &one, 9); /* from the front */
+	CHECK(names_find(&n, 5) == &a[1] && names_find(&n, 9) == &a[0]);
+	names_set(&n, &a[1], &one, 0);
+	CHECK(!names_find(&n, 5));
+	names_set(&n, &b[1], &other, 9);
+	CHECK(names_find(&n, 9)->next == &b[1] && !names_find(&n, 6));
+	names_release(&n);
+}
+
 TEST(siphash_matches_its_paper)
 {
 	uint8_t key[16], message[15];

@@ -285,4 +285,40 @@ static inline enum invoice_state row_invoice_state(struct rig *r, const struct b
 	return receive_state(i, r->now_ms);
 }
 
+/* a's payment fails at the hop with that index and code; nobody lost anything. */
+static inline void way_ends(const struct way *w, enum reply_code code, uint32_t erring, uint16_t failure)
+{
+	struct amount_msat before[3] = { channel_to_us(channel_between(&a, &b)), channel_to_us(channel_between(&b, &c)),
+					 channel_to_us(channel_between(&c, &b)) };
+	const struct reply *reply = pay_way(&a, w);
+
+	CHECK(reply);
+	CHECK_EQ(reply->code, code);
+	CHECK(reply->u.sendpay.has_failure);
+	CHECK_EQ(reply->u.sendpay.failure_code, failure);
+	CHECK_EQ(reply->u.sendpay.erring_index, erring);
+	if (erring)
+		CHECK(SAME(reply->u.sendpay.erring_node, w->hops[erring - 1].node));
+	CHECK_EQ(channel_to_us(channel_between(&a, &b)).v, before[0].v);
+	CHECK_EQ(channel_to_us(channel_between(&b, &c)).v, before[1].v);
+	CHECK_EQ(channel_to_us(channel_between(&c, &b)).v, before[2].v);
+	CHECK_EQ(row_invoice_state(&c, &w->bill), INVOICE_UNPAID);
+}
+
+/* The same, and nothing is left under way. */
+static inline void way_fails(const struct way *w, enum reply_code code, uint32_t erring, uint16_t failure)
+{
+	way_ends(w, code, erring, failure);
+	row_is_quiet();
+}
+
+static inline struct way ready(void)
+{
+	struct bill bill;
+
+	row();
+	bill = bill_of(&c, 5000000, NULL);
+	return way_to_c(&bill);
+}
+
 #endif
