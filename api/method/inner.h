@@ -6,11 +6,14 @@
 #include "api/method/schemas.h"
 
 struct query;
+struct stored_read;
 
 struct methods {
 	struct rpc *rpc;
 	struct node_port port;
 	struct query *queries; /* not released yet */
+	struct stored_read *reads; /* stored.h: not answered yet */
+	uint64_t last_read;
 };
 
 /* Why a query or a reply has no result. */

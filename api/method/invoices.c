@@ -1,5 +1,6 @@
 /* invoice, listinvoices, waitinvoice. */
 #include "api/method/inner.h"
+#include "api/method/stored.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -156,7 +157,7 @@ json_t *invoice_json(const struct received_invoice *i, uint64_t now_ms)
 }
 
 /* What identifies one invoice: label, hash, or the invoice's own text. */
-static const struct received_invoice *named(const struct methods *m, struct params *params, bool *any)
+static const struct received_invoice *named(const struct methods *m, struct params *params)
 {
 	const struct receive *invoices = node_view_invoices(m->port.node);
 	const char *label = params_string_or_null(params, "label"), *text = params_string_or_null(params, "invstring");
@@ -164,7 +165,6 @@ static const struct received_invoice *named(const struct methods *m, struct para
 	struct invoice decoded;
 	const char *why;
 
-	*any = !label && !text && !hash;
 	if (label)
 		return receive_by_label(invoices, label);
 	if (hash)
@@ -174,30 +174,37 @@ static const struct received_invoice *named(const struct methods *m, struct para
 	return NULL;
 }
 
-static json_t *listinvoices(const struct methods *m, struct params *params, struct refusal *refusal)
+static bool show_invoice(const struct methods *m, struct params *params, const struct fetched *record, json_t **out)
 {
-	const uint64_t now_ms = m->port.now_ms(m->port.context), start = params_number(params, "start");
-	const struct value *limit = params_get(params, "limit");
+	struct received_invoice i = { 0 };
+
+	if (record->key.size != 40 || !record_invoice_decode(record->value, &params->arena, &i.r))
+		return false;
+	memcpy(i.payment_hash.v, record->key.data + 8, sizeof(i.payment_hash.v));
+	*out = invoice_json(&i, m->port.now_ms(m->port.context));
+	return true;
+}
+
+static json_t *one_invoice(const struct methods *m, struct params *params, struct refusal *refusal)
+{
+	const struct received_invoice *i = named(m, params);
 	json_t *o = json_new_object(), *list = json_new_array();
-	const struct received_invoice *i;
-	uint32_t at = 0;
-	bool any;
 
 	(void)refusal;
-	i = named(m, params, &any);
 	if (i)
-		json_append(list, invoice_json(i, now_ms));
-	while (any && (!limit || json_array_size(list) < limit->u.number) &&
-	       (i = receive_next(node_view_invoices(m->port.node), &at)))
-		if (i->r.created_index >= start)
-			json_append(list, invoice_json(i, now_ms));
+		json_append(list, invoice_json(i, m->port.now_ms(m->port.context)));
 	json_add(o, "invoices", list);
 	return o;
 }
 
 void method_listinvoices(void *context, struct lampo_call *call, struct params *params)
 {
-	query_ask(context, call, params, listinvoices);
+	static const struct stored_list invoices = { "invoices", { RECORD_INVOICE }, 1, show_invoice };
+
+	if (params_has(params, "label") || params_has(params, "invstring") || params_has(params, "payment_hash"))
+		query_ask(context, call, params, one_invoice);
+	else
+		stored_list_ask(context, call, params, &invoices, NULL);
 }
 
 void method_waitinvoice(void *context, struct lampo_call *call, struct params *params)

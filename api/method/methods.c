@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/method/inner.h"
+#include "api/method/stored.h"
 
 struct query {
 	struct methods *methods;
@@ -198,5 +199,6 @@ void methods_free(struct methods *m)
 		return;
 	while (m->queries)
 		query_free(m->queries);
+	stored_reads_free(m);
 	mem_free(m);
 }

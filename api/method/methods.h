@@ -11,6 +11,7 @@
 #include "api/rpc/rpc.h"
 #include "node/view.h"
 #include "runtime/exec/exec.h"
+#include "runtime/store/fetch.h"
 #include "wallet/wallet.h"
 
 struct methods;
@@ -30,6 +31,9 @@ struct node_port {
 	void (*call_gone)(void *context, uint64_t call);
 	/* Copies the query.  Evaluates and releases it, perhaps before this returns. */
 	void (*query)(void *context, const struct exec_query *query);
+	/* Reads stored records, of every commit that was over when it was called; methods_read answers with the same id,
+	 * never before this returns. */
+	void (*read)(void *context, uint64_t id, const struct record_range *ranges, uint32_t count);
 	/* The message of gossip at a place in its log: appended.  False: it is not there.  NULL: there is no log. */
 	bool (*gossip_message)(void *context, uint32_t ref, struct buf *out);
 	const char *backup_file; /* NULL: the store keeps none */
@@ -44,5 +48,7 @@ void methods_free(struct methods *m);
 
 /* EFFECT_REPLY. */
 void methods_reply(struct methods *m, uint64_t call, const struct reply *reply);
+/* What the port's `read` has read. */
+void methods_read(struct methods *m, uint64_t id, const struct fetch *got);
 
 #endif

@@ -1,5 +1,6 @@
 /* pay, keysend, listpays. */
 #include "api/method/inner.h"
+#include "api/method/stored.h"
 
 #include <string.h>
 
@@ -134,9 +135,9 @@ json_t *reply_paid(const struct methods *m, const struct reply *reply)
 	return o;
 }
 
-static const char *status_of(const struct payment *p)
+static const char *status_of(const struct record_payment *r)
 {
-	switch ((enum payment_state)p->r.state) {
+	switch ((enum payment_state)r->state) {
 	case PAYMENT_PENDING: return "pending";
 	case PAYMENT_COMPLETE: return "complete";
 	case PAYMENT_FAILED: return "failed";
@@ -144,13 +145,12 @@ static const char *status_of(const struct payment *p)
 	UNREACHABLE();
 }
 
-static json_t *payment_json(const struct payment *p)
+static json_t *payment_json(const struct sha256 *hash, const struct record_payment *r)
 {
-	const struct record_payment *r = &p->r;
 	json_t *o = json_new_object();
 
-	json_add_hex(o, "payment_hash", BYTES_OF(p->payment_hash.v));
-	json_add_string(o, "status", status_of(p));
+	json_add_hex(o, "payment_hash", BYTES_OF(hash->v));
+	json_add_string(o, "status", status_of(r));
 	json_add_hex(o, "destination", BYTES_OF(r->payee.v));
 	json_add_u64(o, "created_at", r->created_at_s);
 	if (r->completed_at_s)
@@ -191,9 +191,31 @@ MUST_USE static bool hash_wanted(struct params *params, bool *any, struct sha256
 	return !value || SAME(value->u.hash, v.payment_hash);
 }
 
-static json_t *listpays(const struct methods *m, struct params *params, struct refusal *refusal)
+/* What the call wants beyond start and limit. */
+static bool is_wanted(struct params *params, const struct record_payment *r)
 {
 	const char *status = params_string_or_null(params, "status");
+
+	return !status || strcmp(status, status_of(r)) == 0;
+}
+
+static bool show_payment(const struct methods *m, struct params *params, const struct fetched *record, json_t **out)
+{
+	struct record_payment r;
+	struct sha256 hash;
+
+	(void)m;
+	if (record->key.size != 48 || !record_payment_decode(record->value, &params->arena, &r))
+		return false;
+	memcpy(hash.v, record->key.data + 8, sizeof(hash.v));
+	if (is_wanted(params, &r))
+		*out = payment_json(&hash, &r);
+	return true;
+}
+
+/* Of one hash. */
+static json_t *listpays(const struct methods *m, struct params *params, struct refusal *refusal)
+{
 	const uint64_t start = params_number(params, "start");
 	const struct value *limit = params_get(params, "limit");
 	json_t *o, *list;
@@ -206,9 +228,8 @@ static json_t *listpays(const struct methods *m, struct params *params, struct r
 		return refuse(refusal, RPC_INVALID_PARAMS, "parameter 'bolt11' is no BOLT 11 invoice, or not that of 'payment_hash'");
 	list = json_new_array();
 	while ((!limit || json_array_size(list) < limit->u.number) && (p = send_next(node_view_payments(m->port.node), &at)))
-		if ((any || SAME(p->payment_hash, hash)) && p->r.created_index >= start &&
-		    (!status || strcmp(status, status_of(p)) == 0))
-			json_append(list, payment_json(p));
+		if (SAME(p->payment_hash, hash) && p->r.created_index >= start && is_wanted(params, &p->r))
+			json_append(list, payment_json(&p->payment_hash, &p->r));
 	o = json_new_object();
 	json_add(o, "pays", list);
 	return o;
@@ -216,5 +237,10 @@ static json_t *listpays(const struct methods *m, struct params *params, struct r
 
 void method_listpays(void *context, struct lampo_call *call, struct params *params)
 {
-	query_ask(context, call, params, listpays);
+	static const struct stored_list payments = { "pays", { RECORD_PAYMENT }, 1, show_payment };
+
+	if (params_has(params, "bolt11") || params_has(params, "payment_hash"))
+		query_ask(context, call, params, listpays);
+	else
+		stored_list_ask(context, call, params, &payments, NULL);
 }

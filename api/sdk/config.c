@@ -198,9 +198,11 @@ void lampo_config_backend(struct lampo_config *config, const struct lampo_backen
 
 void lampo_config_store(struct lampo_config *config, const struct lampo_store *store)
 {
-	need(config, store && (store->size == sizeof(*store) || store->size == offsetof(struct lampo_store, fetch)),
+	need(config, store && (store->size == sizeof(*store) || store->size == offsetof(struct lampo_store, range) ||
+			       store->size == offsetof(struct lampo_store, fetch)),
 	     "lampo_config_store", "its size is not that of this version or an older one");
-	need(config, store->load && store->commit, "lampo_config_store", "a function is missing");
+	need(config, store->commit && (store->load || (store->size == sizeof(*store) && store->range)), "lampo_config_store",
+	     "a function is missing");
 	memset(&config->store, 0, sizeof(config->store));
 	memcpy(&config->store, store, store->size);
 	config->has_store = true;

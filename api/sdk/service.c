@@ -44,6 +44,16 @@ static void read_backups(void *context, void (*each)(void *to, struct bytes seal
 	backup_files_read(((struct service *)context)->config.daemon.directory, each, to);
 }
 
+static void read_records(void *context, uint64_t id, const struct record_range *ranges, uint32_t count)
+{
+	daemon_read(((struct service *)context)->daemon, id, ranges, count);
+}
+
+static void on_read(void *context, uint64_t id, const struct fetch *got)
+{
+	methods_read(((struct service *)context)->methods, id, got);
+}
+
 static void on_reply(void *context, uint64_t call, const struct reply *reply)
 {
 	methods_reply(((struct service *)context)->methods, call, reply);
@@ -97,6 +107,7 @@ static bool open_daemon(struct service *s, char error[DAEMON_ERROR_SIZE])
 
 	c.context = s;
 	c.reply = on_reply;
+	c.read = on_read;
 	c.notify = on_notify;
 	c.closing = on_closing;
 	c.hangup = on_hangup;
@@ -113,6 +124,7 @@ static void open_methods(struct service *s)
 		.read_backups = c->directory ? read_backups : NULL,
 		.gossip_message = read_gossip,
 		.now_ms = now_ms, .command = command, .call_gone = call_gone, .query = query,
+		.read = read_records,
 	};
 	struct rpc_limits limits;
 

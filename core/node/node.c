@@ -391,7 +391,7 @@ bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, s
 			return false;
 		keep_part(n, kind, key, value);
 		return true;
-	case RECORD_HTLC_PAST: /* read from the store when a revoked commitment shows up */
+	case RECORD_HTLC_PAST: /* read from the store when a revoked commitment shows up (record_is_past) */
 		return true;
 	case RECORD_PEER:
 		return peer_load(n, key, value);

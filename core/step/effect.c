@@ -132,9 +132,15 @@ void effect_reply(struct effects *e, uint64_t call, struct reply *reply)
 
 void effect_fetch(struct effects *e, uint64_t id, enum record_kind kind, struct bytes prefix)
 {
+	effect_fetch_range(e, id, &(struct record_range){ .kind = kind, .prefix = prefix });
+}
+
+void effect_fetch_range(struct effects *e, uint64_t id, const struct record_range *range)
+{
 	struct effect *f = effect_add(e, EFFECT_FETCH);
 
 	f->u.fetch.id = id;
-	f->u.fetch.kind = kind;
-	f->u.fetch.prefix = arena_bytes(&e->arena, prefix);
+	f->u.fetch.range = *range;
+	f->u.fetch.range.prefix = arena_bytes(&e->arena, range->prefix);
+	f->u.fetch.range.from = arena_bytes(&e->arena, range->from);
 }

@@ -94,8 +94,7 @@ struct effect {
 		} reply;
 		struct {
 			uint64_t id;           /* EVENT_FETCHED answers with it */
-			enum record_kind kind;
-			struct bytes prefix;   /* of the keys; empty: all of that kind */
+			struct record_range range;
 		} fetch;
 		const struct gossip_note *gossip; /* gossip/gossip.h; in the list's arena */
 	} u;
@@ -131,5 +130,7 @@ void effect_reply(struct effects *e, uint64_t call, struct reply *reply);
  * this batch and all before have written (and it may have more).  A question that a crash loses is asked again by
  * who derives it from stored records. */
 void effect_fetch(struct effects *e, uint64_t id, enum record_kind kind, struct bytes prefix);
+/* The same, for a piece of a kind. */
+void effect_fetch_range(struct effects *e, uint64_t id, const struct record_range *range);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/types.h"
 #include "step/command.h"
 #include "step/funds.h"
+#include "step/record.h"
 #include "step/sign.h"
 
 enum event_kind {
@@ -32,6 +33,7 @@ enum event_kind {
 
 /* A stored record; an answer to EFFECT_FETCH has no more than FETCH_RECORDS_MAX. */
 struct fetched {
+	enum record_kind kind;
 	struct bytes key, value;
 };
 
@@ -113,9 +115,9 @@ struct event {
 		} gone;
 		struct {
 			uint64_t id;
-			const struct fetched *records; /* in order of keys */
+			const struct fetched *records; /* in the order of the range */
 			uint32_t count;
-			bool truncated;                /* there are more than FETCH_RECORDS_MAX */
+			bool truncated;                /* the range has more than its limit */
 		} fetched;
 		const struct gossip_answer *gossip; /* gossip/gossip.h */
 	} u;

@@ -3,6 +3,8 @@
 #ifndef STEP_RECORD_H
 #define STEP_RECORD_H
 
+#include "base/bytes.h"
+
 enum record_kind {
 	RECORD_NODE = 1,         /* "counters" ...: what the node counts */
 	RECORD_CHANNEL = 2,      /* channel key id (be64) */
@@ -25,6 +27,19 @@ enum record_kind {
 	RECORD_STORAGE = 19,     /* node id, 0 (u8): what we keep for that peer; node id, 1: when its last channel ended */
 	RECORD_LIQUIDITY = 20,   /* short_channel_id (be64): what payments taught about it */
 	RECORD_KINDS = 21,
+};
+
+/* What is over and may be any number of records: nobody reads it when the node starts, it is fetched when it is asked
+ * for.  So a start costs the same whatever has been. */
+MUST_USE bool record_is_past(enum record_kind kind);
+
+/* Records of one kind, in order of keys. */
+struct record_range {
+	enum record_kind kind;
+	struct bytes prefix; /* of the keys; empty: all of that kind */
+	struct bytes from;   /* the key at which to begin, there or not, and itself one of them; empty: at the end where reading begins */
+	uint32_t limit;      /* the most that are read; 0: FETCH_RECORDS_MAX */
+	bool reverse;        /* from the greatest key down */
 };
 
 #endif

@@ -84,13 +84,17 @@ static void commit(void *context, const struct store_op *ops, uint32_t count, st
 
 static void on_fetched(struct daemon *d)
 {
+	struct store_reader reader;
 	struct fetch got;
-	uint64_t id;
 
-	while (store_thread_fetched(d->store_thread, &id, &got)) {
-		struct event e = fetch_event(&got, id, loop_now_ms(d->loop));
+	while (store_thread_fetched(d->store_thread, &reader, &got)) {
+		if (reader.context) {
+			d->config.read(d->config.context, reader.id, &got);
+		} else {
+			struct event e = fetch_event(&got, reader.id, loop_now_ms(d->loop));
 
-		exec_event(d->exec, &e);
+			exec_event(d->exec, &e);
+		}
 		fetch_release(&got);
 	}
 }
@@ -145,7 +149,7 @@ static void release(void *context, const struct effect *f)
 			d->config.reply(d->config.context, f->u.reply.call, f->u.reply.reply);
 		return;
 	case EFFECT_FETCH:
-		store_thread_fetch(d->store_thread, f->u.fetch.id, f->u.fetch.kind, f->u.fetch.prefix);
+		store_thread_fetch(d->store_thread, &(struct store_reader){ NULL, f->u.fetch.id }, &f->u.fetch.range, 1);
 		return;
 	case EFFECT_GOSSIP:
 		gossip_edge_obey(d->gossip, f->u.gossip);
@@ -579,6 +583,12 @@ void daemon_call_gone(struct daemon *d, uint64_t call)
 void daemon_query(struct daemon *d, const struct exec_query *query)
 {
 	exec_query(d->exec, query);
+}
+
+void daemon_read(struct daemon *d, uint64_t id, const struct record_range *ranges, uint32_t count)
+{
+	ASSERT(d->config.read);
+	store_thread_fetch(d->store_thread, &(struct store_reader){ d, id }, ranges, count);
 }
 
 const struct pubkey *daemon_node_id(const struct daemon *d)

@@ -12,6 +12,7 @@
 #include "runtime/chain/core.h"
 #include "runtime/exec/exec.h"
 #include "runtime/loop/loop.h"
+#include "runtime/store/fetch.h"
 #include "wallet/wallet.h"
 
 #define DAEMON_ERROR_SIZE 1024
@@ -54,6 +55,8 @@ struct daemon_config {
 	void *context;
 	void (*reply)(void *context, uint64_t call, const struct reply *reply);
 	void (*notify)(void *context, const struct notify *notify);
+	/* The answer to daemon_read; got is borrowed until it returns.  NULL: nobody asks. */
+	void (*read)(void *context, uint64_t id, const struct fetch *got);
 	/* The daemon is about to end: take no more calls, send what is to be sent, then daemon_closed.  NULL: nothing to do. */
 	void (*closing)(void *context);
 	void (*hangup)(void *context); /* SIGHUP; may be NULL */
@@ -81,6 +84,9 @@ void daemon_command(struct daemon *d, uint64_t call, const struct command *comma
 /* Nobody waits for this call any more. */
 void daemon_call_gone(struct daemon *d, uint64_t call);
 void daemon_query(struct daemon *d, const struct exec_query *query);
+/* Reads stored records on the store's thread: those of every commit that was handed over before.  From a query's
+ * `release` these are all that anybody could have seen. */
+void daemon_read(struct daemon *d, uint64_t id, const struct record_range *ranges, uint32_t count);
 const struct pubkey *daemon_node_id(const struct daemon *d);
 /* For `evaluate` of a query. */
 const struct node *daemon_node(const struct daemon *d);

@@ -69,7 +69,7 @@ static void fill_follow(const struct loading *l, struct follow *follow)
 bool load_records(struct store *s, struct node *node, const struct daemon_funds *funds, struct follow *follow)
 {
 	struct loading l = { .node = node, .funds = funds };
-	bool ok = s->load(s, each, &l);
+	bool ok = store_load(s, each, &l);
 
 	fill_follow(&l, follow);
 	mem_free(l.recent);

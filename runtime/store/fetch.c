@@ -6,24 +6,31 @@ static bool take(void *context, enum record_kind kind, struct bytes key, struct 
 {
 	struct fetch *f = context;
 
-	(void)kind;
-	if (f->count == FETCH_RECORDS_MAX) {
+	if (!f->left) {
 		f->truncated = true;
 		return false;
 	}
+	f->left--;
 	if (f->count == f->capacity) {
 		f->capacity = f->capacity ? 2 * f->capacity : 64;
 		f->records = mem_realloc(f->records, f->capacity, sizeof(*f->records));
 	}
-	f->records[f->count++] = (struct fetched){ arena_bytes(&f->arena, key), arena_bytes(&f->arena, value) };
+	f->records[f->count++] = (struct fetched){ kind, arena_bytes(&f->arena, key), arena_bytes(&f->arena, value) };
 	return true;
 }
 
-bool fetch_read(struct fetch *f, struct store *s, enum record_kind kind, struct bytes prefix)
+bool fetch_read(struct fetch *f, struct store *s, const struct record_range *ranges, uint32_t count)
 {
 	memset(f, 0, sizeof(*f));
 	arena_init(&f->arena);
-	return s->fetch(s, kind, prefix, take, f);
+	for (uint32_t i = 0; i < count; i++) {
+		const uint32_t limit = ranges[i].limit;
+
+		f->left = limit && limit < FETCH_RECORDS_MAX ? limit : FETCH_RECORDS_MAX;
+		if (!s->fetch(s, &ranges[i], take, f))
+			return false;
+	}
+	return true;
 }
 
 void fetch_release(struct fetch *f)

@@ -92,20 +92,6 @@ uint64_t memory_disk_digest(const struct memory_disk *d)
 	return digest;
 }
 
-static bool memory_load(struct store *store, store_each *each, void *context)
-{
-	struct memory_disk *d = ((struct memory_store *)store)->disk;
-	uint32_t count;
-	struct memory_record **all = sorted(d, &count);
-	bool ok = true;
-
-	for (uint32_t i = 0; i < count && ok; i++)
-		ok = each(context, (enum record_kind)all[i]->key.data[0],
-			  BYTES(all[i]->key.data + 1, all[i]->key.size - 1), buf_view(&all[i]->value));
-	mem_free(all);
-	return ok;
-}
-
 static void write_op(struct memory_disk *d, const struct store_op *op)
 {
 	struct buf key = BUF_EMPTY;
@@ -133,24 +119,28 @@ static bool memory_commit(struct store *store, const struct store_op *ops, uint3
 	return true;
 }
 
-static bool matches(const struct memory_record *r, enum record_kind kind, struct bytes prefix)
+static int compare_down(const void *a, const void *b)
 {
-	return r->key.data[0] == (uint8_t)kind && r->key.size - 1 >= prefix.size
-	       && (!prefix.size || !memcmp(r->key.data + 1, prefix.data, prefix.size));
+	return compare(b, a);
 }
 
-static bool memory_fetch(struct store *store, enum record_kind kind, struct bytes prefix, store_each *each, void *context)
+static struct bytes own_key(const struct memory_record *r)
+{
+	return BYTES(r->key.data + 1, r->key.size - 1);
+}
+
+static bool memory_fetch(struct store *store, const struct record_range *range, store_each *each, void *context)
 {
 	const struct memory_disk *d = ((struct memory_store *)store)->disk;
 	struct memory_record **found = NEW_ARRAY(struct memory_record *, table_count(&d->records) + 1), *r;
 	uint32_t at = 0, count = 0;
 
 	while ((r = table_next(&d->records, &at)))
-		if (matches(r, kind, prefix))
+		if (r->key.data[0] == (uint8_t)range->kind && range_has(range, own_key(r)))
 			found[count++] = r;
-	qsort(found, count, sizeof(*found), compare);
+	qsort(found, count, sizeof(*found), range->reverse ? compare_down : compare);
 	for (uint32_t i = 0; i < count; i++)
-		if (!each(context, kind, BYTES(found[i]->key.data + 1, found[i]->key.size - 1), buf_view(&found[i]->value)))
+		if (!each(context, range->kind, own_key(found[i]), buf_view(&found[i]->value)))
 			break;
 	mem_free(found);
 	return true;
@@ -171,7 +161,6 @@ struct store *store_open_memory(struct memory_disk *d)
 	struct memory_store *s = NEW(struct memory_store);
 
 	s->disk = d;
-	s->store.load = memory_load;
 	s->store.commit = memory_commit;
 	s->store.fetch = memory_fetch;
 	s->store.idle = memory_idle;

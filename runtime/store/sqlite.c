@@ -32,7 +32,7 @@ static const char *const migrations[] = {
 struct sqlite_store {
 	struct store store;
 	sqlite3 *db;
-	sqlite3_stmt *begin, *commit, *put, *remove, *range;
+	sqlite3_stmt *begin, *commit, *put, *remove, *up, *down, *down_all;
 	int lock_fd;
 	int wal_pages;
 	struct backup_file *backup;
@@ -189,7 +189,9 @@ static bool prepare_all(struct sqlite_store *s)
 	return prepare(s, &s->begin, "BEGIN IMMEDIATE") && prepare(s, &s->commit, "COMMIT")
 	       && prepare(s, &s->put, "INSERT OR REPLACE INTO records(kind, key, value) VALUES(?, ?, ?)")
 	       && prepare(s, &s->remove, "DELETE FROM records WHERE kind = ? AND key = ?")
-	       && prepare(s, &s->range, "SELECT key, value FROM records WHERE kind = ? AND key >= ? ORDER BY key");
+	       && prepare(s, &s->up, "SELECT key, value FROM records WHERE kind = ? AND key >= ? ORDER BY key")
+	       && prepare(s, &s->down, "SELECT key, value FROM records WHERE kind = ? AND key < ? ORDER BY key DESC")
+	       && prepare(s, &s->down_all, "SELECT key, value FROM records WHERE kind = ? ORDER BY key DESC");
 }
 
 /* ---- Reading ---- */
@@ -201,55 +203,65 @@ static struct bytes column(sqlite3_stmt *q, int i)
 	return BYTES(p, (size_t)sqlite3_column_bytes(q, i));
 }
 
-static bool sqlite_load(struct store *store, store_each *each, void *context)
-{
-	struct sqlite_store *s = (struct sqlite_store *)store;
-	sqlite3_stmt *q;
-	bool ok = true;
-	int code;
-
-	if (!prepare(s, &q, "SELECT kind, key, value FROM records ORDER BY kind, key"))
-		return false;
-	while (ok && (code = sqlite3_step(q)) == SQLITE_ROW) {
-		int kind = sqlite3_column_int(q, 0);
-
-		ok = each(context, (enum record_kind)kind, column(q, 1), column(q, 2));
-		if (!ok)
-			set_error(store->error, "a record of kind %d in " DATABASE_NAME " makes no sense", kind);
-	}
-	if (ok && code != SQLITE_DONE)
-		ok = failed(s, "reading the records");
-	sqlite3_finalize(q);
-	return ok;
-}
-
 static void bind_blob(sqlite3_stmt *q, int i, struct bytes b)
 {
 	/* A NULL pointer would bind NULL. */
 	sqlite3_bind_blob64(q, i, b.size ? b.data : (const uint8_t *)"", b.size, SQLITE_STATIC);
 }
 
-static bool begins_with(struct bytes key, struct bytes prefix)
+/* The least key that is greater than all that begin with prefix; empty: there is none. */
+static void key_behind(struct buf *out, struct bytes prefix)
 {
-	return key.size >= prefix.size && (!prefix.size || !memcmp(key.data, prefix.data, prefix.size));
+	while (prefix.size && prefix.data[prefix.size - 1] == 0xff)
+		prefix.size--;
+	buf_add_bytes(out, prefix);
+	if (out->size)
+		out->data[out->size - 1]++;
 }
 
-/* Keys that begin with the prefix stand together, and nothing before them is not less than it. */
-static bool sqlite_fetch(struct store *store, enum record_kind kind, struct bytes prefix, store_each *each, void *context)
+/* Where reading down begins: below this key; empty: at the last of the kind. */
+static void upper_end(struct buf *out, const struct record_range *range)
+{
+	key_behind(out, range->prefix);
+	if (!range->from.size || (out->size && bytes_compare(buf_view(out), range->from) <= 0))
+		return;
+	/* The least key that is greater than `from`. */
+	buf_clear(out);
+	buf_add_bytes(out, range->from);
+	buf_add_u8(out, 0);
+}
+
+static sqlite3_stmt *bind_range(struct sqlite_store *s, const struct record_range *range, struct buf *end)
+{
+	struct bytes first = bytes_compare(range->from, range->prefix) < 0 ? range->prefix : range->from;
+	sqlite3_stmt *q = s->up;
+
+	if (range->reverse) {
+		upper_end(end, range);
+		q = end->size ? s->down : s->down_all;
+	}
+	sqlite3_bind_int(q, 1, (int)range->kind);
+	if (q != s->down_all)
+		bind_blob(q, 2, range->reverse ? buf_view(end) : first);
+	return q;
+}
+
+/* Keys that begin with the prefix stand together, and reading begins at the first of them. */
+static bool sqlite_fetch(struct store *store, const struct record_range *range, store_each *each, void *context)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
-	sqlite3_stmt *q = s->range;
+	struct buf end = BUF_EMPTY;
+	sqlite3_stmt *q = bind_range(s, range, &end);
 	bool more = true;
 	int code = SQLITE_DONE;
 
-	sqlite3_bind_int(q, 1, (int)kind);
-	bind_blob(q, 2, prefix);
 	while (more && (code = sqlite3_step(q)) == SQLITE_ROW)
-		more = begins_with(column(q, 0), prefix) && each(context, kind, column(q, 0), column(q, 1));
+		more = range_has(range, column(q, 0)) && each(context, range->kind, column(q, 0), column(q, 1));
 	if (more && code != SQLITE_DONE)
 		failed(s, "reading some records");
 	sqlite3_reset(q);
 	sqlite3_clear_bindings(q);
+	buf_release(&end);
 	return !more || code == SQLITE_DONE;
 }
 
@@ -333,9 +345,10 @@ static bool take_backup(void *context, enum record_kind kind, struct bytes key, 
 static bool open_backup(struct sqlite_store *s, const char *directory)
 {
 	struct buf stored = BUF_EMPTY;
+	const struct record_range all = { .kind = RECORD_BACKUP };
 	bool ok;
 
-	ok = sqlite_fetch(&s->store, RECORD_BACKUP, BYTES_NONE, take_backup, &stored);
+	ok = sqlite_fetch(&s->store, &all, take_backup, &stored);
 	s->backup = backup_file_new(directory, buf_view(&stored));
 	if (ok && stored.size)
 		ok = backup_file_write(s->backup, buf_view(&stored), s->store.error);
@@ -353,7 +366,9 @@ static void sqlite_close(struct store *store)
 	sqlite3_finalize(s->commit);
 	sqlite3_finalize(s->put);
 	sqlite3_finalize(s->remove);
-	sqlite3_finalize(s->range);
+	sqlite3_finalize(s->up);
+	sqlite3_finalize(s->down);
+	sqlite3_finalize(s->down_all);
 	sqlite3_close(s->db);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
@@ -365,7 +380,6 @@ struct store *store_open_sqlite(const char *directory, char error[STORE_ERROR_SI
 	struct sqlite_store *s = NEW(struct sqlite_store);
 
 	s->lock_fd = -1;
-	s->store.load = sqlite_load;
 	s->store.commit = sqlite_commit;
 	s->store.fetch = sqlite_fetch;
 	s->store.idle = sqlite_idle;

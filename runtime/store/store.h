@@ -3,7 +3,7 @@
  * A commit is atomic and durable when it returns true: after it the batch is
  * there whatever happens, before it nothing of it is.  A commit that fails is
  * the end of the process: `error` says why in words.  One thread at a time;
- * load is over before the first commit. */
+ * loading is over before the first commit. */
 #ifndef RUNTIME_STORE_STORE_H
 #define RUNTIME_STORE_STORE_H
 
@@ -19,21 +19,27 @@ struct store_op {
 	struct bytes key, value;
 };
 
-/* False stops.  Of a load that is a failure: the record makes no sense. */
+/* False stops.  Of store_load that is a failure: the record makes no sense. */
 typedef bool store_each(void *context, enum record_kind kind, struct bytes key, struct bytes value);
 
 struct store {
-	/* Every record in order of kind and key.  False if reading failed or `each` said so. */
-	bool (*load)(struct store *s, store_each *each, void *context);
 	bool (*commit)(struct store *s, const struct store_op *ops, uint32_t count);
-	/* The records of one kind whose keys begin with prefix, in order of keys, until `each` says false: it has enough.
-	 * False: reading failed.  Between commits, on the thread that does them. */
-	bool (*fetch)(struct store *s, enum record_kind kind, struct bytes prefix, store_each *each, void *context);
+	/* The records of the range in its order, until `each` says false: it has enough (the range's limit is the caller's
+	 * to keep).  False: reading failed.  Between commits, on the thread that does them. */
+	bool (*fetch)(struct store *s, const struct record_range *range, store_each *each, void *context);
 	/* Called after a commit when no other waits: housekeeping that may take long. */
 	void (*idle)(struct store *s);
 	void (*close)(struct store *s); /* frees */
 	char error[STORE_ERROR_SIZE];
 };
+
+/* What a node starts from, in order of kind and key: every record but those that are past (record_is_past).  False if
+ * reading failed or `each` said so. */
+MUST_USE bool store_load(struct store *s, store_each *each, void *context);
+/* Every record, in order of kind and key. */
+MUST_USE bool store_load_all(struct store *s, store_each *each, void *context);
+/* Whether a key of the range's kind is one of the range's. */
+MUST_USE bool range_has(const struct record_range *range, struct bytes key);
 
 /* SQLite in DIR/lampo.db, held exclusively together with DIR/lampo.db.lock.  Creates and migrates it.  RECORD_BACKUP is
  * written to DIR/emergency.recover too (backup_file.h), as durable as the rest.  NULL: error says why (another node

@@ -8,9 +8,10 @@ enum work { WORK_NONE, WORK_ASKED, WORK_DONE };
 /* A read: wanted, then done. */
 struct read {
 	struct read *next;
-	uint64_t id;
-	enum record_kind kind;
-	struct buf prefix;
+	struct store_reader reader;
+	struct arena arena; /* of the ranges */
+	struct record_range *ranges;
+	uint32_t count;
 	struct fetch got;
 };
 
@@ -53,7 +54,7 @@ static struct read *pop(struct reads *q)
 
 static void read_free(struct read *r)
 {
-	buf_release(&r->prefix);
+	arena_release(&r->arena);
 	mem_free(r);
 }
 
@@ -82,7 +83,7 @@ static void do_commit(struct store_thread *t)
 static void do_read(struct store_thread *t, struct read *r)
 {
 	pthread_mutex_unlock(&t->lock);
-	if (!fetch_read(&r->got, t->store, r->kind, buf_view(&r->prefix))) {
+	if (!fetch_read(&r->got, t->store, r->ranges, r->count)) {
 		t->owner.fatal(t->owner.context, t->store->error);
 		UNREACHABLE();
 	}
@@ -173,20 +174,27 @@ bool store_thread_done(struct store_thread *t)
 	return done;
 }
 
-void store_thread_fetch(struct store_thread *t, uint64_t id, enum record_kind kind, struct bytes prefix)
+void store_thread_fetch(struct store_thread *t, const struct store_reader *reader, const struct record_range *ranges,
+			uint32_t count)
 {
 	struct read *r = NEW(struct read);
 
-	r->id = id;
-	r->kind = kind;
-	buf_add_bytes(&r->prefix, prefix);
+	r->reader = *reader;
+	arena_init(&r->arena);
+	r->ranges = ARENA_ARRAY(&r->arena, struct record_range, count);
+	r->count = count;
+	for (uint32_t i = 0; i < count; i++) {
+		r->ranges[i] = ranges[i];
+		r->ranges[i].prefix = arena_bytes(&r->arena, ranges[i].prefix);
+		r->ranges[i].from = arena_bytes(&r->arena, ranges[i].from);
+	}
 	pthread_mutex_lock(&t->lock);
 	push(&t->wanted, r);
 	pthread_cond_signal(&t->changed);
 	pthread_mutex_unlock(&t->lock);
 }
 
-bool store_thread_fetched(struct store_thread *t, uint64_t *id, struct fetch *out)
+bool store_thread_fetched(struct store_thread *t, struct store_reader *reader, struct fetch *out)
 {
 	struct read *r;
 
@@ -195,7 +203,7 @@ bool store_thread_fetched(struct store_thread *t, uint64_t *id, struct fetch *ou
 	pthread_mutex_unlock(&t->lock);
 	if (!r)
 		return false;
-	*id = r->id;
+	*reader = r->reader;
 	*out = r->got;
 	read_free(r);
 	return true;

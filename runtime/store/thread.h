@@ -27,9 +27,16 @@ void store_thread_commit(struct store_thread *t, const struct store_op *ops, uin
 /* True once for each commit that has become durable. */
 MUST_USE bool store_thread_done(struct store_thread *t);
 
-/* Reads, after every commit that was handed over before.  The prefix is copied. */
-void store_thread_fetch(struct store_thread *t, uint64_t id, enum record_kind kind, struct bytes prefix);
+/* Who wants a read, and under which number of theirs. */
+struct store_reader {
+	void *context;
+	uint64_t id;
+};
+
+/* Reads, after every commit that was handed over before.  The ranges are copied. */
+void store_thread_fetch(struct store_thread *t, const struct store_reader *reader, const struct record_range *ranges,
+			uint32_t count);
 /* Once for each read that is done, in order: false if there is none.  The caller releases out. */
-MUST_USE bool store_thread_fetched(struct store_thread *t, uint64_t *id, struct fetch *out);
+MUST_USE bool store_thread_fetched(struct store_thread *t, struct store_reader *reader, struct fetch *out);
 
 #endif

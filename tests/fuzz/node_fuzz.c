@@ -593,7 +593,7 @@ static struct memory_disk *copy_disk(struct memory_disk *disk)
 	struct memory_disk *out = memory_disk_new();
 	struct store *from = store_open_memory(disk), *to = store_open_memory(out);
 
-	ASSERT(from->load(from, copy_record, to));
+	ASSERT(store_load_all(from, copy_record, to));
 	from->close(from);
 	to->close(to);
 	return out;

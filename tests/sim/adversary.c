@@ -228,7 +228,7 @@ static struct memory_disk *copy_disk(struct world *w, struct memory_disk *from)
 	struct store *source = store_open_memory(from);
 	struct copy c = { store_open_memory(to), w };
 
-	if (!source->load(source, copy_record, &c))
+	if (!store_load_all(source, copy_record, &c))
 		world_fail(w, "a disk cannot be copied");
 	source->close(source);
 	c.to->close(c.to);

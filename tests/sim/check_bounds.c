@@ -36,7 +36,7 @@ static void read_disk(const struct sim_node *n, struct tally *t)
 	struct store *s = store_open_memory(n->disk);
 
 	*t = (struct tally){ .bytes = 0 };
-	if (!s->load(s, tally_one, t))
+	if (!store_load_all(s, tally_one, t))
 		world_fail(n->world, "%s's disk cannot be read", n->name);
 	s->close(s);
 }

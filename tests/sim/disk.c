@@ -80,20 +80,34 @@ void sim_ask_store(struct sim_node *n, const struct effect *f)
 	struct sim_entry x = { .at_ms = n->world->now_ms + world_random(n->world, n->world->o.delay_max_ms), .kind = ENTRY_FETCH,
 			       .node = n->index, .life = n->life, .id = f->u.fetch.id };
 
-	x.size = 1 + f->u.fetch.prefix.size;
-	x.data = mem_alloc(x.size);
-	x.data[0] = (uint8_t)f->u.fetch.kind;
-	if (f->u.fetch.prefix.size)
-		memcpy(x.data + 1, f->u.fetch.prefix.data, f->u.fetch.prefix.size);
+	const struct record_range *range = &f->u.fetch.range;
+	struct buf b = BUF_EMPTY;
+
+	buf_add_u8(&b, (uint8_t)range->kind);
+	buf_add_u8(&b, range->reverse);
+	buf_add_be32(&b, range->limit);
+	buf_add_be16(&b, (uint16_t)range->prefix.size);
+	buf_add_bytes(&b, range->prefix);
+	buf_add_bytes(&b, range->from);
+	x.data = b.data;
+	x.size = b.size;
 	queue_push(n->world, x);
 }
 
 void sim_fetch(struct sim_node *n, uint64_t id, struct bytes what)
 {
+	struct cursor c = cursor_of(what);
+	struct record_range range = { 0 };
 	struct fetch got;
 	struct event e;
 
-	if (!fetch_read(&got, n->store, (enum record_kind)what.data[0], BYTES(what.data + 1, what.size - 1)))
+	range.kind = (enum record_kind)cursor_u8(&c);
+	range.reverse = cursor_u8(&c);
+	range.limit = cursor_be32(&c);
+	range.prefix = cursor_bytes(&c, cursor_be16(&c));
+	range.from = cursor_rest(&c);
+	ASSERT(cursor_done(&c));
+	if (!fetch_read(&got, n->store, &range, 1))
 		world_fail(n->world, "the store cannot be read");
 	e = fetch_event(&got, id, n->world->now_ms);
 	sim_give(n, &e);

@@ -282,7 +282,7 @@ static void open_life(struct sim_node *n, const uint8_t fresh[32])
 	n->store = store_open_memory(n->disk);
 	watches_init(&n->watches, fresh);
 	follow_init(&n->follow);
-	if (!n->store->load(n->store, load_one, n))
+	if (!store_load(n->store, load_one, n))
 		world_fail(n->world, "%s cannot load its records", n->name);
 	if (!n->follow.started)
 		follow_load_tip(&n->follow, SIM_FIRST_HEIGHT, &sim_chain_block(n->world->chain, SIM_FIRST_HEIGHT)->hash);

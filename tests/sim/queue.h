@@ -18,7 +18,7 @@ struct sim_entry {
 	int other;           /* the node at the other end */
 	bool outbound;
 	const char *refused; /* BROADCAST: why; NULL: accepted */
-	uint8_t *data;       /* owned: MESSAGE; FETCH: kind (u8), prefix */
+	uint8_t *data;       /* owned: MESSAGE; FETCH: a range (disk.c) */
 	size_t size;
 	void (*call)(void *context, struct world *w);
 	void *context;

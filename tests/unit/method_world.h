@@ -1,6 +1,6 @@
 /* Two whole nodes with their methods in one process, for the tests of
  * api/method: real machines, signers, wallets and executors; the network is a
- * queue, the chain a list, the disk is not there. */
+ * queue, the chain a list, the disk memory. */
 #ifndef TESTS_UNIT_METHOD_WORLD_H
 #define TESTS_UNIT_METHOD_WORLD_H
 
@@ -16,6 +16,7 @@
 #include "crypto/hash.h"
 #include "runtime/funds/hot.h"
 #include "runtime/signer/local.h"
+#include "runtime/store/fetch.h"
 #include "tests/test.h"
 
 #define WORLD_BEGIN_MS 1700000000000ull
@@ -31,6 +32,8 @@ struct world_node {
 	struct hot_funds *funds;
 	struct node *node;
 	struct exec *exec;
+	struct memory_disk *disk;
+	struct store *store;
 	struct rpc *rpc;
 	struct methods *methods;
 	struct rpc_client *client;
@@ -45,6 +48,8 @@ struct world_item {
 	int to;
 	uint64_t id;
 	bool outbound;
+	bool read;             /* by the methods: got is their answer */
+	struct fetch got;      /* FETCHED */
 	struct buf message;
 };
 
@@ -71,6 +76,14 @@ static void world_push(struct world *w, struct world_item item)
 	w->queue_tail = &i->next;
 }
 
+static void world_item_free(struct world_item *i)
+{
+	if (i->kind == EVENT_FETCHED)
+		fetch_release(&i->got);
+	buf_release(&i->message);
+	mem_free(i);
+}
+
 static void world_dial(struct world_node *n, const struct effect *f)
 {
 	struct world *w = n->world;
@@ -93,6 +106,20 @@ static void world_hang_up(struct world *w, uint64_t id)
 	for (i = 0; i < 2 && id == w->connection; i++)
 		world_push(w, (struct world_item){ .kind = EVENT_DISCONNECTED, .to = i, .id = id });
 	w->connection = 0;
+}
+
+/* The answer is on its way. */
+static void world_fetch(struct world_node *n, bool read, uint64_t id, const struct record_range *ranges, uint32_t count)
+{
+	struct world_item item = { .kind = EVENT_FETCHED, .to = n->index, .id = id, .read = read };
+
+	CHECK(fetch_read(&item.got, n->store, ranges, count));
+	world_push(n->world, item);
+}
+
+static void world_read(void *context, uint64_t id, const struct record_range *ranges, uint32_t count)
+{
+	world_fetch(context, true, id, ranges, count);
 }
 
 static void world_release(void *context, const struct effect *f)
@@ -125,8 +152,10 @@ static void world_release(void *context, const struct effect *f)
 	case EFFECT_NOTIFY:
 		w->notified_stop |= f->u.notify.kind == NOTIFY_STOP;
 		return;
-	case EFFECT_WATCH:
 	case EFFECT_FETCH:
+		world_fetch(n, false, f->u.fetch.id, &f->u.fetch.range, 1);
+		return;
+	case EFFECT_WATCH:
 	case EFFECT_GOSSIP: /* nobody turned it on */
 		return;
 	case EFFECT_PERSIST:
@@ -144,9 +173,9 @@ static void world_release_end(void *context)
 
 static void world_commit(void *context, const struct store_op *ops, uint32_t count, struct exec *exec)
 {
-	(void)context;
-	(void)ops;
-	(void)count;
+	struct world_node *n = context;
+
+	CHECK(n->store->commit(n->store, ops, count));
 	exec_committed(exec);
 }
 
@@ -196,6 +225,12 @@ static void world_perform(struct world *w, struct world_item *i)
 	} else if (i->kind == EVENT_DISCONNECTED) {
 		e.u.disconnected.connection = i->id;
 		e.u.disconnected.reason = "closed";
+	} else if (i->kind == EVENT_FETCHED) {
+		if (i->read) {
+			methods_read(n->methods, i->id, &i->got);
+			return;
+		}
+		e = fetch_event(&i->got, i->id, w->now_ms);
 	} else {
 		e.u.broadcast.id = i->id;
 		e.u.broadcast.accepted = true;
@@ -216,13 +251,12 @@ static void world_settle(struct world *w)
 		if (!w->queue)
 			w->queue_tail = &w->queue;
 		world_perform(w, i);
-		buf_release(&i->message);
-		mem_free(i);
+		world_item_free(i);
 	}
 }
 
 /* Lets time pass; the nodes act on what was due. */
-static void world_wait(struct world *w, uint64_t ms)
+static inline void world_wait(struct world *w, uint64_t ms)
 {
 	struct event e = { .kind = EVENT_TICK };
 	int n;
@@ -339,7 +373,7 @@ static void world_open_methods(struct world_node *n)
 	const struct node_port port = {
 		.context = n, .node = n->node, .wallet = hot_funds_wallet(n->funds), .directory = "/nowhere",
 		.bindings = &n->bound, .binding_count = 1, .now_ms = world_now_ms, .command = world_command,
-		.call_gone = world_call_gone, .query = world_query,
+		.call_gone = world_call_gone, .query = world_query, .read = world_read,
 	};
 
 	rpc_limits_default(&limits);
@@ -373,6 +407,8 @@ static void world_open_node(struct world *w, int index)
 	n->config.announce_count = 1;
 	n->log = (struct log_sink){ world_log, n, LOG_ERROR };
 	n->node = node_new(&n->config, fresh, &n->log);
+	n->disk = memory_disk_new();
+	n->store = store_open_memory(n->disk);
 	ports = (struct exec_ports){
 		.core = { n, world_core_step, world_core_flush, world_core_deadline },
 		.signer = local_signer_port(n->signer),
@@ -416,12 +452,13 @@ static void world_free(struct world *w)
 		node_free(n->node);
 		hot_funds_free(n->funds);
 		local_signer_free(n->signer);
+		n->store->close(n->store);
+		memory_disk_free(n->disk);
 		buf_release(&n->out);
 	}
 	while ((item = w->queue)) {
 		w->queue = item->next;
-		buf_release(&item->message);
-		mem_free(item);
+		world_item_free(item);
 	}
 	arena_release(&w->memory);
 	mem_free(w);
@@ -513,7 +550,7 @@ static void world_refused(struct world *w, int node, const char *method, const c
 }
 
 /* Coins for a node's wallet, in the next block. */
-static void world_pay_wallet(struct world *w, int node, struct amount_sat amount)
+static inline void world_pay_wallet(struct world *w, int node, struct amount_sat amount)
 {
 	json_t *address = world_call(w, node, "newaddr", "['bech32']");
 	struct tx *t = tx_new(&w->memory, 2, 1, 1, 0);

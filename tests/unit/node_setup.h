@@ -239,7 +239,7 @@ static inline void rig_fetch(struct rig *r, const struct effect *f)
 	struct fetch got;
 	struct event e;
 
-	ASSERT(fetch_read(&got, r->store, f->u.fetch.kind, f->u.fetch.prefix));
+	ASSERT(fetch_read(&got, r->store, &f->u.fetch.range, 1));
 	e = fetch_event(&got, f->u.fetch.id, r->now_ms);
 	exec_event(r->exec, &e);
 	fetch_release(&got);
@@ -528,7 +528,7 @@ static inline bool rig_try_start(struct rig *r)
 		r->gossip_load(r);
 	if (r->found.size)
 		node_found_backup(r->node, r->found);
-	if (!r->store->load(r->store, rig_load, r) || !node_start(r->node, r->now_ms, exec_effects(r->exec)))
+	if (!store_load(r->store, rig_load, r) || !node_start(r->node, r->now_ms, exec_effects(r->exec)))
 		return false;
 	exec_run(r->exec, r->now_ms);
 	return true;

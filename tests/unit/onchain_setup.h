@@ -281,14 +281,14 @@ static inline void bed_answer_fetch(struct bed *b, const struct effect *f)
 		struct buf value = BUF_EMPTY;
 
 		htlc_record_key(key, b->r.key, b->past[i].owner, b->past[i].id);
-		if (memcmp(key, f->u.fetch.prefix.data, f->u.fetch.prefix.size) != 0)
+		if (memcmp(key, f->u.fetch.range.prefix.data, f->u.fetch.range.prefix.size) != 0)
 			continue;
 		htlc_past_encode(&b->past[i], &value);
 		records[count].key = arena_bytes(&b->p.arena, BYTES_OF(key));
 		records[count++].value = arena_bytes(&b->p.arena, buf_view(&value));
 		buf_release(&value);
 	}
-	CHECK_EQ(f->u.fetch.kind, RECORD_HTLC_PAST);
+	CHECK_EQ(f->u.fetch.range.kind, RECORD_HTLC_PAST);
 	if (b->o)
 		(void)onchain_fetched(b->o, &b->s, &b->notes, f->u.fetch.id, records, count);
 }

@@ -177,7 +177,7 @@ static void release(void *context, const struct effect *effect)
 	else if (effect->kind == EFFECT_WATCH)
 		trace(w, "watch:", effect->u.watch.script);
 	else if (effect->kind == EFFECT_FETCH)
-		trace(w, "fetch:", effect->u.fetch.prefix);
+		trace(w, "fetch:", effect->u.fetch.range.prefix);
 	else
 		trace(w, "other", BYTES_NONE);
 	if (w->send_on_release) {

@@ -31,7 +31,7 @@ static struct stored stored_of(struct rig *r, enum record_kind kind, struct byte
 {
 	struct stored s = { .arena = &r->kept };
 
-	CHECK(r->store->fetch(r->store, kind, prefix, take_stored, &s));
+	CHECK(r->store->fetch(r->store, &(struct record_range){ .kind = kind, .prefix = prefix }, take_stored, &s));
 	return s;
 }
 

@@ -214,7 +214,7 @@ TEST(many_ids_are_read_in_pieces)
 	bed_spent(&b, cheat->tx);
 	for (const struct effect *f = b.out.head; f; f = f->next)
 		if (f->kind == EFFECT_FETCH) {
-			CHECK_EQ(f->u.fetch.prefix.size, 15);
+			CHECK_EQ(f->u.fetch.range.prefix.size, 15);
 			pieces++;
 		}
 	CHECK_EQ(pieces, 5); /* four of ours, one of the peer's */

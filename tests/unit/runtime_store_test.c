@@ -98,7 +98,7 @@ static uint32_t read_batch(struct store *s)
 {
 	struct seen seen = { 0, 0, 0, 0, false };
 
-	CHECK(s->load(s, see, &seen));
+	CHECK(store_load(s, see, &seen));
 	CHECK(!seen.torn);
 	if (!seen.records)
 		return 0;
@@ -177,14 +177,50 @@ static bool see_key(void *context, enum record_kind kind, struct bytes key, stru
 	return --k->most > 0;
 }
 
-static void check_fetch(struct store *s, struct bytes prefix, uint32_t most, const char *expected)
+static void check_range(struct store *s, const struct record_range *range, uint32_t most, const char *expected)
 {
 	struct seen_keys k = { BUF_EMPTY, most };
 
-	CHECK(s->fetch(s, RECORD_HTLC_PAST, prefix, see_key, &k));
+	CHECK(s->fetch(s, range, see_key, &k));
 	buf_add_u8(&k.text, 0);
 	CHECK_STR((const char *)k.text.data, expected);
 	buf_release(&k.text);
+}
+
+static void check_fetch(struct store *s, struct bytes prefix, uint32_t most, const char *expected)
+{
+	check_range(s, &(struct record_range){ .kind = RECORD_HTLC_PAST, .prefix = prefix }, most, expected);
+}
+
+static void check_down(struct store *s, struct bytes prefix, struct bytes from, uint32_t most, const char *expected)
+{
+	check_range(s, &(struct record_range){ .kind = RECORD_HTLC_PAST, .prefix = prefix, .from = from, .reverse = true }, most, expected);
+}
+
+static void check_up(struct store *s, struct bytes prefix, struct bytes from, uint32_t most, const char *expected)
+{
+	check_range(s, &(struct record_range){ .kind = RECORD_HTLC_PAST, .prefix = prefix, .from = from }, most, expected);
+}
+
+/* The records are bbF=4 bc= bcd=1 bcj=0 bda=2 FFb=3, as check_fetches calls them. */
+static void check_ranges(struct store *s)
+{
+	check_up(s, BYTES_NONE, BYTES("\1\2\3", 3), 100, "bcd=1 bcj=0 bda=2 FFb=3 ");
+	check_up(s, BYTES_NONE, BYTES("\1\2\4", 3), 2, "bcj=0 bda=2 "); /* it need not be there */
+	check_up(s, BYTES("\1\2", 2), BYTES("\1\2\3", 3), 100, "bcd=1 bcj=0 ");
+	check_up(s, BYTES("\1\2", 2), BYTES("\1", 1), 100, "bc= bcd=1 bcj=0 ");
+	check_up(s, BYTES("\1\2", 2), BYTES("\1\3", 2), 100, "");
+	check_down(s, BYTES_NONE, BYTES_NONE, 100, "FFb=3 bda=2 bcj=0 bcd=1 bc= bbF=4 ");
+	check_down(s, BYTES_NONE, BYTES_NONE, 2, "FFb=3 bda=2 ");
+	check_down(s, BYTES_NONE, BYTES("\1\2\3", 3), 100, "bcd=1 bc= bbF=4 ");
+	check_down(s, BYTES_NONE, BYTES("\1\2\3\1", 4), 1, "bcd=1 ");
+	check_down(s, BYTES("\1\2", 2), BYTES_NONE, 100, "bcj=0 bcd=1 bc= ");
+	check_down(s, BYTES("\1\2", 2), BYTES("\1\2\5", 3), 100, "bcd=1 bc= ");
+	check_down(s, BYTES("\1\2", 2), BYTES("\377", 1), 100, "bcj=0 bcd=1 bc= ");
+	check_down(s, BYTES("\1\2", 2), BYTES("\1\1\377", 3), 100, "");
+	check_down(s, BYTES("\1\1\377", 3), BYTES_NONE, 100, "bbF=4 ");
+	check_down(s, BYTES("\377\377", 2), BYTES_NONE, 100, "FFb=3 ");
+	check_down(s, BYTES("\377", 1), BYTES("\377\377\1", 3), 100, "FFb=3 ");
 }
 
 static void check_fetches(struct store *s)
@@ -204,10 +240,45 @@ static void check_fetches(struct store *s)
 	check_fetch(s, BYTES(keys[3], 1), 100, "FFb=3 ");
 	check_fetch(s, BYTES(keys[3], 2), 100, "FFb=3 ");
 	check_fetch(s, BYTES("\2", 1), 100, "");
+	check_ranges(s);
 	/* What one batch writes the next question finds. */
 	ops[0].remove = true;
 	CHECK(s->commit(s, ops, 1));
 	check_fetch(s, BYTES(keys[0], 2), 100, "bc= bcd=1 ");
+}
+
+static bool count_one(void *context, enum record_kind kind, struct bytes key, struct bytes value)
+{
+	uint32_t *counts = context;
+
+	(void)key;
+	(void)value;
+	counts[kind]++;
+	return kind != 200;
+}
+
+TEST(a_start_reads_nothing_that_is_past_and_refuses_what_it_does_not_know)
+{
+	struct memory_disk *d = memory_disk_new();
+	struct store *s = store_open_memory(d);
+	struct store_op ops[] = {
+		{ RECORD_NODE, false, BYTES("n", 1), BYTES_NONE },
+		{ RECORD_HTLC_PAST, false, BYTES("p", 1), BYTES_NONE },
+		{ (enum record_kind)200, false, BYTES("?", 1), BYTES_NONE },
+	};
+	uint32_t counts[256] = { 0 };
+
+	CHECK(s->commit(s, ops, 2));
+	CHECK(store_load(s, count_one, counts));
+	CHECK_EQ(counts[RECORD_NODE], 1);
+	CHECK_EQ(counts[RECORD_HTLC_PAST], 0);
+	CHECK(store_load_all(s, count_one, counts));
+	CHECK_EQ(counts[RECORD_HTLC_PAST], 1);
+	CHECK(s->commit(s, ops + 2, 1));
+	CHECK(!store_load(s, count_one, counts));
+	CHECK(strstr(s->error, "kind 200"));
+	s->close(s);
+	memory_disk_free(d);
 }
 
 TEST(records_are_fetched_by_the_beginning_of_their_key)
@@ -225,10 +296,33 @@ TEST(records_are_fetched_by_the_beginning_of_their_key)
 	memory_disk_free(d);
 }
 
+/* Several ranges in one reading, each with its limit. */
+static void check_pieces(struct store *s)
+{
+	struct record_range ranges[] = {
+		{ .kind = RECORD_HTLC_PAST, .limit = 2 },
+		{ .kind = RECORD_NODE, .limit = 5 },
+		{ .kind = RECORD_HTLC_PAST, .limit = 1, .reverse = true },
+	};
+	struct fetch got;
+
+	CHECK(fetch_read(&got, s, ranges, 3));
+	CHECK_EQ(got.count, 3);
+	CHECK(got.truncated);
+	CHECK_EQ(load_be32(got.records[1].key.data), 1);
+	CHECK_EQ(load_be32(got.records[2].key.data), FETCH_RECORDS_MAX);
+	CHECK_EQ(got.records[2].kind, RECORD_HTLC_PAST);
+	fetch_release(&got);
+	CHECK(fetch_read(&got, s, ranges + 1, 1));
+	CHECK(!got.truncated && !got.count);
+	fetch_release(&got);
+}
+
 TEST(a_fetch_is_bounded_and_says_so)
 {
 	struct memory_disk *d = memory_disk_new();
 	struct store *s = store_open_memory(d);
+	const struct record_range all = { .kind = RECORD_HTLC_PAST };
 	struct fetch got;
 	struct event e;
 	uint8_t key[4];
@@ -237,7 +331,7 @@ TEST(a_fetch_is_bounded_and_says_so)
 		struct store_op op = { RECORD_HTLC_PAST, false, BYTES_OF(key), BYTES("v", 1) };
 
 		if (i == FETCH_RECORDS_MAX) {
-			CHECK(fetch_read(&got, s, RECORD_HTLC_PAST, BYTES_NONE));
+			CHECK(fetch_read(&got, s, &all, 1));
 			CHECK(!got.truncated);
 			CHECK_EQ(got.count, FETCH_RECORDS_MAX);
 			fetch_release(&got);
@@ -245,7 +339,7 @@ TEST(a_fetch_is_bounded_and_says_so)
 		store_be32(key, i);
 		CHECK(s->commit(s, &op, 1));
 	}
-	CHECK(fetch_read(&got, s, RECORD_HTLC_PAST, BYTES_NONE));
+	CHECK(fetch_read(&got, s, &all, 1));
 	e = fetch_event(&got, 5, 77);
 	CHECK_EQ(e.kind, EVENT_FETCHED);
 	CHECK_EQ(e.now_ms, 77);
@@ -254,6 +348,7 @@ TEST(a_fetch_is_bounded_and_says_so)
 	CHECK(e.u.fetched.truncated);
 	CHECK_EQ(load_be32(e.u.fetched.records[FETCH_RECORDS_MAX - 1].key.data), FETCH_RECORDS_MAX - 1);
 	fetch_release(&got);
+	check_pieces(s);
 	s->close(s);
 	memory_disk_free(d);
 }
@@ -549,7 +644,7 @@ TEST(the_thread_commits_and_wakes)
 	{
 		struct seen seen = { 0, 0, 0, 0, false };
 
-		CHECK(s->load(s, see, &seen));
+		CHECK(store_load(s, see, &seen));
 		CHECK_EQ(seen.value, 9);
 	}
 	s->close(s);
@@ -567,28 +662,30 @@ TEST(the_thread_fetches_after_the_commits_before)
 	struct store_thread *t;
 	uint8_t key[4] = { 1, 2, 3, 4 }, value[4], prefix[2] = { 1, 2 };
 	struct store_op op = { RECORD_HTLC_PAST, false, BYTES_OF(key), BYTES_OF(value) };
+	const struct record_range range = { .kind = RECORD_HTLC_PAST, .prefix = BYTES_OF(prefix) };
+	struct store_reader reader;
 	struct fetch got;
-	uint64_t id;
 	char byte;
 
 	CHECK(!pipe(w.fds));
 	t = store_thread_new(s, &owner);
-	CHECK(!store_thread_fetched(t, &id, &got));
+	CHECK(!store_thread_fetched(t, &reader, &got));
 	for (uint32_t i = 1; i < 50; i++) {
 		bool committed = false, fetched = false;
 
 		store_be32(value, i);
 		store_thread_commit(t, &op, 1);
 		prefix[1] = 2;
-		store_thread_fetch(t, i, RECORD_HTLC_PAST, BYTES_OF(prefix));
+		store_thread_fetch(t, &(struct store_reader){ &w, i }, &range, 1);
 		prefix[1] = 9; /* it was copied */
 		while (!committed || !fetched) {
 			CHECK(read(w.fds[0], &byte, 1) == 1);
 			committed |= store_thread_done(t);
-			if (!store_thread_fetched(t, &id, &got))
+			if (!store_thread_fetched(t, &reader, &got))
 				continue;
 			fetched = true;
-			CHECK_EQ(id, i);
+			CHECK_EQ(reader.id, i);
+			CHECK(reader.context == &w);
 			CHECK_EQ(got.count, 1);
 			CHECK_EQ(load_be32(got.records[0].value.data), i);
 			fetch_release(&got);
@@ -597,9 +694,9 @@ TEST(the_thread_fetches_after_the_commits_before)
 			committed = store_thread_done(t);
 	}
 	/* Nobody takes these. */
-	store_thread_fetch(t, 98, RECORD_HTLC_PAST, BYTES_OF(prefix));
+	store_thread_fetch(t, &(struct store_reader){ NULL, 98 }, &range, 1);
 	CHECK(read(w.fds[0], &byte, 1) == 1);
-	store_thread_fetch(t, 99, RECORD_HTLC_PAST, BYTES_OF(prefix));
+	store_thread_fetch(t, &(struct store_reader){ NULL, 99 }, &range, 1);
 	store_thread_free(t);
 	s->close(s);
 	memory_disk_free(d);

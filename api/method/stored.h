@@ -1,0 +1,39 @@
+/* Lists of stored records, for methods that list what is over and is in no memory.
+ *
+ * A list is the records of one kind or of two (what is live and what is past, each record in one of them at any time), in
+ * order of the number that their keys begin with: created_index (be64).  It is read from the store on the store's
+ * thread, a page of STORED_PAGE records at a time, after the commit of everything that anybody could have seen when the
+ * method was called; between two pages others have their turn.  A page is turned into JSON before the next is read.
+ *
+ * The parameters `start` (U64: from that created_index on) and `limit` (U32) work wherever the method's schema has them.
+ * An answer has at most STORED_LIST_MAX entries: a call that wants more is refused, and told to use both. */
+#ifndef API_METHOD_STORED_H
+#define API_METHOD_STORED_H
+
+#include "api/method/inner.h"
+#include "step/event.h"
+
+#define STORED_PAGE 256u
+#define STORED_LIST_MAX 10000u
+
+struct stored_list {
+	const char *name;          /* of the array in the answer */
+	enum record_kind kinds[2];
+	uint32_t kind_count;
+	/* One record as an element of the array (*out owned by the caller); NULL: not one that the call asks for.
+	 * False: it is damaged. */
+	bool (*show)(const struct methods *m, struct params *params, const struct fetched *record, json_t **out);
+};
+
+/* Defers the call, moves the parameters, and answers {NAME: [...]}.
+ *
+ * index: where to look up which entries are meant: records whose values begin with a created_index (be64), their keys
+ * in the order of the answer.  NULL: all that `show` takes.  Copied. */
+void stored_list_ask(struct methods *m, struct lampo_call *call, struct params *params, const struct stored_list *list,
+		     const struct record_range *index);
+
+/* Inside api/method. */
+struct stored_read;
+void stored_reads_free(struct methods *m);
+
+#endif

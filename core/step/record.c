@@ -1,0 +1,6 @@
+#include "step/record.h"
+
+bool record_is_past(enum record_kind kind)
+{
+	return kind == RECORD_HTLC_PAST;
+}
