@@ -109,6 +109,15 @@ static void commit(void *context, const struct store_op *ops, uint32_t count, st
 	exec_committed(exec);
 }
 
+static void compute(void *context, uint64_t id, struct route_job *job)
+{
+	struct event e = { .kind = EVENT_COMPUTED, .now_ms = now_ms() };
+
+	route_job_run(job);
+	e.u.computed.id = id;
+	exec_event(((struct end *)context)->sim.exec, &e);
+}
+
 static void deliver(struct end *to, struct bytes message)
 {
 	struct letter *l = NEW(struct letter);
@@ -169,6 +178,7 @@ static void release(void *context, const struct effect *f)
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:
 	case EFFECT_FUNDS:
+	case EFFECT_COMPUTE:
 		break;
 	}
 	UNREACHABLE();
@@ -211,6 +221,7 @@ static void open_end(int index)
 		.core = { d, core_step, core_flush, core_deadline, core_ahead },
 		.signer = use_policy ? policy_signer_port(d->policy) : local_signer_port(d->sim.signer),
 		.funds = hot_funds_port(d->sim.funds),
+		.compute = { d, compute },
 		.commit = { d, commit },
 		.release = { d, release, NULL },
 	};

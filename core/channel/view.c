@@ -55,6 +55,14 @@ struct amount_msat channel_spendable(const struct channel *ch, const struct step
 	return update_may_afford(ch, low) ? low : MSAT(0);
 }
 
+uint32_t channel_htlcs_left(const struct channel *ch)
+{
+	uint32_t most = ch->r.side[SIDE_REMOTE].max_accepted_htlcs, next = ch->views[VIEW_REMOTE_NEXT].count[SIDE_LOCAL];
+	uint32_t full = ch->views[VIEW_LOCAL_FULL].count[SIDE_LOCAL], count = next > full ? next : full;
+
+	return count < most ? most - count : 0;
+}
+
 struct amount_msat channel_receivable(const struct channel *ch)
 {
 	const struct balance *b = &ch->views[VIEW_LOCAL_FULL];

@@ -26,6 +26,8 @@ MUST_USE bool channel_is_opening(const struct channel *ch);
 struct amount_msat channel_to_us(const struct channel *ch);
 /* The largest amount that channel_offer_htlc would take now, as if online. */
 struct amount_msat channel_spendable(const struct channel *ch, const struct step *s);
+/* How many more HTLCs we may offer before one of them is gone. */
+uint32_t channel_htlcs_left(const struct channel *ch);
 /* The largest amount that the peer could offer us. */
 struct amount_msat channel_receivable(const struct channel *ch);
 struct feerate channel_feerate(const struct channel *ch, enum side commitment);

@@ -92,6 +92,7 @@ static void check_machines(const struct node *n)
 	node_forwards_check(n);
 	if (n->gossip)
 		gossip_check_invariants(n->gossip);
+	node_ways_check(n);
 	ASSERT(table_count(&n->onions) == table_count(&n->onions_by_serial));
 }
 

@@ -165,6 +165,7 @@ struct node *node_new(const struct node_config *config, const uint8_t seed32[32]
 	fill_policies(n);
 	fill_payments(n);
 	node_gossip_init(n);
+	node_ways_init(n);
 	return n;
 }
 
@@ -200,6 +201,7 @@ void node_free(struct node *n)
 	node_payments_free(n);
 	node_outbox_release(n);
 	node_backup_release(n);
+	node_ways_free(n);
 	node_gossip_free(n);
 	receive_free(n->receive);
 	send_free(n->send);
@@ -304,6 +306,7 @@ void node_channel_unwatch(struct step *s, const struct node_channel *c)
 void node_touch(struct node *n, struct node_channel *c)
 {
 	node_names_follow(n, c);
+	c->has_spendable = false;
 	if (c->touched)
 		return;
 	c->touched = true;
@@ -403,8 +406,9 @@ bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, s
 	case RECORD_CHAIN:
 		return node_tip_load(n, key, value);
 	case RECORD_WALLET: /* the wallet's own */
-	case RECORD_LIQUIDITY: /* advice, not state: read by whoever plans routes */
 		return true;
+	case RECORD_LIQUIDITY:
+		return node_ways_load(n, key, value);
 	case RECORD_OUTBOX:
 		return node_outbox_load(n, key, value);
 	case RECORD_CLOSED:
@@ -548,6 +552,7 @@ bool node_start(struct node *n, uint64_t now_ms, struct effects *out)
 	node_outbox_start(n, &s);
 	node_backup_start(n, &s);
 	node_gossip_start(n, &s);
+	node_ways_start(n, &s);
 	for (at = 0; (p = table_next(&n->peers, &at));)
 		p->peer->keep |= p->channels != NULL;
 	if (n->counters_changed || n->next_reservation != n->reservations_stored)
@@ -707,6 +712,7 @@ static void on_tick(struct node *n, struct step *s)
 	node_close_tick(n, s);
 	node_storage_tick(n, s);
 	node_gossip_tick(n, s);
+	node_ways_tick(n, s);
 }
 
 static void dispatch(struct node *n, struct step *s, const struct event *e)
@@ -763,6 +769,9 @@ static void dispatch(struct node *n, struct step *s, const struct event *e)
 	case EVENT_GOSSIP:
 		node_gossip_answered(n, s, e->u.gossip);
 		return;
+	case EVENT_COMPUTED:
+		node_ways_computed(n, s, e->u.computed.id);
+		return;
 	}
 	UNREACHABLE();
 }
@@ -794,6 +803,7 @@ static void flush_channels(struct node *n, struct step *s)
 		}
 		channel_notes_init(&notes);
 		channel_flush(c->channel, s, &notes);
+		c->has_spendable = false;
 		if (c->onchain)
 			onchain_flush(c->onchain, s);
 		node_gossip_channel(n, s, c);
@@ -817,6 +827,7 @@ void node_flush(struct node *n, uint64_t now_ms, struct effects *out)
 	node_bury(n, &s);
 	node_backup_flush(n, &s);
 	node_gossip_flush(n, &s);
+	node_ways_flush(n, &s);
 }
 
 bool node_ahead(struct node *n)
@@ -847,6 +858,7 @@ uint64_t node_deadline(const struct node *n)
 	first = earlier(first, node_close_deadline(n));
 	first = earlier(first, node_storage_deadline(n));
 	first = earlier(first, node_gossip_deadline(n));
+	first = earlier(first, node_ways_deadline(n));
 	while ((c = table_next(&n->channels, &at)))
 		first = earlier(first, channel_deadline(c->channel));
 	return first;

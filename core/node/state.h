@@ -17,6 +17,7 @@
 #include "channel/view.h"
 #include "gossip/gossip.h"
 #include "node/node.h"
+#include "node/ways.h"
 #include "onchain/anchor.h"
 #include "onchain/onchain.h"
 #include "onion/opening.h"
@@ -98,6 +99,8 @@ struct node_channel {
 	bool fading;               /* resolved; traces of its HTLCs are being removed */
 	struct graph_policy peer_policy; /* what its channel_update says, for hints to us */
 	bool has_peer_policy;
+	bool has_spendable;        /* since the channel last changed */
+	struct amount_msat spendable;
 	bool dead;                 /* forgotten: freed at the end of the step */
 };
 
@@ -209,6 +212,7 @@ struct node {
 	struct send *send;
 	struct forwards forwards;
 	struct gossip *gossip;     /* NULL: config says no */
+	struct ways *ways;
 	struct buf gossip_addresses;
 
 	/* Records of channels that came before their channel. */

@@ -231,6 +231,14 @@ void liquidity_forget(struct liquidity *l, struct scid scid)
 		drop(l, i);
 }
 
+void liquidity_put(struct liquidity *l, const struct liquidity_entry *e)
+{
+	struct liquidity_entry *own = touch(l, e->scid);
+
+	own->side[0] = e->side[0];
+	own->side[1] = e->side[1];
+}
+
 /* --- reading --- */
 
 struct bound {

@@ -52,6 +52,9 @@ void liquidity_could_not(struct liquidity *l, struct scid scid, int direction, s
 /* An HTLC of that amount was fulfilled across it. */
 void liquidity_moved(struct liquidity *l, struct scid scid, int direction, struct amount_msat amount, uint64_t now_s);
 void liquidity_forget(struct liquidity *l, struct scid scid);
+/* Takes over what another table knows of a channel.  A copy that is given everything that changed since it was last
+ * brought up to date, oldest change first, knows the same, drops the same, and counts its changes by itself. */
+void liquidity_put(struct liquidity *l, const struct liquidity_entry *e);
 
 /* What is known of a direction of a channel now.  capacity: not 0. */
 struct model_range liquidity_range(const struct liquidity *l, const struct liquidity_entry *e, int direction,

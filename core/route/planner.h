@@ -30,7 +30,7 @@
 #define ROUTE_PARTS_MAX 64u
 /* Arcs that are looked at before the planner says no, about a tenth of a second's worth. */
 #define ROUTE_WORK_MAX 1500000u
-#define ROUTE_EDGES_MAX 1024u   /* own channels and hints of one request, each */
+#define ROUTE_EDGES_MAX 16384u  /* own channels and hints of one request, each */
 
 /* A channel of ours out of the source, as it is now. */
 struct route_own {

@@ -144,3 +144,11 @@ void effect_fetch_range(struct effects *e, uint64_t id, const struct record_rang
 	f->u.fetch.range.prefix = arena_bytes(&e->arena, range->prefix);
 	f->u.fetch.range.from = arena_bytes(&e->arena, range->from);
 }
+
+void effect_compute(struct effects *e, uint64_t id, struct route_job *job)
+{
+	struct effect *f = effect_add(e, EFFECT_COMPUTE);
+
+	f->u.compute.id = id;
+	f->u.compute.job = job;
+}

@@ -25,6 +25,7 @@ enum effect_kind {
 	EFFECT_REPLY,
 	EFFECT_FETCH,
 	EFFECT_GOSSIP, /* an order of gossip/ to its edge */
+	EFFECT_COMPUTE,
 };
 
 /* What the chain source must report: transactions that create `script` or spend `outpoint`. */
@@ -51,6 +52,7 @@ struct notify {
 };
 
 struct gossip_note;
+struct route_job;
 
 struct effect {
 	struct effect *next;
@@ -97,6 +99,10 @@ struct effect {
 			struct record_range range;
 		} fetch;
 		const struct gossip_note *gossip; /* gossip/gossip.h; in the list's arena */
+		struct {
+			uint64_t id;           /* EVENT_COMPUTED answers with it */
+			struct route_job *job; /* route/job.h; the core's */
+		} compute;
 	} u;
 };
 
@@ -132,5 +138,9 @@ void effect_reply(struct effects *e, uint64_t call, struct reply *reply);
 void effect_fetch(struct effects *e, uint64_t id, enum record_kind kind, struct bytes prefix);
 /* The same, for a piece of a kind. */
 void effect_fetch_range(struct effects *e, uint64_t id, const struct record_range *range);
+/* Work that would hold up a step (route/job.h), to be run by somebody else, in the order of these effects.  It shows
+ * nothing to anybody and rests on nothing stored, so it begins at once, as SIGN does.  Whoever runs it borrows the job
+ * until EVENT_COMPUTED has come back, or the core is freed. */
+void effect_compute(struct effects *e, uint64_t id, struct route_job *job);
 
 #endif

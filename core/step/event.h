@@ -29,6 +29,7 @@ enum event_kind {
 	EVENT_CALL_GONE,       /* whoever made a call is not there any more */
 	EVENT_FETCHED,         /* answer to EFFECT_FETCH */
 	EVENT_GOSSIP,          /* answer to EFFECT_GOSSIP */
+	EVENT_COMPUTED,        /* the job of an EFFECT_COMPUTE has run */
 };
 
 /* A stored record; an answer to EFFECT_FETCH has no more than FETCH_RECORDS_MAX. */
@@ -120,6 +121,9 @@ struct event {
 			bool truncated;                /* the range has more than its limit */
 		} fetched;
 		const struct gossip_answer *gossip; /* gossip/gossip.h */
+		struct {
+			uint64_t id;
+		} computed;
 	} u;
 };
 

@@ -12,6 +12,7 @@
 #include "runtime/gossip/edge.h"
 #include "runtime/loop/log.h"
 #include "runtime/peer/peers.h"
+#include "runtime/route/worker.h"
 #include "runtime/signer/local.h"
 #include "runtime/signer/policy.h"
 #include "runtime/store/backup_file.h"
@@ -39,6 +40,7 @@ struct daemon {
 	struct peers *peers;
 	struct source *source;
 	struct gossip_edge *gossip; /* NULL: without gossip */
+	struct route_worker *ways;
 	uint16_t port;
 	uint64_t block_batch; /* the batch with the last block; 0: it is out */
 	bool stop_asked; /* by a method */
@@ -80,6 +82,20 @@ static void commit(void *context, const struct store_op *ops, uint32_t count, st
 {
 	(void)exec;
 	store_thread_commit(((struct daemon *)context)->store_thread, ops, count);
+}
+
+static void compute(void *context, uint64_t id, struct route_job *job)
+{
+	route_worker_put(((struct daemon *)context)->ways, id, job);
+}
+
+static void on_computed(void *context, uint64_t id)
+{
+	struct daemon *d = context;
+	struct event e = { .kind = EVENT_COMPUTED, .now_ms = loop_now_ms(d->loop) };
+
+	e.u.computed.id = id;
+	exec_event(d->exec, &e);
 }
 
 static void on_fetched(struct daemon *d)
@@ -157,6 +173,7 @@ static void release(void *context, const struct effect *f)
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:
 	case EFFECT_FUNDS:
+	case EFFECT_COMPUTE:
 		break;
 	}
 	UNREACHABLE();
@@ -343,9 +360,11 @@ static void open_core(struct daemon *d)
 		.core = { d, core_step, core_flush, core_deadline, core_ahead },
 		.signer = d->signer.port,
 		.funds = d->funds.port,
+		.compute = { d, compute },
 		.commit = { d, commit },
 		.release = { d, release, release_end },
 	};
+	struct route_worker_owner worker = { d, on_computed };
 	uint8_t entropy[32];
 
 	d->config.node.node_id = d->signer.node_id;
@@ -353,6 +372,7 @@ static void open_core(struct daemon *d)
 	d->node = node_new(&d->config.node, entropy, d->config.log);
 	mem_wipe(entropy, sizeof(entropy));
 	d->exec = exec_new(&ports);
+	d->ways = route_worker_new(d->loop, &worker);
 }
 
 static void found_backup(void *context, struct bytes sealed)
@@ -524,6 +544,7 @@ void daemon_free(struct daemon *d)
 	if (d->peers)
 		peers_free(d->peers);
 	gossip_edge_free(d->gossip);
+	route_worker_free(d->ways);
 	if (d->store_thread)
 		store_thread_free(d->store_thread);
 	if (d->policy_signer)

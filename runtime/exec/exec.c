@@ -101,6 +101,8 @@ static void ask(struct exec *e)
 			e->ports.signer.request(e->ports.signer.context, f->u.sign.request, answered, e, f->u.sign.id);
 		else if (f->kind == EFFECT_FUNDS)
 			e->ports.funds.request(e->ports.funds.context, f->u.funds.id, f->u.funds.request, e);
+		else if (f->kind == EFFECT_COMPUTE)
+			e->ports.compute.start(e->ports.compute.context, f->u.compute.id, f->u.compute.job);
 	}
 }
 
@@ -121,7 +123,7 @@ static void release(struct exec *e, struct batch *b)
 	for (const struct effect *f = b->effects.head; f && !e->halted; f = f->next) {
 		if (f->kind == EFFECT_SIGN && e->ports.signer.remembers)
 			e->ports.signer.request(e->ports.signer.context, f->u.sign.request, answered, e, f->u.sign.id);
-		else if (f->kind != EFFECT_PERSIST && f->kind != EFFECT_SIGN && f->kind != EFFECT_FUNDS)
+		else if (f->kind != EFFECT_PERSIST && f->kind != EFFECT_SIGN && f->kind != EFFECT_FUNDS && f->kind != EFFECT_COMPUTE)
 			e->ports.release.release(e->ports.release.context, f);
 	}
 	for (uint32_t i = 0; i < b->query_count && !e->halted; i++)

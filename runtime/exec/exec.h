@@ -1,7 +1,7 @@
 /* The executor: the law that stands between the core and the world.
  *
  *	1 step every event as it comes; once none is pending, flush the core
- *	2 hand SIGN and FUNDS to their ports; what they answer at once is stepped too, until it is quiet
+ *	2 hand SIGN, FUNDS and COMPUTE to their ports; what they answer at once is stepped too, until it is quiet
  *	3 commit every PERSIST of the batch in one transaction
  *	4 only then release the other effects, in order
  *
@@ -45,13 +45,19 @@ struct funds_port {
 	void (*block)(void *context, const struct event *event, struct exec *exec);
 };
 
+/* Runs the core's jobs in the order in which they come, and says EVENT_COMPUTED after each, at once or later. */
+struct compute_port {
+	void *context;
+	void (*start)(void *context, uint64_t id, struct route_job *job);
+};
+
 /* Commits the ops (alive until then) and calls exec_committed, at once or later on the executor's thread. */
 struct commit_port {
 	void *context;
 	void (*commit)(void *context, const struct store_op *ops, uint32_t count, struct exec *exec);
 };
 
-/* Takes the effects that go out: all kinds but PERSIST, SIGN and FUNDS. */
+/* Takes the effects that go out: all kinds but PERSIST, SIGN, FUNDS and COMPUTE. */
 struct release_port {
 	void *context;
 	void (*release)(void *context, const struct effect *effect);
@@ -62,6 +68,7 @@ struct exec_ports {
 	struct core_port core;
 	struct signer_port signer;
 	struct funds_port funds;
+	struct compute_port compute;
 	struct commit_port commit;
 	struct release_port release;
 };

@@ -57,6 +57,7 @@ AROUND = {
     "runtime/exec": "core:base core:step runtime/store runtime/signer",
     "runtime/funds": "core runtime/exec",
     "runtime/gossip": "core runtime/loop",
+    "runtime/route": "core runtime/loop",
     # Wires all of the above to one node.
     "runtime/daemon": "core runtime",
     "runtime/sdk": "core runtime api lampo",

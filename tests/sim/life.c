@@ -129,6 +129,7 @@ static void let_out(struct sim_node *n, const struct effect *f)
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:
 	case EFFECT_FUNDS:
+	case EFFECT_COMPUTE:
 		break;
 	}
 	UNREACHABLE();
@@ -152,6 +153,22 @@ static void release(void *context, const struct effect *f)
 static void release_end(void *context)
 {
 	sim_feed_released(context);
+}
+
+/* --- its worker --- */
+
+#define WORK_MAX_MS 20u
+
+/* One job after another, each a while after it was put; what is not done when the node dies is never done. */
+static void compute(void *context, uint64_t id, struct route_job *job)
+{
+	struct sim_node *n = context;
+	struct world *w = n->world;
+	uint64_t at = w->now_ms + world_random(w, WORK_MAX_MS);
+
+	n->worker_until_ms = at > n->worker_until_ms ? at : n->worker_until_ms;
+	queue_push(w, (struct sim_entry){ .at_ms = n->worker_until_ms, .kind = ENTRY_COMPUTED, .node = n->index, .life = n->life,
+					  .id = id, .job = job });
 }
 
 /* --- the core --- */
@@ -290,6 +307,7 @@ static void open_life(struct sim_node *n, const uint8_t fresh[32])
 		.core = { n, core_step, core_flush, core_deadline, core_ahead },
 		.signer = signer_of(n),
 		.funds = hot_funds_port(n->funds),
+		.compute = { n, compute },
 		.commit = sim_commit_port(n),
 		.release = { n, release, release_end },
 	};
@@ -305,6 +323,7 @@ void world_start(struct world *w, int index)
 	n->life++;
 	n->alive = true;
 	n->tick_at = UINT64_MAX;
+	n->worker_until_ms = 0;
 	n->block_batch = 0;
 	drbg_fill(&w->entropy, fresh, sizeof(fresh));
 	if (!n->signer)

@@ -7,6 +7,7 @@
 enum entry_kind {
 	ENTRY_MESSAGE, ENTRY_DIAL, ENTRY_CONNECTED, ENTRY_DISCONNECTED, ENTRY_TICK, ENTRY_FEED,
 	ENTRY_BROADCAST, ENTRY_SIGNER, ENTRY_FEES, ENTRY_START, ENTRY_COMMITTED, ENTRY_FETCH, ENTRY_CALL,
+	ENTRY_COMPUTED,
 };
 
 struct sim_entry {
@@ -20,6 +21,7 @@ struct sim_entry {
 	const char *refused; /* BROADCAST: why; NULL: accepted */
 	uint8_t *data;       /* owned: MESSAGE; FETCH: a range (disk.c) */
 	size_t size;
+	struct route_job *job; /* COMPUTED: the node's */
 	void (*call)(void *context, struct world *w);
 	void *context;
 };

@@ -102,6 +102,12 @@ static void perform(struct world *w, struct sim_entry *x)
 	case ENTRY_FETCH:
 		sim_fetch(n, x->id, BYTES(x->data, x->size));
 		return;
+	case ENTRY_COMPUTED:
+		route_job_run(x->job);
+		e.kind = EVENT_COMPUTED;
+		e.u.computed.id = x->id;
+		sim_give(n, &e);
+		return;
 	case ENTRY_START:
 		if (!n->node)
 			world_start(w, x->node);

@@ -15,6 +15,7 @@
 #include "chain/match.h"
 #include "node/node.h"
 #include "node/view.h"
+#include "route/job.h"
 #include "runtime/exec/exec.h"
 #include "runtime/funds/hot.h"
 #include "runtime/signer/delayed.h"
@@ -90,6 +91,7 @@ struct sim_node {
 	uint64_t signer_away_until;   /* milliseconds */
 	uint32_t life;
 	uint64_t tick_at;             /* of the tick in the queue; UINT64_MAX: none */
+	uint64_t worker_until_ms;     /* when its worker will be done with what it has */
 	struct follow follow;         /* the chain that it has been given */
 	struct watches watches;
 	bool feeding;                 /* sim_feed is on the stack */

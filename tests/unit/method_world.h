@@ -14,6 +14,7 @@
 #include "bitcoin/address.h"
 #include "bitcoin/tx.h"
 #include "crypto/hash.h"
+#include "route/job.h"
 #include "runtime/funds/hot.h"
 #include "runtime/signer/local.h"
 #include "runtime/store/fetch.h"
@@ -161,6 +162,7 @@ static void world_release(void *context, const struct effect *f)
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:
 	case EFFECT_FUNDS:
+	case EFFECT_COMPUTE:
 		break;
 	}
 	UNREACHABLE();
@@ -177,6 +179,16 @@ static void world_commit(void *context, const struct store_op *ops, uint32_t cou
 
 	CHECK(n->store->commit(n->store, ops, count));
 	exec_committed(exec);
+}
+
+static void world_compute(void *context, uint64_t id, struct route_job *job)
+{
+	struct world_node *n = context;
+	struct event e = { .kind = EVENT_COMPUTED, .now_ms = n->world->now_ms };
+
+	route_job_run(job);
+	e.u.computed.id = id;
+	exec_event(n->exec, &e);
 }
 
 static void world_core_step(void *context, const struct event *event, struct effects *out)
@@ -413,6 +425,7 @@ static void world_open_node(struct world *w, int index)
 		.core = { n, world_core_step, world_core_flush, world_core_deadline },
 		.signer = local_signer_port(n->signer),
 		.funds = hot_funds_port(n->funds),
+		.compute = { n, world_compute },
 		.commit = { n, world_commit },
 		.release = { n, world_release, world_release_end },
 	};

@@ -14,6 +14,7 @@
 #include "crypto/hash.h"
 #include "node/node.h"
 #include "node/view.h"
+#include "route/job.h"
 #include "runtime/exec/exec.h"
 #include "runtime/signer/delayed.h"
 #include "runtime/signer/local.h"
@@ -23,6 +24,7 @@
 #define RIG_HEIGHT 500u
 #define RIG_COINS 64
 #define RIG_CALLS 8192
+#define RIG_JOBS 1024
 
 /* An effect that left the node, copied. */
 struct rig_item {
@@ -57,7 +59,9 @@ struct rig {
 
 	struct local_signer *signer;
 	struct delayed_signer *slow;   /* answers when rig_signer_tick is called, if signer_late */
-	bool signer_late, wallet_late, wallet_fails;
+	bool signer_late, wallet_late, wallet_fails, worker_late;
+	struct { uint64_t id; struct route_job *job; } jobs[RIG_JOBS]; /* that wait */
+	uint32_t job_count;
 	bool has_fake;                 /* the wallet lies about what it builds */
 	struct outpoint fake;
 	/* The edge of gossip, for those who turn it on: obeys an order, and reads the log back before a start. */
@@ -245,6 +249,17 @@ static inline void rig_fetch(struct rig *r, const struct effect *f)
 	fetch_release(&got);
 }
 
+/* The oldest job. */
+static inline void rig_work(struct rig *r)
+{
+	struct event e = { .kind = EVENT_COMPUTED, .now_ms = r->now_ms };
+
+	e.u.computed.id = r->jobs[0].id;
+	route_job_run(r->jobs[0].job);
+	memmove(r->jobs, r->jobs + 1, --r->job_count * sizeof(r->jobs[0]));
+	exec_event(r->exec, &e);
+}
+
 static inline void rig_release(void *context, const struct effect *f)
 {
 	struct rig *r = context;
@@ -286,10 +301,33 @@ static inline void rig_release(void *context, const struct effect *f)
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:
 	case EFFECT_FUNDS:
+	case EFFECT_COMPUTE:
 		UNREACHABLE();
 	}
 	*r->tail = i;
 	r->tail = &i->next;
+}
+
+/* A worker without a thread.  If `worker_late`, jobs wait for rig_worker_tick. */
+static inline void rig_compute(void *context, uint64_t id, struct route_job *job)
+{
+	struct rig *r = context;
+
+	ASSERT(r->job_count < RIG_JOBS);
+	r->jobs[r->job_count].id = id;
+	r->jobs[r->job_count++].job = job;
+	while (!r->worker_late && r->job_count)
+		rig_work(r);
+}
+
+/* Runs the oldest job that waits; false if none does. */
+static inline bool rig_worker_tick(struct rig *r)
+{
+	if (!r->job_count)
+		return false;
+	rig_work(r);
+	exec_run(r->exec, r->now_ms);
+	return true;
 }
 
 /* Takes one item out of the list. */
@@ -514,6 +552,7 @@ static inline bool rig_try_start(struct rig *r)
 		.core = { .context = r, .step = rig_core_step, .flush = rig_core_flush, .deadline = rig_core_deadline, .ahead = NULL },
 		.signer = { .context = r, .request = rig_ask },
 		.funds = { r, rig_funds, NULL },
+		.compute = { r, rig_compute },
 		.commit = { r, rig_commit },
 		.release = { r, rig_release, NULL },
 	};
@@ -552,6 +591,7 @@ static inline void rig_stop(struct rig *r)
 	r->store->close(r->store);
 	r->node = NULL;
 	r->exec = NULL;
+	r->job_count = 0;
 	r->questions = NULL;
 }
 
