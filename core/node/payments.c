@@ -20,6 +20,7 @@ void node_payments_init(struct node *n, const uint8_t seed16[16])
 {
 	table_init(&n->onions, onion_htlc_key, seed16);
 	table_init(&n->onions_by_serial, serial_key, seed16);
+	replay_init(&n->replay, seed16);
 	forwards_init(&n->forwards, seed16);
 	node_invoices_init(n, seed16);
 }
@@ -39,6 +40,7 @@ void node_payments_free(struct node *n)
 		onion_free(o);
 	table_release(&n->onions);
 	table_release(&n->onions_by_serial);
+	replay_release(&n->replay);
 	forwards_release(&n->forwards);
 	node_invoices_free(n);
 }
@@ -137,6 +139,13 @@ static void opened(struct node *n, struct step *s, struct node_onion *o)
 		.payment_hash = o->opening.payment_hash,
 	};
 
+	/* B4.onion_decryption.3: nobody learns where it went. */
+	if (replay_seen(&n->replay, o->opening.packet, o->channel_key, o->htlc_id)) {
+		why = failure_plain(FAIL_TEMPORARY_NODE_FAILURE);
+		node_fail_sealed(n, s, o, &why);
+		onion_end(n, o);
+		return;
+	}
 	if (!o->opening.payload.is_final) {
 		node_forward_opened(n, s, o);
 		onion_end(n, o);

@@ -21,6 +21,7 @@
 #include "onchain/anchor.h"
 #include "onchain/onchain.h"
 #include "onion/opening.h"
+#include "onion/replay.h"
 #include "payment/forward.h"
 #include "payment/receive.h"
 #include "payment/send.h"
@@ -198,6 +199,7 @@ struct node {
 	struct table openings;     /* by channel key id */
 	struct table onions;       /* by channel and HTLC */
 	struct table onions_by_serial;
+	struct replay replay;      /* those that were opened */
 	struct table invoices;     /* being signed */
 	struct node_channel *touched, *ahead;
 	struct outbox_entry *outbox;

@@ -1,0 +1,31 @@
+/* Onions that came before.
+ *
+ * A node before us on a route may hand an onion in again, with an HTLC of its own, to see where it goes.  An honest
+ * payment never brings one twice: each has a session key of its own.  So an onion is remembered with the HTLC that
+ * brought it first, and refused with any other (BOLT 4 "Onion Decryption").
+ *
+ * The last REPLAY_MAX are remembered, in memory.  What is older has mostly expired, and is refused for that.  After a
+ * restart those are known again whose HTLCs are still to be decided. */
+#ifndef ONION_REPLAY_H
+#define ONION_REPLAY_H
+
+#include "base/table.h"
+#include "onion/sphinx.h"
+
+/* 4 MB, if there were ever so many. */
+#define REPLAY_MAX 65536u
+
+struct replay_onion;
+
+struct replay {
+	struct table by_hmac;
+	struct replay_onion **ring; /* in order of arrival; `oldest` is the next to go once it is full */
+	uint32_t capacity, oldest;
+};
+
+void replay_init(struct replay *r, const uint8_t seed16[16]);
+void replay_release(struct replay *r);
+/* A payment's packet whose HMAC was found good.  True if another HTLC brought it; else it is remembered. */
+MUST_USE bool replay_seen(struct replay *r, const uint8_t packet1366[ONION_PACKET_SIZE], uint64_t channel_key, uint64_t htlc_id);
+
+#endif
