@@ -16,7 +16,8 @@ static enum opening_state refuse_fault(struct opening *o, enum onion_fault fault
 	return refuse(o, why, failure_is_malformed(&why));
 }
 
-/* The one answer that gives nothing away about a blinded path. */
+/* The one answer that gives nothing away about a blinded path.  B2.update_fulfill_htlc_update_fail_htlc.5,
+ * B2.update_fulfill_htlc_update_fail_htlc.8: with the hash of the onion. */
 static enum opening_state refuse_blinded(struct opening *o, bool malformed)
 {
 	struct sha256 hash = sha256(o->packet, sizeof(o->packet));
@@ -32,7 +33,8 @@ enum opening_state opening_start(struct opening *o, const uint8_t packet1366[ONI
 	memset(o, 0, sizeof(*o));
 	memcpy(o->packet, packet1366, sizeof(o->packet));
 	o->payment_hash = *payment_hash;
-	/* B4.failure_messages.1, B4.failure_messages.6: we offer no blinded paths, so nobody may put us on one. */
+	/* B4.failure_messages.1, B4.failure_messages.6, B2.update_fulfill_htlc_update_fail_htlc.7: we offer no blinded paths,
+	 * so nobody may put us on one.  Whatever its payload says (B4.packet_structure.26). */
 	if (path_key)
 		return refuse_blinded(o, true);
 	fault = onion_parse(&o->ask, BYTES_OF(o->packet));
@@ -60,11 +62,13 @@ enum opening_state opening_answer(struct opening *o, struct arena *a, const stru
 
 	ASSERT(o->state == OPENING_ASK);
 	o->shared_secret = *secret;
+	/* B2.update_add_htlc.21 */
 	fault = onion_peel(a, &peeled, BYTES_OF(o->packet), secret, BYTES_OF(o->payment_hash.v));
 	if (fault != ONION_GOOD)
 		return refuse_fault(o, fault);
+	/* B2.update_add_htlc.22, B2.update_add_htlc.23 */
 	if (!payload_read(a, &o->payload, &why, peeled.payload, peeled.is_last)) {
-		/* B4.failure_messages.2, B4.failure_messages.7 */
+		/* B4.failure_messages.2, B4.failure_messages.7, B2.update_fulfill_htlc_update_fail_htlc.4 */
 		if (!peeled.is_last && begins_blinded_path(a, peeled.payload))
 			return refuse_blinded(o, false);
 		return refuse(o, why, false);

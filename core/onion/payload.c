@@ -24,7 +24,8 @@ static size_t offset_of(struct bytes tlvs, uint64_t type)
  * missing is missing at the end of the stream. */
 static bool check_records(const struct tlvs_onion_payload *t, struct failure *why, struct bytes tlvs, bool is_final)
 {
-	/* We are on no blinded path: this record is an even one that we do not know. */
+	/* We are on no blinded path: this record is an even one that we do not know, whatever stands beside it
+	 * (B4.packet_structure.28, B4.packet_structure.38, B4.packet_structure.43 to B4.packet_structure.47). */
 	if (t->encrypted_recipient_data)
 		return refuse(why, TYPE_ENCRYPTED, offset_of(tlvs, TYPE_ENCRYPTED));
 	/* B4.packet_structure.48 */

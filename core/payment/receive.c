@@ -427,8 +427,9 @@ static void receive_keysend(struct receive *r, struct step *s, const struct rece
 	struct received_invoice *i;
 	struct failure why;
 
-	/* Without a secret there is no set (B4.basic_multi_part_payments.19): one HTLC must be the whole. */
-	if (!r->config.accept_keysend || !SAME(hash, h->payment_hash) || MSAT_LESS(p->amount, p->total) ||
+	/* Without a secret there is no set (B4.basic_multi_part_payments.19): one HTLC must be the whole
+	 * (B4.basic_multi_part_payments.12). */
+	if (!r->config.accept_keysend || !SAME(hash, h->payment_hash) || p->amount.v != p->total.v ||
 	    !expiry_is_far(s, h->cltv_expiry, r->config.keysend_cltv_blocks) ||
 	    !expiry_is_far(s, h->cltv_expiry, r->config.take_blocks_min) || h->amount.v == 0) {
 		fail_one(s, h, out);

@@ -6,7 +6,8 @@ usage: purity.py [build/release]
 `nm -u` over every object of the core, against a short list: memory, strings and
 the two cryptographic libraries.  No clock, no descriptor, no thread, no locale,
 no output.  And no object holds a writable variable, so that two nodes in one
-process share nothing.
+process share nothing.  And where HMACs and secrets are compared, it is in constant
+time.
 """
 import glob
 import os
@@ -37,6 +38,10 @@ ALSO = {
 
 WRITABLE = re.compile(r"^\.(data|bss|tdata|tbss)(\.|$)")
 READ_ONLY = re.compile(r"^\.data\.rel\.ro(\.|$)")
+
+# These files compare nothing but what strangers must not learn byte by byte (B4.onion_decryption.4).
+SECRETIVE = ("core/onion/*.c", "core/noise/*.c", "core/crypto/cipher.c")
+HASTY = re.compile(r"\b(memcmp|bcmp|strn?cmp|SAME|bytes_equal)\(")
 
 
 def objects(out):
@@ -89,7 +94,20 @@ def sections_of(path):
             yield m.group(1), int(m.group(2))
 
 
+def judge_comparisons(name, source):
+    return ["%s:%d compares in a time that tells: %s" % (name, number, line.strip())
+            for number, line in enumerate(source.split("\n"), 1) if HASTY.search(line)]
+
+
+def secretive():
+    paths = sorted(p for pattern in SECRETIVE for p in glob.glob(os.path.join(ROOT, pattern)))
+    for path in paths:
+        with open(path, encoding="utf-8") as f:
+            yield os.path.relpath(path, ROOT), f.read()
+
+
 def self_test():
+    assert len(judge_comparisons("a.c", "if (memcmp(a, b, 32))\nSAME(x, y)\nmem_equal_secret(a, b, 32)")) == 2
     wanted = {"channel/open.o": {"memcpy", "time", "payment_new", "malloc", "secp256k1_ecdsa_sign"},
               "base/mem.o": {"malloc", "open"}}
     assert judge_symbols({"payment_new"}, wanted) == [
@@ -110,6 +128,7 @@ def main():
         ("the core asks for memory, strings and mathematics only", judge_symbols(*symbols(paths))),
         ("the core keeps no writable variable",
          [w for name, path in paths for w in judge_sections(name, sections_of(path))]),
+        ("secrets are compared in constant time", [w for name, text in secretive() for w in judge_comparisons(name, text)]),
     ]
     failed = 0
     for name, wrong in results:

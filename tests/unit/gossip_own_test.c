@@ -107,6 +107,7 @@ TEST(both_signatures_make_an_announcement)
 {
 	struct gossip_own f;
 	struct graph_policy said;
+	struct msg_channel_announcement c;
 	struct msg_channel_update m;
 	struct bytes raw;
 
@@ -121,6 +122,9 @@ TEST(both_signatures_make_an_announcement)
 	raw = last_sent(w, 6, MSG_CHANNEL_ANNOUNCEMENT);
 	/* B7.channel_announcement.10, B7.channel_announcement.11: it is what both would have made by hand. */
 	CHECK(bytes_equal(raw, make_channel(here, ME, PEER)));
+	/* B4.failure_messages.14: it asks for nothing that an onion could lack. */
+	CHECK_EQ(msg_channel_announcement_decode(raw, &w->step.out->arena, &c), DECODE_OK);
+	CHECK_EQ(c.features.size, 0);
 	/* B7.gossip_timestamp_filter.4: to everybody at once, filter or not; and the update behind it. */
 	m = update_to(6);
 	/* B7.channel_update.6, B7.channel_update.7, B7.channel_update.8, B7.channel_update.12, B7.channel_update.13 */

@@ -252,7 +252,7 @@ TEST(messages_encode_as_specified)
 	CHECK_HEX(encoded(&a, &f), "0015");
 	f = failure_plain(FAIL_MPP_TIMEOUT);
 	CHECK_HEX(encoded(&a, &f), "0017");
-	/* A channel_update is no longer given: its length is zero. */
+	/* B4.failure_messages.41: a channel_update is no longer given: its length is zero. */
 	f = failure_plain(FAIL_TEMPORARY_CHANNEL_FAILURE);
 	CHECK_HEX(encoded(&a, &f), "10070000");
 	f = failure_plain(FAIL_EXPIRY_TOO_SOON);

@@ -1,5 +1,7 @@
 #include "onion/opening.h"
 
+#include <stdio.h>
+
 #include "crypto/hash.h"
 #include "tests/test.h"
 #include "tests/unit/onion_vectors.h"
@@ -295,7 +297,7 @@ TEST(another_payment_hash_does_not_open)
 	struct scene *s = scene_of("020101040102", true);
 
 	s->hash.v[0] ^= 1;
-	CHECK_EQ(open_scene(s), OPENING_REFUSED);
+	CHECK_EQ(open_scene(s), OPENING_REFUSED); /* B2.update_add_htlc.21 */
 	CHECK_EQ(s->opening.why.code, FAIL_INVALID_ONION_HMAC);
 	scene_release(s);
 }
@@ -331,4 +333,40 @@ TEST(blinded_paths_are_refused_as_specified)
 	CHECK_EQ(s->opening.why.code, FAIL_INVALID_ONION_PAYLOAD);
 	CHECK_EQ(s->opening.why.u.invalid_onion_payload.type, 10);
 	scene_release(s);
+}
+
+/* Payments do not go over blinded paths here: whatever their onions say inside of one is refused, and with it all that
+ * would have to be refused if they did. */
+TEST(payloads_inside_blinded_paths)
+{
+	static const struct { const char *low, *high; bool is_final, has_key; } cases[] = {
+		{ "", "", false, false },             /* B4.packet_structure.28: no path key anywhere */
+		{ "020101040102", "120101", true, false }, /* B4.packet_structure.28 */
+		{ "020101", "", false, true },        /* B4.packet_structure.38: more than a forwarding node is told */
+		{ "", "120101", false, true },        /* B4.packet_structure.38 */
+		/* B4.packet_structure.45, B4.packet_structure.46, B4.packet_structure.47: whatever the HTLC is like */
+		{ "020101040102", "120101", true, true },
+		{ "020101040102", "120101fe0001000100", true, true }, /* B4.packet_structure.43: a record too many */
+		{ "040102", "120101", true, true },   /* B4.packet_structure.44: amt_to_forward, */
+		{ "020101", "120101", true, true },   /* outgoing_cltv_value */
+		{ "020101040102", "", true, true },   /* or total_amount_msat is missing */
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		char payload[300];
+		struct scene *s;
+
+		snprintf(payload, sizeof(payload), "%s0a02aabb%s%s", cases[i].low, cases[i].has_key ? path_key_record : "",
+			 cases[i].high);
+		s = scene_of(payload, cases[i].is_final);
+		CHECK_EQ(open_scene(s), OPENING_REFUSED);
+		CHECK_EQ(s->opening.why.code, cases[i].has_key && !cases[i].is_final ? FAIL_INVALID_ONION_BLINDING
+										     : FAIL_INVALID_ONION_PAYLOAD);
+		CHECK(!s->opening.malformed);
+		/* B4.packet_structure.26: a path key from the peer as well */
+		CHECK_EQ(opening_start(&s->opening, s->packet.data, &s->hash, &s->hops[0].node_id), OPENING_REFUSED);
+		CHECK_EQ(s->opening.why.code, FAIL_INVALID_ONION_BLINDING);
+		CHECK(s->opening.malformed);
+		scene_release(s);
+	}
 }

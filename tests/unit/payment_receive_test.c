@@ -139,6 +139,8 @@ static uint32_t count_verdicts(const struct scene *s)
 static const struct receive_verdict *only_verdict(const struct scene *s)
 {
 	CHECK_EQ(count_verdicts(s), 1);
+	/* B4.failure_messages.41: no failure of a final node comes with a channel_update. */
+	CHECK(!(s->verdicts.head->why.code & FAIL_UPDATE));
 	return s->verdicts.head;
 }
 
@@ -203,7 +205,7 @@ TEST(an_invoice_is_paid_once)
 	CHECK_EQ(i->r.received.v, 1000);
 	CHECK_EQ(i->r.paid_index, 1);
 	CHECK_EQ(receive_last_paid_index(s->receive), 1);
-	/* B4.failure_messages.27: paid once, it is unknown.  INV-R2 */
+	/* B4.failure_messages.27, and not B4.failure_messages.28: paid once, it is unknown.  INV-R2 */
 	part(s, 1, 1, 1000, 1000);
 	check_details_refused(s, 1000);
 	scene_release(s);
@@ -548,9 +550,12 @@ TEST(keysend_is_refused)
 	hand_in(s, &h, &p); /* another preimage */
 	check_details_refused(s, 1000);
 	p = keysend_payload(1, 1000);
-	p.total = MSAT(1001); /* the rest would need a secret */
-	hand_in(s, &h, &p);
-	check_details_refused(s, 1000);
+	/* B4.basic_multi_part_payments.12: the rest would need a secret. */
+	for (uint64_t total = 999; total <= 1001; total += 2) {
+		p.total = MSAT(total);
+		hand_in(s, &h, &p);
+		check_details_refused(s, 1000);
+	}
 	p = keysend_payload(1, 1000);
 	h.cltv_expiry = p.cltv_expiry = HEIGHT + 17;
 	hand_in(s, &h, &p);

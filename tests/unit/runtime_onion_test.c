@@ -1,5 +1,6 @@
 /* Onions in HTLCs between whole nodes: what the middle one refuses to be used for. */
-#include "onion/sphinx.h"
+#include "onion/failure.h"
+#include "wire/features.h"
 #include "tests/unit/node_three.h"
 
 #define ONION_OFFSET (2 + 32 + 8 + 8 + 32 + 4)
@@ -78,4 +79,225 @@ TEST(attack_an_onion_is_handed_in_again)
 	w.hops[0].amount = MSAT(bill.amount.v + fee_of_b(bill.amount).v);
 	CHECK_EQ(pay_way(&a, &w)->code, REPLY_OK);
 	row_is_quiet();
+}
+
+/* --- onions that b has no use for --- */
+
+/* What b answers to an HTLC of a with an onion of the test's own. */
+struct scene {
+	struct way w;
+	struct sha256 onion_hash;
+	struct secret32 secrets[2];
+	struct arena arena;
+};
+
+static struct rig_item *item_of(struct rig *r, uint64_t connection, uint16_t type)
+{
+	uint16_t t;
+
+	for (struct rig_item *i = r->head; i; i = i->next)
+		if (i->kind == EFFECT_SEND && i->id == connection && msg_type(i->data, &t) && t == type)
+			return i;
+	return NULL;
+}
+
+/* Until b has that message for a, or nobody has anything. */
+static struct bytes told_to_a(uint16_t type)
+{
+	while (!item_of(&b, ab, type))
+		if (!row_deliver_one())
+			return BYTES_NONE;
+	return item_of(&b, ab, type)->data;
+}
+
+/* tail: appended to update_add_htlc, its TLVs. */
+static void offer(struct scene *s, const char *payload, bool is_final, struct bytes tail)
+{
+	static struct secp *secp;
+	static const uint8_t seed[32] = { 9 };
+	struct onion_hop hops[2] = { { b.id, test_unhex(payload) }, { c.id, test_unhex("020101040102") } };
+	struct onion_request request = { .hops = hops, .hop_count = is_final ? 1 : 2, .packet_size = ONION_PACKET_SIZE };
+	struct buf add = BUF_EMPTY, packet = BUF_EMPTY;
+	struct bill bill;
+	struct rig_item *i;
+
+	if (!secp)
+		secp = secp_new(seed);
+	row();
+	arena_init(&s->arena);
+	bill = bill_of(&c, 5000000, NULL);
+	s->w = way_to_c(&bill);
+	CHECK_EQ(row_code(&a, order_way(&a, &s->w)), REPLY_OK);
+	memset(request.session_key.v, 5, 32);
+	request.associated = BYTES_OF(s->w.bill.hash.v);
+	CHECK(onion_build(&packet, s->secrets, secp, &request));
+	s->onion_hash = sha256(packet.data, packet.size);
+	i = item_of(&a, ab, MSG_UPDATE_ADD_HTLC);
+	memcpy(onion_of(i->data), packet.data, packet.size);
+	buf_add_bytes(&add, i->data);
+	buf_add_bytes(&add, tail);
+	i->data = arena_bytes(&a.kept, buf_view(&add));
+	buf_release(&packet);
+	buf_release(&add);
+}
+
+static struct failure sealed(struct scene *s)
+{
+	struct msg_update_fail_htlc m;
+	struct failure_report report;
+	struct failure f;
+
+	CHECK_EQ(msg_update_fail_htlc_decode(told_to_a(MSG_UPDATE_FAIL_HTLC), &s->arena, &m), DECODE_OK);
+	CHECK(failure_open(&s->arena, &report, s->secrets, 1, m.reason));
+	CHECK(failure_decode(&s->arena, &f, report.message));
+	return f;
+}
+
+static struct msg_update_fail_malformed_htlc malformed(struct scene *s)
+{
+	struct msg_update_fail_malformed_htlc m;
+
+	CHECK_EQ(msg_update_fail_malformed_htlc_decode(told_to_a(MSG_UPDATE_FAIL_MALFORMED_HTLC), &s->arena, &m), DECODE_OK);
+	return m;
+}
+
+static void scene_end(struct scene *s)
+{
+	row_pump();
+	row_is_quiet();
+	arena_release(&s->arena);
+}
+
+TEST(payloads_that_say_nothing_useful)
+{
+	struct scene s;
+	struct failure f;
+
+	/* B2.update_add_htlc.22: an even record that nobody knows, and no stream at all */
+	offer(&s, "02010104010206080000000000000001fe0001000200", false, BYTES_NONE);
+	f = sealed(&s);
+	CHECK_EQ(f.code, FAIL_INVALID_ONION_PAYLOAD);
+	CHECK_EQ(f.u.invalid_onion_payload.type, 65538);
+	scene_end(&s);
+	offer(&s, "0209", false, BYTES_NONE);
+	CHECK_EQ(sealed(&s).code, FAIL_INVALID_ONION_PAYLOAD); /* B2.update_add_htlc.22 */
+	scene_end(&s);
+	/* B2.update_add_htlc.23: no amount, B4.packet_structure.49 */
+	offer(&s, "04010206080000000000000001", false, BYTES_NONE);
+	f = sealed(&s);
+	CHECK_EQ(f.code, FAIL_INVALID_ONION_PAYLOAD);
+	CHECK_EQ(f.u.invalid_onion_payload.type, 2);
+	scene_end(&s);
+	/* B4.onion_decryption.15: there is nobody to hand it on to. */
+	offer(&s, "02010104010206080000000000000001", false, BYTES_NONE);
+	CHECK_EQ(sealed(&s).code, FAIL_UNKNOWN_NEXT_PEER);
+	scene_end(&s);
+}
+
+TEST(an_onion_that_cannot_be_decrypted)
+{
+	struct msg_update_fail_malformed_htlc m;
+	struct scene s;
+	uint8_t *onion;
+
+	offer(&s, "02010104010206080000000000000001", false, BYTES_NONE);
+	onion = onion_of(item_of(&a, ab, MSG_UPDATE_ADD_HTLC)->data);
+	onion[99] ^= 1;
+	s.onion_hash = sha256(onion, ONION_PACKET_SIZE);
+	m = malformed(&s);
+	CHECK_EQ(m.failure_code, FAIL_INVALID_ONION_HMAC); /* B2.update_add_htlc.22 */
+	CHECK(SAME(m.sha256_of_onion, s.onion_hash));
+	scene_end(&s);
+}
+
+/* Nobody can put b on a blinded path, and nobody learns more from it than that. */
+TEST(blinded_paths_end_here)
+{
+	struct msg_update_fail_malformed_htlc m;
+	struct buf tail = BUF_EMPTY;
+	struct failure f;
+	struct scene s;
+
+	/* b would be the first of a path. */
+	offer(&s, "0a02aabb0c2102eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619", false, BYTES_NONE);
+	f = sealed(&s); /* B2.update_fulfill_htlc_update_fail_htlc.4 */
+	CHECK_EQ(f.code, FAIL_INVALID_ONION_BLINDING);
+	CHECK(SAME(f.u.onion.sha256_of_onion, s.onion_hash)); /* B2.update_fulfill_htlc_update_fail_htlc.5 */
+	scene_end(&s);
+	/* b would be in the middle of one. */
+	buf_add_u8(&tail, 0);
+	buf_add_u8(&tail, 33);
+	buf_add(&tail, a.id.v, 33);
+	offer(&s, "0a02aabb", false, buf_view(&tail));
+	m = malformed(&s); /* B2.update_fulfill_htlc_update_fail_htlc.7 */
+	CHECK_EQ(m.failure_code, FAIL_INVALID_ONION_BLINDING);
+	CHECK(SAME(m.sha256_of_onion, s.onion_hash)); /* B2.update_fulfill_htlc_update_fail_htlc.8 */
+	scene_end(&s);
+	/* B4.packet_structure.48: a path key for a payload that is on no path */
+	offer(&s, "02010104010206080000000000000001", false, buf_view(&tail));
+	CHECK_EQ(malformed(&s).failure_code, FAIL_INVALID_ONION_BLINDING);
+	scene_end(&s);
+	buf_release(&tail);
+}
+
+/* --- option_attribution_data --- */
+
+static void not_advertised(struct bytes features)
+{
+	CHECK(!features_offered(features, FEATURE_ATTRIBUTION_DATA));
+}
+
+/* It is not advertised, so nobody sends it: not who fails, not who hands a failure on, whatever came from downstream. */
+TEST(nothing_is_said_about_hold_times)
+{
+	struct msg_update_fulfill_htlc fulfill;
+	struct msg_update_fail_htlc fail;
+	struct buf more = BUF_EMPTY;
+	struct rig_item *i;
+	struct msg_init init;
+	struct arena arena;
+	struct bill bill;
+	struct way w;
+
+	arena_init(&arena);
+	row_begin();
+	rig_start(&a);
+	rig_connected(&a, &b.id, 77, true);
+	CHECK_EQ(msg_init_decode(rig_sent(&a, MSG_INIT), &arena, &init), DECODE_OK);
+	not_advertised(init.features);
+	not_advertised(init.globalfeatures);
+
+	row();
+	bill = bill_of(&c, 5000000, NULL);
+	w = way_to_c(&bill);
+	w.bill.secret.v[0] ^= 1;
+	CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
+	while (!(i = item_of(&c, bc, MSG_UPDATE_FAIL_HTLC)))
+		CHECK(row_deliver_one());
+	/* B4.erring_node.3 */
+	CHECK_EQ(msg_update_fail_htlc_decode(i->data, &arena, &fail), DECODE_OK);
+	CHECK(!fail.tlvs.attribution_data);
+	/* As if c knew of it: 20 times and 210 HMACs. */
+	buf_add_bytes(&more, i->data);
+	buf_add_u8(&more, 1);
+	buf_add_u8(&more, 0xfd);
+	buf_add_be16(&more, 80 + 840);
+	memset(buf_extend(&more, 80 + 840), 7, 80 + 840);
+	CHECK_EQ(msg_update_fail_htlc_decode(buf_view(&more), &arena, &fail), DECODE_OK);
+	CHECK(fail.tlvs.attribution_data);
+	i->data = arena_bytes(&c.kept, buf_view(&more));
+	/* B4.intermediate_nodes.1, B4.intermediate_nodes.2, B4.intermediate_nodes.3 */
+	CHECK_EQ(msg_update_fail_htlc_decode(told_to_a(MSG_UPDATE_FAIL_HTLC), &arena, &fail), DECODE_OK);
+	CHECK(!fail.tlvs.attribution_data);
+	row_pump();
+	row_is_quiet();
+	/* B2.update_fulfill_htlc_update_fail_htlc.9 */
+	w.bill.secret = bill.secret;
+	CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
+	CHECK_EQ(msg_update_fulfill_htlc_decode(told_to_a(MSG_UPDATE_FULFILL_HTLC), &arena, &fulfill), DECODE_OK);
+	CHECK(!fulfill.tlvs.attribution_data);
+	row_pump();
+	row_is_quiet();
+	buf_release(&more);
+	arena_release(&arena);
 }
