@@ -379,10 +379,13 @@ void node_payment_call_gone(struct node *n, struct step *s, uint64_t call);
 void node_payments_tick(struct node *n, struct step *s);
 uint64_t node_payments_deadline(const struct node *n);
 
-/* orders.c */
+/* invoices.c */
 void node_invoices_init(struct node *n, const uint8_t seed16[16]);
 void node_invoices_free(struct node *n);
+void node_invoice_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
 void node_invoice_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a);
+
+/* orders.c */
 void node_payment_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
 
 /* outbox.c */
