@@ -596,6 +596,31 @@ TEST(a_torn_log_gives_a_whole_older_batch)
 	remove_directory(directory);
 }
 
+/* An idle moment gives the log its size beforehand: what is written then does not make it grow, and the zeros behind it
+ * are no batch. */
+TEST(a_log_with_room_does_not_grow)
+{
+	char *directory = temp_directory(), wal[128];
+	struct store *s = open_or_fail(directory);
+	off_t before, room;
+
+	snprintf(wal, sizeof(wal), "%s/lampo.db-wal", directory);
+	CHECK(write_batch(s, 1));
+	before = file_size(wal);
+	s->idle(s);
+	room = file_size(wal);
+	CHECK(room > before + (1 << 20));
+	for (uint32_t n = 2; n <= 30; n++) {
+		CHECK(write_batch(s, n));
+		s->idle(s);
+		CHECK_EQ(file_size(wal), room);
+		CHECK_EQ(read_torn(directory, room, -1), n);
+	}
+	CHECK_EQ(read_torn(directory, before, -1), 1);
+	s->close(s);
+	remove_directory(directory);
+}
+
 /* ---- The thread ---- */
 
 struct waiter {
