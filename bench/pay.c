@@ -1,12 +1,13 @@
 /* Pays invoices as fast as a node takes them, and costs next to nothing itself.
  *
- *	pay PAYER_SOCKET PAYEE_SOCKET COUNT IN_FLIGHT AMOUNT_MSAT [CONNECTIONS]
+ *	pay PAYER_SOCKET PAYEE_SOCKET COUNT IN_FLIGHT AMOUNT_MSAT [CONNECTIONS [ROUTE]]
  *
  * Makes COUNT invoices at the payee, then pays them with IN_FLIGHT calls of `pay`
- * open at any time, spread over CONNECTIONS connections.  One JSON line tells
- * payments a second and the latency of `pay`, from the call's first byte to its
- * answer's last.  Speaks the part of JSON-RPC that Lampo and Core Lightning
- * share; exit code 1 if any payment failed. */
+ * open at any time, spread over CONNECTIONS connections.  With ROUTE, the JSON
+ * array that getroute gives, it calls `sendpay` and `waitsendpay` instead of `pay`.
+ * One JSON line tells payments a second and the latency of one, from the call's
+ * first byte to its answer's last.  Speaks the part of JSON-RPC that Lampo and Core
+ * Lightning share; exit code 1 if any payment failed. */
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -34,13 +35,14 @@ struct link {
 };
 
 struct call {
-	char *bolt11;
+	char *bolt11, *hash, *secret;
 	double began, took;
 };
 
 static struct link links[CONNECTIONS_MAX];
 static struct call *calls;
 static long count, failed;
+static const char *route; /* NULL: `pay` finds its own */
 
 static double now(void)
 {
@@ -165,7 +167,7 @@ static long value_id(const char *value)
 	const char *id = field(value, "id");
 	long i = id ? strtol(id, NULL, 10) : -1;
 
-	if (i < 0 || i >= count) {
+	if (i < 0 || i >= 2 * count) {
 		fprintf(stderr, "pay: an answer without a known id: %.300s\n", value);
 		exit(1);
 	}
@@ -187,6 +189,18 @@ static void ask_invoice(struct link *l, long i, const char *msat)
 	link_write(l, text, (size_t)n);
 }
 
+/* A copy of the text that stands after "name":. */
+static char *field_copy(const char *value, const char *name)
+{
+	const char *text = field(value, name);
+
+	if (!text || *text != '"') {
+		fprintf(stderr, "pay: no %s: %.300s\n", name, value);
+		exit(1);
+	}
+	return need(strndup(text + 1, strcspn(text + 1, "\"")));
+}
+
 static void make_invoices(const char *socket_path, const char *msat)
 {
 	struct link l;
@@ -199,41 +213,62 @@ static void make_invoices(const char *socket_path, const char *msat)
 			ask_invoice(&l, asked++, msat);
 		while (!(value = link_value(&l)))
 			link_read(&l);
-		const char *bolt11 = field(value, "bolt11");
 		long i = value_id(value);
 
-		if (!bolt11 || *bolt11 != '"') {
-			fprintf(stderr, "pay: no invoice: %.300s\n", value);
-			exit(1);
+		calls[i].bolt11 = field_copy(value, "bolt11");
+		if (route) {
+			calls[i].hash = field_copy(value, "payment_hash");
+			calls[i].secret = field_copy(value, "payment_secret");
 		}
-		calls[i].bolt11 = need(strndup(bolt11 + 1, strcspn(bolt11 + 1, "\"")));
 		free(value);
 		got++;
 	}
 	link_close(&l);
 }
 
+/* Along the route in two calls, the first with an id of count and more. */
+static int write_sendpay(char *text, size_t size, long i)
+{
+	return snprintf(text, size,
+			"{\"jsonrpc\":\"2.0\",\"id\":%ld,\"method\":\"sendpay\",\"params\":{\"route\":%s,"
+			"\"payment_hash\":\"%s\",\"payment_secret\":\"%s\",\"bolt11\":\"%s\"}}\n\n"
+			"{\"jsonrpc\":\"2.0\",\"id\":%ld,\"method\":\"waitsendpay\",\"params\":{\"payment_hash\":\"%s\"}}\n\n",
+			count + i, route, calls[i].hash, calls[i].secret, calls[i].bolt11, i, calls[i].hash);
+}
+
 static void ask_pay(struct link *l, long i)
 {
-	char text[2048];
-	int n = snprintf(text, sizeof(text),
-			 "{\"jsonrpc\":\"2.0\",\"id\":%ld,\"method\":\"pay\",\"params\":{\"bolt11\":\"%s\"}}\n\n", i,
-			 calls[i].bolt11);
+	char text[8192];
+	int n = route ? write_sendpay(text, sizeof(text), i)
+		      : snprintf(text, sizeof(text),
+				 "{\"jsonrpc\":\"2.0\",\"id\":%ld,\"method\":\"pay\",\"params\":{\"bolt11\":\"%s\"}}\n\n",
+				 i, calls[i].bolt11);
 
+	if (n < 0 || (size_t)n >= sizeof(text)) {
+		fprintf(stderr, "pay: the route is too long\n");
+		exit(2);
+	}
 	calls[i].began = now();
 	link_write(l, text, (size_t)n);
 }
 
-static void take_answer(const char *value)
+/* False: it is the answer to a call that only began. */
+static bool take_answer(const char *value)
 {
 	long i = value_id(value);
 	const char *status = field(value, "status");
 
+	if (i >= count) {
+		if (!status && failed < 5)
+			fprintf(stderr, "pay: %.400s\n", value);
+		return false; /* waitsendpay says that it failed */
+	}
 	calls[i].took = now() - calls[i].began;
 	if (!status || strncmp(status, "\"complete\"", 10) != 0) {
 		if (failed++ < 5)
 			fprintf(stderr, "pay: %.400s\n", value);
 	}
+	return true;
 }
 
 /* Keeps in_flight calls open until all are answered.  The seconds it took. */
@@ -259,8 +294,11 @@ static double pay_all(long in_flight, int connections)
 				continue;
 			link_read(&links[c]);
 			while ((value = link_value(&links[c]))) {
-				take_answer(value);
+				bool over = take_answer(value);
+
 				free(value);
+				if (!over)
+					continue;
 				got++;
 				if (asked < count)
 					ask_pay(&links[c], asked++);
@@ -282,13 +320,14 @@ int main(int argc, char **argv)
 	long in_flight, connections;
 	double seconds;
 
-	if (argc < 6 || argc > 7) {
-		fprintf(stderr, "usage: pay PAYER_SOCKET PAYEE_SOCKET COUNT IN_FLIGHT AMOUNT_MSAT [CONNECTIONS]\n");
+	if (argc < 6 || argc > 8) {
+		fprintf(stderr, "usage: pay PAYER_SOCKET PAYEE_SOCKET COUNT IN_FLIGHT AMOUNT_MSAT [CONNECTIONS [ROUTE]]\n");
 		return 2;
 	}
 	count = strtol(argv[3], NULL, 10);
 	in_flight = strtol(argv[4], NULL, 10);
 	connections = argc > 6 ? strtol(argv[6], NULL, 10) : 1;
+	route = argc > 7 ? argv[7] : NULL;
 	if (connections > in_flight)
 		connections = in_flight;
 	if (count < 1 || in_flight < 1 || connections < 1 || connections > CONNECTIONS_MAX) {
@@ -314,8 +353,11 @@ int main(int argc, char **argv)
 	       "\"p50_ms\": %.3f, \"p99_ms\": %.3f}\n",
 	       count, failed, in_flight, seconds, (double)count / seconds, calls[count / 2].took * 1e3,
 	       calls[(count * 99) / 100].took * 1e3);
-	for (long i = 0; i < count; i++)
+	for (long i = 0; i < count; i++) {
 		free(calls[i].bolt11);
+		free(calls[i].hash);
+		free(calls[i].secret);
+	}
 	free(calls);
 	return failed ? 1 : 0;
 }
