@@ -32,6 +32,8 @@ struct gossip_config {
 	/* How long the channels of a block gather before it is asked for: those that nobody queried come one by one. */
 	uint32_t gather_ms;
 	bool sync;             /* keep the whole graph: ask peers for it, and answer them */
+	/* The log is written anew where so many bytes of it, and more than half, are of no use; 0: 8 MiB. */
+	uint64_t dead_max;
 	/* What our node_announcement says; borrowed for good. */
 	struct bytes features;
 	struct bytes addresses; /* descriptor_list_encode */

@@ -49,7 +49,7 @@
 #define DEPTH_SLACK 2u                    /* blocks that we may be behind */
 #define FORGET_BLOCKS 72u                 /* B7.channel_announcement.26 */
 #define AWAY_MS 600000u                   /* a peer gone this long disables the channel for the world */
-#define COMPACT_DEAD_MIN (8u << 20)       /* bytes of no use, and more of them than of use */
+#define COMPACT_DEAD_MIN (8u << 20)       /* bytes of no use, and more of them than of use: gossip_config.dead_max */
 #define SENT_CHANNEL 450u                 /* what messages of the log count for in a window */
 #define SENT_UPDATE 150u
 #define SENT_NODE 350u

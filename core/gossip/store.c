@@ -57,9 +57,10 @@ static uint32_t list_moves(const struct gossip *g, struct gossip_move *moves)
 void store_tick(struct gossip *g, struct step *s, struct gossip_notes *out)
 {
 	uint32_t most = graph_channel_count(g->graph) * 3 + graph_node_count(g->graph);
+	uint64_t dead_max = g->config.dead_max ? g->config.dead_max : COMPACT_DEAD_MIN;
 	struct gossip_note *n;
 
-	if (g->compacting || g->log_dead < COMPACT_DEAD_MIN || g->log_dead * 2 < g->log_end)
+	if (g->compacting || g->log_dead < dead_max || g->log_dead * 2 < g->log_end)
 		return;
 	n = note_add(s, out, GOSSIP_COMPACT);
 	n->ref = g->log_end;

@@ -57,6 +57,7 @@ void node_gossip_init(struct node *n)
 		.node_id = n->config->node_id,
 		.gather_ms = 1000,
 		.sync = true,
+		.dead_max = n->config->gossip_dead_max,
 		.features = buf_view(&n->features_node),
 		.alias = bytes_from_string(n->config->alias),
 	};

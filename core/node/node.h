@@ -32,6 +32,7 @@ struct node_config {
 	uint32_t announce_count;
 
 	bool gossip;                    /* BOLT 7: needs an edge that obeys EFFECT_GOSSIP */
+	uint64_t gossip_dead_max;       /* bytes of no use in its log, beyond which it is written anew; 0: 8 MiB */
 	bool accept_keysend;
 	bool accept_channels;
 	bool trust_zeroconf;            /* accept channels without confirmations from anybody */

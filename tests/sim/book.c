@@ -35,6 +35,7 @@ static struct book_channel *add_channel(struct book *b, const struct channel_rec
 	c->funding = r->funding;
 	c->amount = r->funding_amount;
 	c->pushed = r->pushed;
+	c->announce = r->announce;
 	c->end[0] = c->end[1] = c->closer = -1;
 	return c;
 }
@@ -50,6 +51,8 @@ static void see_channel(struct book *b, const struct sim_node *n, const struct c
 	if (!c)
 		c = add_channel(b, r);
 	c->end[r->opener == SIDE_LOCAL ? 0 : 1] = n->index;
+	c->alias[r->opener == SIDE_LOCAL ? 0 : 1] = r->alias_local;
+	c->scid = r->scid;
 }
 
 static void settled(void *context, struct sim_node *n)

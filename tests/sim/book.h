@@ -13,6 +13,8 @@ struct book_channel {
 	struct outpoint funding;
 	struct amount_sat amount;
 	struct amount_msat pushed;
+	bool announce;
+	struct scid scid, alias[2]; /* as its ends last called it; alias: what each end answers to, the opener's first */
 	int end[2];              /* the opener's node first; -1: not seen there yet */
 	bool close_wanted;       /* a user asked for an end by agreement */
 	bool force_wanted;       /* a user asked for a unilateral end, or an adversary is part of it */

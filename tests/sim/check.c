@@ -29,6 +29,7 @@ static bool on_message(void *context, struct world *w, int from, int to, struct 
 	(void)instead;
 	check_htlc_message(context, from, to, message);
 	check_revoked_message(context, from, message);
+	check_gossip_message(context, from, to, message);
 	return true;
 }
 
@@ -55,9 +56,11 @@ static void on_settled(void *context, struct sim_node *n)
 	if (n->adversary)
 		return;
 	check_deadline_node(k, n);
+	check_gossip_node(k, n);
 	if (++k->settles % NODE_CHECK_ONE_IN)
 		return;
 	check_bounds_node(k, n);
+	check_gossip_bounds(k, n);
 	node_check(n->node);
 	wallet_check(hot_funds_wallet(n->funds));
 }
@@ -69,6 +72,7 @@ struct checks *checks_new(struct world *w, struct book *b)
 
 	k->w = w;
 	k->b = b;
+	k->gossip = gossip_checks_new();
 	world_hook(w, &hook);
 	return k;
 }
@@ -91,6 +95,7 @@ void checks_free(struct checks *k)
 {
 	if (!k)
 		return;
+	gossip_checks_free(k->gossip);
 	mem_free(k->htlcs);
 	mem_free(k->revealed);
 	mem_free(k);

@@ -30,6 +30,8 @@ struct checks {
 	uint32_t revealed_count, revealed_capacity;
 	uint64_t settles;
 	uint32_t deadline_height[SIM_NODES_MAX]; /* check_deadline.c: at which a node was looked at last */
+	struct gossip_checks *gossip; /* check_gossip.c */
+	bool reorganized;      /* blocks left the chain */
 	uint32_t lost_blocks;  /* that came without what was offered, since deadlines were set: spikes, empty blocks */
 	bool adversaries;      /* honest nodes may end with more than they should: penalties */
 };
@@ -60,6 +62,15 @@ void check_bounds_node(struct checks *k, const struct sim_node *n);
 void check_bounds_end(struct checks *k, bool buried);
 /* check_quiet.c */
 void check_quiet_end(struct checks *k, bool buried);
+
+/* check_gossip.c */
+struct gossip_checks *gossip_checks_new(void);
+void gossip_checks_free(struct gossip_checks *g);
+void check_gossip_node(struct checks *k, const struct sim_node *n);
+void check_gossip_message(struct checks *k, int from, int to, struct bytes message);
+void check_gossip_bounds(struct checks *k, const struct sim_node *n);
+/* NULL: all who can reach one another know the same of the network; else words for who does not. */
+const char *check_gossip_agreement(const struct checks *k);
 
 /* check.c, for the others: the commitment number that a transaction carries, if it spends the funding of a channel of the
  * book and looks like a commitment. */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "contract/memo.h"
-#include "tests/sim/queue.h"
+#include "tests/sim/gossip.h"
 
 /* --- what it lets out --- */
 
@@ -124,7 +124,9 @@ static void let_out(struct sim_node *n, const struct effect *f)
 		return;
 	case EFFECT_BROADCAST:
 	case EFFECT_NOTIFY:
-	case EFFECT_GOSSIP: /* nobody turned it on */
+		return;
+	case EFFECT_GOSSIP:
+		sim_gossip_obey(n, f->u.gossip);
 		return;
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:
@@ -152,6 +154,7 @@ static void release(void *context, const struct effect *f)
 
 static void release_end(void *context)
 {
+	sim_gossip_flush(context);
 	sim_feed_released(context);
 }
 
@@ -301,6 +304,8 @@ static void open_life(struct sim_node *n, const uint8_t fresh[32])
 	follow_init(&n->follow);
 	if (!store_load(n->store, load_one, n))
 		world_fail(n->world, "%s cannot load its records", n->name);
+	if (n->config.gossip)
+		sim_gossip_load(n);
 	if (!n->follow.started)
 		follow_load_tip(&n->follow, SIM_FIRST_HEIGHT, &sim_chain_block(n->world->chain, SIM_FIRST_HEIGHT)->hash);
 	ports = (struct exec_ports){
@@ -361,6 +366,7 @@ void world_crash(struct world *w, int index)
 	n->crash_after = 0;
 	world_say(w, "%s dies", n->name);
 	end_life(n);
+	sim_gossip_died(n);
 	world_cut_node(w, index);
 	if (at < n->stay_down_until)
 		at = n->stay_down_until;

@@ -16,6 +16,7 @@ struct sim_link {
 	uint64_t last_ms[2]; /* when the last message to that end arrives */
 	uint32_t latency_ms;
 	bool known[2];       /* the end was told that it is there */
+	bool drain_due[2];   /* what that end sends is waited for */
 };
 
 static struct sim_link *link_by_id(const struct world *w, uint64_t id)
@@ -33,6 +34,14 @@ int world_other_end(const struct world *w, uint64_t connection, int node)
 	if (!l)
 		return -1;
 	return l->end[0] == node ? l->end[1] : l->end[0];
+}
+
+bool world_linked(const struct world *w, int one, int other)
+{
+	for (const struct sim_link *l = w->links; l; l = l->next)
+		if ((l->end[0] == one && l->end[1] == other) || (l->end[0] == other && l->end[1] == one))
+			return true;
+	return false;
 }
 
 static void link_free(struct world *w, struct sim_link *l)
@@ -211,6 +220,41 @@ void sim_send(struct sim_node *from, uint64_t connection, struct bytes message)
 	buf_release(&instead);
 	if ((w->o.cut_one_in && world_random(w, w->o.cut_one_in) == 0) || in_flight(w, l, side) > SIM_UNREAD_MAX)
 		link_cut(w, l);
+}
+
+static void drain_later(struct sim_node *n, struct sim_link *l, int side)
+{
+	uint64_t at = l->last_ms[1 - side];
+
+	queue_push_simple(n->world, ENTRY_DRAINED, n->index, at > n->world->now_ms ? at - n->world->now_ms : 1, l->id);
+	l->drain_due[side] = true;
+}
+
+void sim_tell_drained(struct sim_node *n, uint64_t connection)
+{
+	struct sim_link *l = link_by_id(n->world, connection);
+	int side;
+
+	if (!l)
+		return;
+	side = l->end[0] == n->index ? 0 : 1;
+	if (!l->drain_due[side])
+		drain_later(n, l, side);
+}
+
+bool sim_drained(struct sim_node *n, uint64_t connection)
+{
+	struct sim_link *l = link_by_id(n->world, connection);
+	int side;
+
+	if (!l)
+		return false;
+	side = l->end[0] == n->index ? 0 : 1;
+	l->drain_due[side] = false;
+	if (l->last_ms[1 - side] <= n->world->now_ms)
+		return true;
+	drain_later(n, l, side);
+	return false;
 }
 
 static void connect_ends(struct world *w, int from, int to)

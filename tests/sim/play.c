@@ -6,6 +6,9 @@
 
 /* From the last closing transaction to the end of its channel, with room for HTLCs that time out in two stages. */
 #define BURY_BLOCKS_MAX 1500u
+/* A node that has missed something hears of it at the latest when it asks again: docs/GOSSIP.md, "Sync". */
+#define AGREE_HOURS 13u
+#define AGREE_LOOK_MS 5000u
 /* Until the outbox has forgotten what confirmed last. */
 #define OUTBOX_BLOCKS 110u
 
@@ -74,9 +77,9 @@ static void maybe_crash(struct play *p)
 		world_crash(w, victim);
 }
 
-void play_reach(struct play *p, const char *what, bool (*goal)(struct play *p))
+static void reach_within(struct play *p, uint64_t ms, const char *what, bool (*goal)(struct play *p))
 {
-	uint64_t end = p->w->now_ms + 240 * MINUTE_MS;
+	uint64_t end = p->w->now_ms + ms;
 
 	p->waits_for = NULL;
 	while (!goal(p)) {
@@ -84,9 +87,14 @@ void play_reach(struct play *p, const char *what, bool (*goal)(struct play *p))
 		if (p->o->fees && world_random(p->w, 60) == 0)
 			world_fees(p->w, 253 + (uint32_t)world_random(p->w, 2000));
 		if (!world_step(p->w, end))
-			world_fail(p->w, "not reached in four hours: %s%s%s", what, p->waits_for ? ", one is " : "",
-				   p->waits_for ? p->waits_for : "");
+			world_fail(p->w, "not reached in %llu hours: %s%s%s", (unsigned long long)(ms / HOUR_MS), what,
+				   p->waits_for ? ": " : "", p->waits_for ? p->waits_for : "");
 	}
+}
+
+void play_reach(struct play *p, const char *what, bool (*goal)(struct play *p))
+{
+	reach_within(p, 4 * HOUR_MS, what, goal);
 }
 
 bool play_all_alive(const struct play *p)
@@ -244,6 +252,25 @@ void play_rest(struct play *p)
 {
 	p->w->o.cut_one_in = p->w->o.stall_one_in = 0;
 	play_reach(p, "quiet channels", at_rest);
+}
+
+static bool agreed(struct play *p)
+{
+	if (p->w->now_ms < p->looked_at + AGREE_LOOK_MS)
+		return false;
+	p->looked_at = p->w->now_ms;
+	p->waits_for = check_gossip_agreement(p->k);
+	return !p->waits_for;
+}
+
+void play_agree(struct play *p)
+{
+	uint64_t began = p->w->now_ms;
+
+	if (!p->w->o.gossip)
+		return;
+	reach_within(p, AGREE_HOURS * HOUR_MS, "one view of the network", agreed);
+	world_say(p->w, "all know the same of the network after %llu s", (unsigned long long)(p->w->now_ms - began) / 1000);
 }
 
 void play_check_policy(struct play *p)

@@ -6,6 +6,7 @@
 #include "tests/sim/check.h"
 
 #define MINUTE_MS 60000ull
+#define HOUR_MS (60 * MINUTE_MS)
 
 struct play_options {
 	uint64_t seed;
@@ -46,6 +47,7 @@ struct play {
 	void *context; /* the scenario's own */
 	uint32_t bury_height;
 	uint64_t mined_at; /* play_mine_slowly */
+	uint64_t looked_at; /* play_agree */
 	const char *waits_for; /* words for a goal that is not reached; NULL: none */
 };
 
@@ -82,6 +84,8 @@ void play_open(struct play *p, const struct open_wish *o);
 void play_wishes(struct play *p, bool one_by_one);
 /* No HTLC anywhere, nothing under way; all links are up that channels need. */
 void play_rest(struct play *p);
+/* All who can reach one another know the same of the network. */
+void play_agree(struct play *p);
 /* The signer's policy never had to refuse anything. */
 void play_check_policy(struct play *p);
 void play_close_all(struct play *p);

@@ -12,6 +12,7 @@ static void come_to_rest(struct play *p, const struct mood *m)
 {
 	play_reach(p, "every payment over", wishes_over);
 	play_rest(p);
+	play_agree(p);
 	if (!m->end_open) {
 		play_close_all(p);
 		play_bury(p);
@@ -26,6 +27,7 @@ struct play_result random_run(const struct play_options *o)
 		.seed = o->seed, .nodes = m.nodes, .verbose = o->verbose, .cut_one_in = m.cuts ? 400 : 0,
 		.stall_one_in = m.stalls ? 100 : 0, .delay_max_ms = 20, .disk_delay_max_ms = m.slow_disk ? 30 : 0,
 		.slow_signer = m.slow_signer, .memo = m.memo, .static_nodes = m.static_nodes, .keysend = m.keysend,
+		.gossip = m.gossip, .gossip_dead_max = m.gossip_dead_max,
 	};
 	struct play p = { 0 };
 	struct rogues *rogues = NULL;
@@ -36,7 +38,7 @@ struct play_result random_run(const struct play_options *o)
 	u = unrest_new(&p, &m);
 	if (m.rogues)
 		rogues = rogues_new(&p, &m);
-	while (p.w->steps < o->steps)
+	while (p.w->steps - p.w->asides < o->steps)
 		if (!world_step(p.w, UINT64_MAX))
 			world_fail(p.w, "time ends");
 	unrest_end(u);

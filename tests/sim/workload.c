@@ -7,7 +7,7 @@
 
 #define CHANNELS_MAX 12u   /* alive at once */
 #define AWAY_MAX_MS 20000u
-#define HOUR_MS 3600000u
+#define PRUNED_ONE_IN 3u   /* of the blocks that are asked for */
 #define STANDSTILL_HOURS_MAX 3u
 #define STANDSTILL_LOOK_MS 300000u /* how often it is asked whether it is over */
 #define STANDSTILL_SLOWER 100u     /* users and faults meanwhile, or the run would be nothing else */
@@ -54,6 +54,9 @@ struct mood mood_of(uint64_t seed)
 	m.policies = r[20] % 3 == 0;
 	m.standstills = r[22] % 5 == 0;
 	m.keysend = r[21] % 2;
+	m.gossip = r[23] % 5 != 0;
+	m.gossip_dead_max = 1000u << r[24] % 8;
+	m.pruned = r[25] % 6 == 0 ? r[26] : 0;
 	m.action_ms = 100 + r[15] * 8;
 	m.block_ms = 4000 + r[16] * 40;
 	m.rogues = r[17] % 3 == 0 ? 1 + r[18] % 2 : 0;
@@ -273,6 +276,7 @@ static void reorganize(struct unrest *u)
 	world_say(u->w, "the last %u blocks leave the chain", depth);
 	sim_chain_reorg(u->w->chain, depth);
 	u->p->k->lost_blocks += depth;
+	u->p->k->reorganized = true;
 	for (uint32_t i = 0; i < depth; i++)
 		sim_chain_mine(u->w->chain, &(struct sim_mine){ .empty = one_in(u, 3), .include = some, .context = u });
 }
@@ -419,6 +423,8 @@ struct unrest *unrest_new(struct play *p, const struct mood *m)
 	u->b = p->b;
 	u->m = *m;
 	u->parted[0] = -1;
+	for (uint32_t i = 0; i < m->nodes; i++)
+		u->w->nodes[i].pruned = m->pruned >> i & 1 ? PRUNED_ONE_IN : 0;
 	for (uint32_t i = 0; i + 1 < m->nodes; i++)
 		world_connect(u->w, (int)i, (int)i + 1);
 	world_at(u->w, 500, users, u);

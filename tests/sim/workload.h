@@ -14,6 +14,9 @@ struct mood {
 	bool standstills;        /* nobody finds a block for hours, now and then */
 	bool policies;           /* nodes change what they ask for forwarding */
 	bool keysend;
+	bool gossip;             /* nodes tell one another of the network */
+	uint64_t gossip_dead_max; /* in their logs of it */
+	uint32_t pruned;         /* a bit for each node whose chain source knows only some blocks */
 	bool end_open;           /* channels are left open at the end */
 	uint32_t rogues;         /* nodes that belong to attackers */
 	uint32_t action_ms, block_ms; /* means */

@@ -7,7 +7,8 @@
 
 #include "contract/memo.h"
 #include "tests/sim/funds.h"
-#include "tests/sim/queue.h"
+#include "tests/sim/gossip.h"
+#include "wire/message.h"
 
 #define SAME_MOMENT_MAX 5000u
 
@@ -112,9 +113,46 @@ static void perform(struct world *w, struct sim_entry *x)
 		if (!n->node)
 			world_start(w, x->node);
 		return;
+	case ENTRY_VERIFIED:
+	case ENTRY_FUNDED:
+	case ENTRY_DRAINED:
+	case ENTRY_COMPACTED:
+		sim_gossip_perform(n, x);
+		return;
 	case ENTRY_CALL:
 		x->call(x->context, w);
 		return;
+	}
+	UNREACHABLE();
+}
+
+static bool is_aside(const struct sim_entry *x)
+{
+	uint16_t type;
+
+	switch (x->kind) {
+	case ENTRY_TICK:
+	case ENTRY_VERIFIED:
+	case ENTRY_FUNDED:
+	case ENTRY_DRAINED:
+	case ENTRY_COMPACTED:
+		return true;
+	case ENTRY_MESSAGE:
+		return x->data && msg_type(BYTES(x->data, x->size), &type) && type >= MSG_CHANNEL_ANNOUNCEMENT &&
+		       type <= MSG_GOSSIP_TIMESTAMP_FILTER;
+	case ENTRY_DIAL:
+	case ENTRY_CONNECTED:
+	case ENTRY_DISCONNECTED:
+	case ENTRY_FEED:
+	case ENTRY_BROADCAST:
+	case ENTRY_SIGNER:
+	case ENTRY_FEES:
+	case ENTRY_START:
+	case ENTRY_COMMITTED:
+	case ENTRY_FETCH:
+	case ENTRY_COMPUTED:
+	case ENTRY_CALL:
+		return false;
 	}
 	UNREACHABLE();
 }
@@ -130,6 +168,7 @@ bool world_step(struct world *w, uint64_t until_ms)
 	ASSERT(x.at_ms >= w->now_ms);
 	w->now_ms = x.at_ms;
 	w->steps++;
+	w->asides += is_aside(&x);
 	if (x.at_ms != w->same_ms)
 		w->same_ms = x.at_ms, w->same_count = 0;
 	/* A node that wants another tick at the same moment again and again. */
@@ -208,6 +247,8 @@ static void add_node(struct world *w)
 	node_config_default(&n->config, network_by_name("regtest"));
 	n->config.accept_keysend = w->o.keysend;
 	n->config.port = 9735;
+	n->config.gossip = w->o.gossip;
+	n->config.gossip_dead_max = w->o.gossip_dead_max;
 	n->config.static_remotekey_only = w->o.static_remotekey || (w->o.static_nodes >> n->index & 1);
 	n->disk = memory_disk_new();
 	if (w->o.memo)
@@ -247,6 +288,7 @@ void world_free(struct world *w)
 	w->hook_count = 0;
 	for (int i = 0; i < w->node_count; i++)
 		sim_free(&w->nodes[i]);
+	sim_gossip_free(w);
 	network_free(w);
 	queue_free(w);
 	for (uint32_t i = 0; i < SIM_REPLY_LISTS; i++)

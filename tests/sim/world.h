@@ -7,7 +7,7 @@
  *
  * Files: queue.c (time), network.c (connections), life.c (a node's lives, its
  * executor's ports), disk.c (what a store does to it), feed.c (the chain as a
- * node sees it), world.c (the whole). */
+ * node sees it), gossip.c and gossip_log.c (the edge of gossip), world.c (the whole). */
 #ifndef TESTS_SIM_WORLD_H
 #define TESTS_SIM_WORLD_H
 
@@ -75,6 +75,8 @@ struct sim_node {
 	struct node_config config;    /* read by the core while it lives: change it between steps */
 	char name[16];
 	struct memory_disk *disk;
+	struct gossip_log *gossip_log; /* gossip.h; NULL: none yet */
+	uint32_t pruned;              /* of one in so many blocks its chain source knows nothing; 0: it knows all */
 	bool without_policy;          /* an adversary's signer signs everything */
 	bool adversary;               /* checkers of honest nodes leave it out */
 
@@ -134,6 +136,9 @@ struct world_options {
 	uint32_t static_nodes;   /* or these, one bit each */
 	bool keysend;            /* nodes accept payments without an invoice */
 	bool memo;               /* the nodes remember what they computed and work ahead */
+	bool gossip;             /* BOLT 7 */
+	uint64_t gossip_dead_max; /* bytes of no use in a node's log of gossip; 0: as usual */
+	bool power_fails;        /* a crash may be one of the machine: what its disk had not is lost */
 	bool verbose;
 };
 
@@ -166,9 +171,11 @@ struct world {
 	struct sim_hook hooks[SIM_HOOKS_MAX];
 	uint32_t hook_count;
 	uint64_t steps, events;
+	uint64_t asides;         /* of the steps: ticks, and what is only gossip */
 	uint64_t same_ms;        /* the moment of the last entry, and how many it had */
 	uint32_t same_count;
 	uint32_t feerate_per_kw; /* what nodes were last told is normal */
+	struct table *verdicts;  /* gossip.c: signatures that were verified once */
 };
 
 struct world *world_new(const struct world_options *o);
@@ -189,6 +196,8 @@ struct sim_reply *world_reply(struct world *w, uint64_t call);
 /* A call that a life took which is not over, and has not answered; NULL: none. */
 const struct sim_call *world_open_call(struct world *w);
 void world_connect(struct world *w, int from, int to);
+/* A connection is up between the two. */
+MUST_USE bool world_linked(const struct world *w, int one, int other);
 int world_index(const struct world *w, const struct pubkey *id); /* -1: nobody's */
 
 /* life.c */
