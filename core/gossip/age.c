@@ -47,32 +47,98 @@ void forget_node(struct gossip *g, struct step *s, struct gossip_notes *out, con
 
 /* ---- Spent and reorganized out ---- */
 
-static void store_spent(struct gossip *g, struct step *s, struct gossip_notes *out, struct scid scid, uint32_t height)
+/* Stored beside the chain's tip, and not in the log: a crash may take the end of the log, and no block comes twice. */
+static void store_spent(struct step *s, const struct spent *v)
 {
-	uint8_t fixed[12];
+	uint8_t key[8], value[5];
 
-	store_be64(fixed, scid.v);
-	store_be32(fixed + 8, height);
-	(void)store_append(g, s, out, LOG_SPENT, BYTES_OF(fixed), BYTES_NONE);
-	store_dead(g, LOG_RECORD_HEADER + sizeof(fixed));
+	store_be64(key, v->scid.v);
+	store_be32(value, v->height);
+	value[4] = v->reorged;
+	effect_persist(s->out, RECORD_SPENT, BYTES_OF(key), BYTES_OF(value));
 }
 
-void spent_remember(struct gossip *g, struct scid scid)
+static void unstore_spent(struct step *s, const struct spent *v)
+{
+	uint8_t key[8];
+
+	store_be64(key, v->scid.v);
+	effect_remove(s->out, RECORD_SPENT, BYTES_OF(key));
+}
+
+void spent_remember(struct gossip *g, const struct spent *v)
 {
 	if (g->spent_count == g->spent_capacity) {
 		g->spent_capacity = g->spent_capacity ? g->spent_capacity * 2 : 16;
 		g->spent = mem_realloc(g->spent, g->spent_capacity, sizeof(*g->spent));
 	}
-	g->spent[g->spent_count++] = scid;
+	g->spent[g->spent_count++] = *v;
 }
 
-static void mark_spent(struct gossip *g, struct step *s, struct gossip_notes *out, uint32_t channel, uint32_t height)
+struct spent *spent_find(const struct gossip *g, struct scid scid)
 {
-	struct scid scid = graph_channel_at(g->graph, channel)->scid;
+	for (uint32_t i = 0; i < g->spent_count; i++)
+		if (g->spent[i].scid.v == scid.v)
+			return &g->spent[i];
+	return NULL;
+}
+
+void spent_drop(struct gossip *g, struct step *s, struct scid scid)
+{
+	struct spent *v = spent_find(g, scid);
+
+	if (!v)
+		return;
+	unstore_spent(s, v);
+	*v = g->spent[--g->spent_count];
+}
+
+bool gossip_load_spent(struct gossip *g, struct bytes key, struct bytes value)
+{
+	struct spent v = { .stored = true };
+
+	if (key.size != 8 || value.size != 5)
+		return false;
+	v.scid.v = load_be64(key.data);
+	v.height = load_be32(value.data);
+	v.reorged = value.data[4] != 0;
+	spent_remember(g, &v);
+	return true;
+}
+
+/* What the store says of a channel that is in the log. */
+void spent_loaded(struct gossip *g)
+{
+	for (uint32_t i = 0; i < g->spent_count; i++) {
+		uint32_t channel = graph_find_channel(g->graph, g->spent[i].scid);
+
+		if (channel == GRAPH_NONE)
+			continue;
+		graph_set_spent(g->graph, channel, g->spent[i].height);
+		if (g->spent[i].reorged)
+			graph_set_flags(g->graph, channel, graph_channel_at(g->graph, channel)->flags | GRAPH_REORGED);
+	}
+}
+
+static void mark_spent(struct gossip *g, uint32_t channel, uint32_t height, bool reorged)
+{
+	const struct graph_channel *c = graph_channel_at(g->graph, channel);
+	const struct spent v = { .scid = c->scid, .height = height, .reorged = reorged };
 
 	graph_set_spent(g->graph, channel, height);
-	spent_remember(g, scid);
-	store_spent(g, s, out, scid, height);
+	if (reorged)
+		graph_set_flags(g->graph, channel, c->flags | GRAPH_REORGED);
+	spent_remember(g, &v);
+}
+
+static void store_new_spent(struct gossip *g, struct step *s)
+{
+	for (uint32_t i = 0; i < g->spent_count; i++) {
+		if (g->spent[i].stored)
+			continue;
+		store_spent(s, &g->spent[i]);
+		g->spent[i].stored = true;
+	}
 }
 
 /* B7.pruning_the_network_view.1 */
@@ -80,25 +146,24 @@ void gossip_spent(struct gossip *g, struct step *s, struct gossip_notes *out, co
 {
 	uint32_t channel = graph_find_funding(g->graph, funding_hash(g, o));
 
+	(void)out;
 	if (channel != GRAPH_NONE && !graph_channel_at(g->graph, channel)->spent_height)
-		mark_spent(g, s, out, channel, s->height);
+		mark_spent(g, channel, s->height, false);
 }
 
-/* Whether a channel on the list is to stay on it. */
-static bool still_waits(struct gossip *g, struct step *s, struct gossip_notes *out, struct scid scid)
+/* Whether it is to stay on the list: until it is forgotten, and for some time after that, since the log may lose that. */
+static bool still_waits(struct gossip *g, struct step *s, struct gossip_notes *out, const struct spent *v)
 {
-	uint32_t channel = graph_find_channel(g->graph, scid);
-	const struct graph_channel *c;
+	uint32_t channel = graph_find_channel(g->graph, v->scid);
 
-	if (channel == GRAPH_NONE)
-		return false;
-	c = graph_channel_at(g->graph, channel);
-	if (!c->spent_height)
-		return false;
 	/* B7.channel_announcement.26, B7.pruning_the_network_view.2: a splice has this long to be announced. */
-	if (s->height < c->spent_height + FORGET_BLOCKS)
+	if (s->height < v->height + FORGET_BLOCKS)
 		return true;
-	forget_channel(g, s, out, channel, c->flags & GRAPH_REORGED ? TOMB_NONE : TOMB_SPENT);
+	if (channel != GRAPH_NONE)
+		forget_channel(g, s, out, channel, v->reorged ? TOMB_NONE : TOMB_SPENT);
+	if (s->height < v->height + SPENT_KEPT_BLOCKS)
+		return true;
+	unstore_spent(s, v);
 	return false;
 }
 
@@ -107,9 +172,10 @@ void gossip_block(struct gossip *g, struct step *s, struct gossip_notes *out)
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < g->spent_count; i++)
-		if (still_waits(g, s, out, g->spent[i]))
+		if (still_waits(g, s, out, &g->spent[i]))
 			g->spent[kept++] = g->spent[i];
 	g->spent_count = kept;
+	store_new_spent(g, s);
 	own_tick(g, s, out);
 }
 
@@ -119,16 +185,17 @@ void gossip_block_undone(struct gossip *g, struct step *s, struct gossip_notes *
 {
 	uint32_t kept = 0;
 
+	(void)out;
 	for (uint32_t i = 0; i < g->spent_count; i++) {
-		uint32_t channel = graph_find_channel(g->graph, g->spent[i]);
-		const struct graph_channel *c = channel == GRAPH_NONE ? NULL : graph_channel_at(g->graph, channel);
+		uint32_t channel = graph_find_channel(g->graph, g->spent[i].scid);
 
-		if (c && c->spent_height >= height && !(c->flags & GRAPH_REORGED)) {
-			graph_set_spent(g->graph, channel, 0);
-			store_spent(g, s, out, g->spent[i], 0);
+		if (g->spent[i].height < height || g->spent[i].reorged) {
+			g->spent[kept++] = g->spent[i];
 			continue;
 		}
-		g->spent[kept++] = g->spent[i];
+		if (channel != GRAPH_NONE)
+			graph_set_spent(g->graph, channel, 0);
+		unstore_spent(s, &g->spent[i]);
 	}
 	g->spent_count = kept;
 	order_ready(&g->order);
@@ -136,11 +203,10 @@ void gossip_block_undone(struct gossip *g, struct step *s, struct gossip_notes *
 	     i < g->order.count && scid_height(g->order.at[i]) == height; i++) {
 		uint32_t channel = graph_find_channel(g->graph, g->order.at[i]);
 
-		if (channel == GRAPH_NONE || graph_channel_at(g->graph, channel)->spent_height)
-			continue;
-		graph_set_flags(g->graph, channel, graph_channel_at(g->graph, channel)->flags | GRAPH_REORGED);
-		mark_spent(g, s, out, channel, height);
+		if (channel != GRAPH_NONE && !graph_channel_at(g->graph, channel)->spent_height)
+			mark_spent(g, channel, height, true);
 	}
+	store_new_spent(g, s);
 }
 
 /* ---- Stale ---- */

@@ -93,6 +93,8 @@ const struct graph *gossip_graph(const struct gossip *g);
 /* record: as log_next gives it, its checksum good.  False: that is no record, and the log is to be cut off here. */
 MUST_USE bool gossip_load(struct gossip *g, struct arena *a, uint32_t ref, struct bytes record);
 void gossip_loaded(struct gossip *g, uint32_t end);
+/* RECORD_SPENT, each before gossip_loaded.  False: damaged. */
+MUST_USE bool gossip_load_spent(struct gossip *g, struct bytes key, struct bytes value);
 /* moves: the note's, each with its new place.  What stood at `start` in the old log, which was its end when it was
  * ordered, and all behind it, stands at `first_new` and behind now, be it written yet or still on its way. */
 void gossip_compacted(struct gossip *g, struct step *s, struct gossip_notes *out, const struct gossip_move *moves,
@@ -143,6 +145,7 @@ void gossip_signed(struct gossip *g, struct step *s, struct gossip_notes *out, u
 
 /* ---- The chain: s->height is the tip ---- */
 
+/* A block, or the start. */
 void gossip_block(struct gossip *g, struct step *s, struct gossip_notes *out);
 /* Of every input of the block at s->height, before gossip_block: looking one up costs less than telling anybody which
  * of fifty thousand outputs to watch. */

@@ -150,6 +150,7 @@ uint32_t apply_channel(struct gossip *g, struct step *s, struct gossip_notes *ou
 	buf_release(&fixed);
 	order_add(&g->order, m->short_channel_id);
 	tombs_remove(&g->tombs, m->short_channel_id);
+	spent_drop(g, s, m->short_channel_id);
 	g->figures.accepted++;
 	return channel;
 }

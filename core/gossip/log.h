@@ -7,7 +7,7 @@
  *	LOG_UPDATE    channel_update
  *	LOG_NODE      node_announcement
  *	LOG_FORGET    scid(8): the channel is gone, with its updates
- *	LOG_SPENT     scid(8) height(4): its output was spent then; 0: not any more
+ *	LOG_SPENT     scid(8) height(4): its output was spent then; 0: not any more.  Read in old logs; now in the store
  *
  * Big endian.  What is read back is trusted as far as its checksum goes: its
  * signatures were verified before it was written.  The first record that is not

@@ -48,6 +48,7 @@
 #define DEPTH_MIN 6u                      /* confirmations of an announced channel */
 #define DEPTH_SLACK 2u                    /* blocks that we may be behind */
 #define FORGET_BLOCKS 72u                 /* B7.channel_announcement.26 */
+#define SPENT_KEPT_BLOCKS 216u            /* by then the log that lacks the channel is on the disk */
 #define AWAY_MS 600000u                   /* a peer gone this long disables the channel for the world */
 #define COMPACT_DEAD_MIN (8u << 20)       /* bytes of no use, and more of them than of use: gossip_config.dead_max */
 #define SENT_CHANNEL 450u                 /* what messages of the log count for in a window */
@@ -197,6 +198,13 @@ struct own {
 	uint32_t peer_timestamp;   /* of the peer's update for the unannounced channel */
 };
 
+/* A channel whose output is spent, or whose funding transaction left the chain: RECORD_SPENT. */
+struct spent {
+	struct scid scid;
+	uint32_t height;
+	bool reorged, stored;
+};
+
 struct recent {
 	uint32_t thing; /* as in gossip_move; GRAPH_NONE: nothing any more */
 	uint32_t ref;
@@ -223,7 +231,7 @@ struct gossip {
 	uint32_t held_count;
 	uint64_t next_id;
 
-	struct scid *spent;     /* channels that wait to be forgotten */
+	struct spent *spent;    /* channels that wait to be forgotten, or were a while ago */
 	uint32_t spent_count, spent_capacity;
 
 	struct recent recent[RECENT_MAX];
@@ -304,7 +312,10 @@ struct scid held_scid(const struct held *h);
 
 /* ---- age.c ---- */
 void forget_channel(struct gossip *g, struct step *s, struct gossip_notes *out, uint32_t channel, enum tomb why);
-void spent_remember(struct gossip *g, struct scid scid);
+void spent_remember(struct gossip *g, const struct spent *v);
+struct spent *spent_find(const struct gossip *g, struct scid scid); /* NULL */
+void spent_drop(struct gossip *g, struct step *s, struct scid scid);
+void spent_loaded(struct gossip *g);
 uint64_t funding_hash(const struct gossip *g, const struct outpoint *o);
 void prune(struct gossip *g, struct step *s, struct gossip_notes *out);
 /* Every channel of a node that lied (B7.channel_announcement.24). */

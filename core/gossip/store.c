@@ -134,26 +134,13 @@ static void shift_all(struct gossip *g, uint32_t start, uint32_t first_new)
 			shift(g, i << 2 | 3, start, first_new);
 }
 
-/* What is only in records of its own, and not in the new log. */
-static void store_spent_again(struct gossip *g, struct step *s, struct gossip_notes *out)
-{
-	for (uint32_t i = 0; i < g->spent_count; i++) {
-		uint32_t channel = graph_find_channel(g->graph, g->spent[i]);
-		uint8_t fixed[12];
-
-		if (channel == GRAPH_NONE || !graph_channel_at(g->graph, channel)->spent_height)
-			continue;
-		store_be64(fixed, g->spent[i].v);
-		store_be32(fixed + 8, graph_channel_at(g->graph, channel)->spent_height);
-		(void)store_append(g, s, out, LOG_SPENT, BYTES_OF(fixed), BYTES_NONE);
-	}
-}
-
 void gossip_compacted(struct gossip *g, struct step *s, struct gossip_notes *out, const struct gossip_move *moves,
 		      uint32_t count, uint32_t start, uint32_t first_new)
 {
 	bool *moved = NEW_ARRAY(bool, count ? count : 1), *current = NEW_ARRAY(bool, RECENT_MAX);
 
+	(void)s;
+	(void)out;
 	ASSERT(g->compacting);
 	for (uint32_t i = 0; i < RECENT_MAX; i++)
 		current[i] = thing_current(g, g->recent[i].thing, g->recent[i].ref);
@@ -172,7 +159,6 @@ void gossip_compacted(struct gossip *g, struct step *s, struct gossip_notes *out
 	g->log_generation++;
 	g->log_dead = 0;
 	g->compacting = false;
-	store_spent_again(g, s, out);
 }
 
 void relay_moved(struct gossip *g, const bool *current)
@@ -278,16 +264,16 @@ static void load_forget(struct gossip *g, struct bytes body)
 	store_dead(g, SENT_CHANNEL + 2 * SENT_UPDATE);
 }
 
+/* Logs of before the store had this.  What it says is stored with the next block. */
 static void load_spent(struct gossip *g, struct bytes body)
 {
-	struct scid scid = { load_be64(body.data) };
-	uint32_t channel = graph_find_channel(g->graph, scid), height = load_be32(body.data + 8);
+	const struct spent v = { .scid = { load_be64(body.data) }, .height = load_be32(body.data + 8) };
+	struct spent *known = spent_find(g, v.scid);
 
-	if (channel == GRAPH_NONE)
-		return;
-	if (height && !graph_channel_at(g->graph, channel)->spent_height)
-		spent_remember(g, scid);
-	graph_set_spent(g->graph, channel, height);
+	if (v.height && !known)
+		spent_remember(g, &v);
+	else if (!v.height && known && !known->stored)
+		*known = g->spent[--g->spent_count];
 }
 
 bool gossip_load(struct gossip *g, struct arena *a, uint32_t ref, struct bytes record)
@@ -322,4 +308,5 @@ void gossip_loaded(struct gossip *g, uint32_t end)
 	ASSERT(end >= LOG_HEADER_SIZE);
 	g->log_end = end;
 	order_ready(&g->order);
+	spent_loaded(g);
 }

@@ -89,6 +89,12 @@ bool node_load_gossip(struct node *n, uint32_t ref, struct bytes record)
 	return good;
 }
 
+/* A node that does not gossip has no use for it, and keeps it for when it does. */
+bool node_load_spent(struct node *n, struct bytes key, struct bytes value)
+{
+	return !n->gossip || gossip_load_spent(n->gossip, key, value);
+}
+
 void node_gossip_loaded(struct node *n, uint32_t end)
 {
 	gossip_loaded(n->gossip, end);
@@ -294,8 +300,14 @@ void node_gossip_undone(struct node *n, struct step *s, uint32_t height)
 
 void node_gossip_start(struct node *n, struct step *s)
 {
-	if (n->gossip)
-		tell_channels(n, s);
+	struct gossip_notes notes = { 0 };
+
+	if (!n->gossip)
+		return;
+	tell_channels(n, s);
+	/* What should have gone by this height may have come back: the log had lost its end. */
+	gossip_block(n->gossip, s, &notes);
+	route(n, s, &notes);
 }
 
 void node_gossip_flush(struct node *n, struct step *s)

@@ -417,6 +417,8 @@ bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, s
 		return node_backup_load(n, key, value);
 	case RECORD_STORAGE:
 		return node_storage_load(n, key, value);
+	case RECORD_SPENT:
+		return node_load_spent(n, key, value);
 	case RECORD_KINDS:
 		return false;
 	}

@@ -336,6 +336,7 @@ void node_forward_give_up(struct node *n, struct step *s, const struct node_chan
 void node_forwards_expire(struct node *n, struct step *s);
 
 /* gossip.c */
+MUST_USE bool node_load_spent(struct node *n, struct bytes key, struct bytes value);
 void node_gossip_init(struct node *n);
 void node_gossip_free(struct node *n);
 void node_gossip_start(struct node *n, struct step *s);

@@ -26,7 +26,9 @@ enum record_kind {
 	RECORD_BACKUP = 18,      /* "channels": the static channel backup, sealed; the store may keep it in a file too */
 	RECORD_STORAGE = 19,     /* node id, 0 (u8): what we keep for that peer; node id, 1: when its last channel ended */
 	RECORD_LIQUIDITY = 20,   /* short_channel_id (be64): what payments taught about it */
-	RECORD_KINDS = 21,
+	RECORD_SPENT = 21,       /* short_channel_id (be64) of a channel in the log of gossip whose output is spent: height (be32),
+				  * or 1 (u8) where its funding transaction left the chain then */
+	RECORD_KINDS = 22,
 };
 
 /* What is over and may be any number of records: nobody reads it when the node starts, it is fetched when it is asked

@@ -300,6 +300,10 @@ static void sign(struct scene *f, struct gossip_notes *out)
 		enum owner_kind kind;
 		uint64_t owner;
 
+		if (e->kind == EFFECT_PERSIST) {
+			ASSERT(e->u.persist.kind == RECORD_SPENT);
+			continue;
+		}
 		ASSERT(e->kind == EFFECT_SIGN && step_take(&f->step, e->u.sign.id, &kind, &owner));
 		gossip_signed(f->g, &f->step, out, owner, &a);
 	}

@@ -221,6 +221,83 @@ TEST(a_log_that_is_cut_anywhere_is_still_a_log)
 	finish();
 }
 
+/* A loss of power takes the end of the log, and no block comes twice. */
+TEST(a_log_that_loses_its_end_forgets_no_spend)
+{
+	struct world *again;
+	size_t before;
+
+	start();
+	world_channel(w, here, 1, 2);
+	world_channel(w, there, 2, 3);
+	before = w->log.size;
+	world_block(w, &chain_output(&chain, here)->outpoint);
+	w->log.size = before;
+	again = world_restart(w);
+	CHECK_EQ(world_at(again, here)->spent_height, HEIGHT + 1);
+	CHECK(!world_at(again, there)->spent_height);
+	for (int i = 0; i < 71; i++)
+		world_block(again, NULL);
+	CHECK(world_at(again, here));
+	world_block(again, NULL);
+	CHECK(!world_at(again, here));
+	/* Nor does it forget that it forgot. */
+	again->log.size = before;
+	world_free(w);
+	w = again;
+	again = world_restart(w);
+	CHECK(world_at(again, here));
+	world_block(again, NULL);
+	CHECK(!world_at(again, here) && world_at(again, there));
+	/* The store keeps none of it for ever. */
+	for (uint32_t i = 0; i < SPENT_KEPT_BLOCKS - FORGET_BLOCKS - 1; i++)
+		world_block(again, NULL);
+	CHECK_EQ(again->spent_count, 0);
+	world_free(again);
+	finish();
+}
+
+TEST(a_block_that_is_undone_takes_its_spends_off_the_store)
+{
+	struct world *again;
+
+	start();
+	world_channel(w, here, 1, 2);
+	world_block(w, &chain_output(&chain, here)->outpoint);
+	CHECK_EQ(w->spent_count, 1);
+	undo(HEIGHT + 1);
+	CHECK_EQ(w->spent_count, 0);
+	again = world_restart(w);
+	CHECK(!world_at(again, here)->spent_height);
+	world_free(again);
+	finish();
+}
+
+/* Before the store had it, the log said what was spent: such a log is read, and what it says moves to the store. */
+TEST(what_an_old_log_says_of_spends)
+{
+	struct world *again;
+	uint8_t fixed[12];
+
+	start();
+	world_channel(w, here, 1, 2);
+	world_channel(w, there, 2, 3);
+	store_be64(fixed, here.v);
+	store_be32(fixed + 8, HEIGHT - 1);
+	log_record_encode(LOG_SPENT, BYTES_OF(fixed), BYTES_NONE, &w->log);
+	store_be64(fixed, there.v);
+	log_record_encode(LOG_SPENT, BYTES_OF(fixed), BYTES_NONE, &w->log);
+	store_be32(fixed + 8, 0);
+	log_record_encode(LOG_SPENT, BYTES_OF(fixed), BYTES_NONE, &w->log);
+	again = world_restart(w);
+	CHECK_EQ(world_at(again, here)->spent_height, HEIGHT - 1);
+	CHECK(!world_at(again, there)->spent_height && !again->spent_count);
+	world_block(again, NULL);
+	CHECK_EQ(again->spent_count, 1);
+	world_free(again);
+	finish();
+}
+
 /* What the edge does with GOSSIP_COMPACT. */
 static void compact(struct world *x)
 {

@@ -214,6 +214,8 @@ struct world {
 	uint64_t next_ask;
 	struct log_sink sink;
 	struct buf log;      /* the file */
+	struct spent_record { uint8_t key[8], value[5]; } spent[256]; /* RECORD_SPENT in the store */
+	uint32_t spent_count;
 	struct sent *sent;
 	uint32_t sent_count, delivered;
 	uint64_t hung_up[64];
@@ -394,6 +396,24 @@ static inline void world_note(struct world *w, const struct gossip_note *n, stru
 	}
 }
 
+static inline void world_store(struct world *w, const struct effect *e)
+{
+	uint32_t i = 0;
+
+	CHECK(e->u.persist.kind == RECORD_SPENT && e->u.persist.key.size == 8);
+	while (i < w->spent_count && memcmp(w->spent[i].key, e->u.persist.key.data, 8) != 0)
+		i++;
+	if (e->u.persist.remove) {
+		CHECK(i < w->spent_count);
+		w->spent[i] = w->spent[--w->spent_count];
+		return;
+	}
+	CHECK(e->u.persist.value.size == 5 && i < ARRAY_COUNT(w->spent));
+	memcpy(w->spent[i].key, e->u.persist.key.data, 8);
+	memcpy(w->spent[i].value, e->u.persist.value.data, 5);
+	w->spent_count += i == w->spent_count;
+}
+
 /* The signer: node `me`, funding key `me` for every channel. */
 static inline bool world_sign(struct world *w, struct gossip_notes *out)
 {
@@ -408,6 +428,10 @@ static inline bool world_sign(struct world *w, struct gossip_notes *out)
 		enum owner_kind kind;
 		uint64_t owner;
 
+		if (e->kind == EFFECT_PERSIST) {
+			world_store(w, e);
+			continue;
+		}
 		CHECK_EQ(e->kind, EFFECT_SIGN);
 		CHECK(step_take(&w->step, e->u.sign.id, &kind, &owner) && kind == OWNER_GOSSIP);
 		answer.signature = sign_with('n', w->me, e->u.sign.request->u.message);
@@ -569,6 +593,10 @@ static inline struct world *world_restart(struct world *w)
 	n->step.now_ms = w->step.now_ms;
 	n->step.height = w->step.height;
 	CHECK(log_header_check(w->log.data, &config.chain));
+	memcpy(n->spent, w->spent, sizeof(n->spent));
+	n->spent_count = w->spent_count;
+	for (uint32_t i = 0; i < n->spent_count; i++)
+		CHECK(gossip_load_spent(n->g, BYTES_OF(n->spent[i].key), BYTES_OF(n->spent[i].value)));
 	while (log_next(&r, &ref, &record)) {
 		CHECK(gossip_load(n->g, &n->kept_arena, ref, record));
 		arena_reset(&n->kept_arena);
