@@ -98,10 +98,46 @@ static void show_counts(const struct sim_node *n, struct buf *out)
 	buf_printf(out, "follows %u, wallet %u\n", n->follow.height, wallet_height(hot_funds_wallet(n->funds)));
 }
 
+static void show_policy(const struct graph_policy *p, struct buf *out)
+{
+	buf_printf(out, " at %u says %08x flags %u", p->timestamp, p->checksum, p->flags);
+}
+
+/* What it knows of the network is in the log of gossip, all of it after an orderly stop. */
+static void show_graph(const struct sim_node *n, struct buf *out)
+{
+	const struct gossip *g = node_view_gossip(n->node);
+	uint64_t done = 0, least;
+
+	do {
+		const struct graph_channel *next = NULL;
+
+		least = UINT64_MAX;
+		for (uint32_t i = 0; g && i < graph_channel_limit(gossip_graph(g)); i++) {
+			const struct graph_channel *c = graph_channel_at(gossip_graph(g), i);
+
+			if (c && c->scid.v > done && c->scid.v < least) {
+				least = c->scid.v;
+				next = c;
+			}
+		}
+		if (next) {
+			buf_printf(out, "knows %llu spent %u", (unsigned long long)next->scid.v, next->spent_height);
+			for (int side = 0; side < 2; side++) {
+				show_policy(&next->policy[side], out);
+				buf_printf(out, " node %u", graph_node_at(gossip_graph(g), next->node[side])->timestamp);
+			}
+			buf_add_u8(out, '\n');
+		}
+		done = least;
+	} while (least != UINT64_MAX);
+}
+
 static void show(const struct sim_node *n, struct buf *out)
 {
 	show_all_channels(n, out);
 	show_counts(n, out);
+	show_graph(n, out);
 	buf_add_u8(out, 0);
 }
 

@@ -34,7 +34,7 @@ void sim_gossip_flush(struct sim_node *n)
 void sim_gossip_died(struct sim_node *n)
 {
 	if (n->gossip_log)
-		gossip_log_crash(n->gossip_log, n->world, n->world->o.power_fails && world_random(n->world, POWER_ONE_IN) == 0);
+		gossip_log_crash(n->gossip_log, n->world, world_random(n->world, POWER_ONE_IN) == 0);
 }
 
 /* --- orders --- */

@@ -59,6 +59,7 @@ struct scenario {
 	 * name.  0 places: of each node after each effect. */
 	int crash_node;
 	uint32_t crash_places;
+	bool gossip;
 };
 
 /* NULL at the end. */

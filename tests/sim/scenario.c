@@ -6,6 +6,7 @@
 static const struct scenario *const all[] = {
 	&scenario_pair,
 	&scenario_forward,
+	&scenario_gossip,
 	&scenario_chain,
 	&scenario_preimage,
 	&scenario_spike,
@@ -46,7 +47,8 @@ const struct scenario *scenario_named(const char *name)
 struct play_result scenario_run(const struct scenario *s, const struct play_options *o)
 {
 	const struct world_options like = { .seed = o->seed, .nodes = s->nodes, .verbose = o->verbose, .cut_one_in = o->cut_one_in,
-					    .slow_signer = o->slow_signer, .memo = o->memo, .static_remotekey = o->static_remotekey };
+					    .slow_signer = o->slow_signer, .memo = o->memo, .static_remotekey = o->static_remotekey,
+					    .gossip = s->gossip, .gossip_dead_max = 500 };
 	struct play p = { 0 };
 
 	play_begin(&p, o, &like);

@@ -48,7 +48,7 @@ static void preimage_extraction(struct play *p)
 }
 
 const struct scenario scenario_preimage_extraction = { "eclair-preimage-extraction",
-	"a preimage that only the chain shows, in the last block", 3, preimage_extraction, VICTIM, 8 };
+	"a preimage that only the chain shows, in the last block", 3, preimage_extraction, VICTIM, 8, false };
 
 static void last_block(struct play *p)
 {
@@ -56,7 +56,7 @@ static void last_block(struct play *p)
 }
 
 const struct scenario scenario_last_block = { "fulfil-at-the-last-block",
-	"the same, and upstream is silent: both ends on chain", 3, last_block, VICTIM, 8 };
+	"the same, and upstream is silent: both ends on chain", 3, last_block, VICTIM, 8, false };
 
 /* --- withheld revocation --- */
 
@@ -73,7 +73,7 @@ static void withheld_revocation(struct play *p)
 }
 
 const struct scenario scenario_withheld_revocation = { "withheld-revocation",
-	"an HTLC that is neither in the channel nor out of it", 3, withheld_revocation, VICTIM, 8 };
+	"an HTLC that is neither in the channel nor out of it", 3, withheld_revocation, VICTIM, 8, false };
 
 /* --- LND excessive failback --- */
 
@@ -127,9 +127,9 @@ static void excessive_failback_2(struct play *p)
 }
 
 const struct scenario scenario_excessive_failback_1 = { "lnd-excessive-failback-1",
-	"paid downstream and gone; down publishes", 3, excessive_failback_1, VICTIM, 8 };
+	"paid downstream and gone; down publishes", 3, excessive_failback_1, VICTIM, 8, false };
 const struct scenario scenario_excessive_failback_2 = { "lnd-excessive-failback-2",
-	"the same; the victim publishes", 3, excessive_failback_2, VICTIM, 8 };
+	"the same; the victim publishes", 3, excessive_failback_2, VICTIM, 8, false };
 
 /* --- LDK late preimage after partial claims --- */
 
@@ -160,7 +160,7 @@ static void late_preimage(struct play *p)
 }
 
 const struct scenario scenario_late_preimage = { "ldk-late-preimage",
-	"preimages that come after their siblings were claimed", 3, late_preimage, VICTIM, 8 };
+	"preimages that come after their siblings were claimed", 3, late_preimage, VICTIM, 8, false };
 
 /* --- LDK invalid claims --- */
 
@@ -182,4 +182,4 @@ static void invalid_claims(struct play *p)
 }
 
 const struct scenario scenario_invalid_claims = { "ldk-invalid-claims",
-	"aggregated claims are voided one after another", 3, invalid_claims, VICTIM, 8 };
+	"aggregated claims are voided one after another", 3, invalid_claims, VICTIM, 8, false };

@@ -119,7 +119,7 @@ static void replacement_cycling(struct play *p)
 }
 
 const struct scenario scenario_replacement_cycling = { "cve-2023-40231-replacement-cycling",
-	"the victim's HTLC-timeout is replaced, and what replaced it too", 3, replacement_cycling, VICTIM, 8 };
+	"the victim's HTLC-timeout is replaced, and what replaced it too", 3, replacement_cycling, VICTIM, 8, false };
 
 /* --- pinning --- */
 
@@ -156,7 +156,7 @@ static void pinning(struct play *p)
 }
 
 const struct scenario scenario_pinning = { "pinning",
-	"a heavy claim of little feerate stands in the way", 3, pinning, VICTIM, 8 };
+	"a heavy claim of little feerate stands in the way", 3, pinning, VICTIM, 8, false };
 
 /* --- LND replacement stalling --- */
 
@@ -193,4 +193,4 @@ static void replacement_stalling(struct play *p)
 }
 
 const struct scenario scenario_replacement_stalling = { "lnd-replacement-stalling",
-	"conflicts in a spike of fees: no schedule begins anew", 3, replacement_stalling, VICTIM, 8 };
+	"conflicts in a spike of fees: no schedule begins anew", 3, replacement_stalling, VICTIM, 8, false };

@@ -54,9 +54,9 @@ static void reorg_deep(struct play *p)
 }
 
 const struct scenario scenario_reorg = { "ldk-reorg-to-another-commitment",
-	"the peer's commitment leaves the chain, ours comes", 3, reorg_shallow, VICTIM, 8 };
+	"the peer's commitment leaves the chain, ours comes", 3, reorg_shallow, VICTIM, 8, false };
 const struct scenario scenario_reorg_deep = { "ldk-reorg-after-claims",
-	"the same after its HTLCs were claimed", 3, reorg_deep, VICTIM, 8 };
+	"the same after its HTLCs were claimed", 3, reorg_deep, VICTIM, 8, false };
 
 /* --- LDK duplicate HTLC --- */
 
@@ -101,7 +101,7 @@ static void duplicate_htlc(struct play *p)
 }
 
 const struct scenario scenario_duplicate_htlc = { "ldk-duplicate-htlc",
-	"twins of one hash and amount end differently, one after another", 3, duplicate_htlc, VICTIM, 8 };
+	"twins of one hash and amount end differently, one after another", 3, duplicate_htlc, VICTIM, 8, false };
 
 /* A revoked commitment that lacks one twin, of two that are live. */
 static void duplicate_htlc_revoked(struct play *p)
@@ -122,7 +122,7 @@ static void duplicate_htlc_revoked(struct play *p)
 }
 
 const struct scenario scenario_duplicate_htlc_revoked = { "ldk-duplicate-htlc-revoked",
-	"a revoked commitment that lacks one of two twins", 3, duplicate_htlc_revoked, VICTIM, 8 };
+	"a revoked commitment that lacks one of two twins", 3, duplicate_htlc_revoked, VICTIM, 8, false };
 
 /* --- past states --- */
 
@@ -185,11 +185,11 @@ static void past_state_bare(struct play *p)
 }
 
 const struct scenario scenario_past_state_up = { "past-state-upstream",
-	"a revoked commitment with HTLCs that the cheater offered", 3, past_state_up, VICTIM, 8 };
+	"a revoked commitment with HTLCs that the cheater offered", 3, past_state_up, VICTIM, 8, false };
 const struct scenario scenario_past_state_down = { "past-state-downstream",
-	"a revoked commitment with HTLCs that the victim offered", 3, past_state_down, VICTIM, 8 };
+	"a revoked commitment with HTLCs that the victim offered", 3, past_state_down, VICTIM, 8, false };
 const struct scenario scenario_past_state_bare = { "past-state-bare",
-	"a revoked commitment without HTLCs", 3, past_state_bare, VICTIM, 8 };
+	"a revoked commitment without HTLCs", 3, past_state_bare, VICTIM, 8, false };
 
 /* The cheater waits until its HTLCs have expired, and its HTLC-timeout transactions are in a block before the victim
  * can do anything. */
@@ -225,4 +225,4 @@ static void past_second_stage(struct play *p)
 }
 
 const struct scenario scenario_past_second_stage = { "past-state-second-stage",
-	"HTLC transactions of a revoked commitment are in a block first", 3, past_second_stage, VICTIM, 8 };
+	"HTLC transactions of a revoked commitment are in a block first", 3, past_second_stage, VICTIM, 8, false };

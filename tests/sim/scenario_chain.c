@@ -148,7 +148,7 @@ static void run_chain(struct play *p)
 }
 
 const struct scenario scenario_chain = { "chain", "a force close with HTLCs in both directions, resolved on chain", 2, run_chain,
-					 0, 0 };
+					 0, 0, false };
 
 /* --- the preimage seen on chain --- */
 
@@ -196,4 +196,4 @@ static void run_preimage(struct play *p)
 }
 
 const struct scenario scenario_preimage = { "preimage", "a forwarder whose outgoing channel closes with the preimage seen on chain", 3,
-					    run_preimage, 0, 0 };
+					    run_preimage, 0, 0, false };

@@ -53,4 +53,4 @@ static void run(struct play *p)
 	play_judge(p, true);
 }
 
-const struct scenario scenario_forward = { "forward", "a payment through a node between, and one that is refused", 3, run, 0, 0 };
+const struct scenario scenario_forward = { "forward", "a payment through a node between, and one that is refused", 3, run, 0, 0, false };

@@ -105,4 +105,4 @@ static void run(struct play *p)
 	play_judge(p, true);
 }
 
-const struct scenario scenario_pair = { "pair", "open, pay both ways, close by agreement", 2, run, 0, 0 };
+const struct scenario scenario_pair = { "pair", "open, pay both ways, close by agreement", 2, run, 0, 0, false };

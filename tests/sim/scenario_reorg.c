@@ -28,4 +28,4 @@ static void reorg_of_a_timeout(struct play *p)
 }
 
 const struct scenario scenario_reorg_of_a_timeout = { "reorg-of-a-timeout",
-	"an HTLC-timeout leaves the chain, the preimage comes", 3, reorg_of_a_timeout, VICTIM, 8 };
+	"an HTLC-timeout leaves the chain, the preimage comes", 3, reorg_of_a_timeout, VICTIM, 8, false };

@@ -148,4 +148,4 @@ static void run(struct play *p)
 	play_check_policy(p);
 }
 
-const struct scenario scenario_spike = { "spike", "a unilateral close, and ten times the fees a minute later", 2, run, 1, 12 };
+const struct scenario scenario_spike = { "spike", "a unilateral close, and ten times the fees a minute later", 2, run, 1, 12, false };

@@ -138,7 +138,6 @@ struct world_options {
 	bool memo;               /* the nodes remember what they computed and work ahead */
 	bool gossip;             /* BOLT 7 */
 	uint64_t gossip_dead_max; /* bytes of no use in a node's log of gossip; 0: as usual */
-	bool power_fails;        /* a crash may be one of the machine: what its disk had not is lost */
 	bool verbose;
 };
 
