@@ -39,6 +39,9 @@ json_t *reply_withdraw(const struct methods *m, const struct reply *reply);
 json_t *reply_fund_channel(const struct methods *m, const struct reply *reply);
 json_t *reply_invoice(const struct methods *m, const struct lampo_call *call, const struct reply *reply);
 json_t *reply_paid(const struct methods *m, const struct reply *reply);
+json_t *reply_probe(const struct reply *reply);
+/* What is known of a payment or a probe that has failed: what was tried. */
+json_t *failed_pay(const struct reply *reply);
 json_t *reply_recover(const struct reply *reply);
 json_t *reply_sendpay(const struct reply *reply); /* and waitsendpay */
 /* What is known of a payment along a route that has failed. */
@@ -56,7 +59,7 @@ rpc_handler method_fundchannel, method_listpeerchannels, method_listclosedchanne
 rpc_handler method_invoice, method_listinvoices, method_waitinvoice, method_decode;
 rpc_handler method_staticbackup, method_emergencyrecover, method_recoverchannel, method_listsweeps;
 rpc_handler method_listchannels, method_listnodes;
-rpc_handler method_pay, method_keysend, method_listpays, method_sendpay, method_waitsendpay;
+rpc_handler method_pay, method_keysend, method_probe, method_listpays, method_sendpay, method_waitsendpay;
 
 /* Pieces of answers. */
 const struct network *methods_network(const struct methods *m);

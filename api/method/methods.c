@@ -112,6 +112,8 @@ static json_t *reply_json(struct methods *m, struct lampo_call *call, uint64_t i
 	case COMMAND_PAY:
 	case COMMAND_KEYSEND:
 		return reply_paid(m, reply);
+	case COMMAND_PROBE:
+		return reply_probe(reply);
 	case COMMAND_SENDPAY:
 	case COMMAND_WAIT_SENDPAY:
 		return reply_sendpay(reply);
@@ -128,6 +130,12 @@ static bool names_payment(const struct reply *reply)
 	return reply->kind == COMMAND_WAIT_SENDPAY && reply->u.sendpay.created_index;
 }
 
+static bool tells_tries(const struct reply *reply)
+{
+	return (reply->kind == COMMAND_PAY || reply->kind == COMMAND_KEYSEND || reply->kind == COMMAND_PROBE) &&
+	       reply->u.pay.created_at_s;
+}
+
 /* The invoice that a failed wait was about, or who failed on a route: Core Lightning gives it as data. */
 static void refuse_as_replied(const struct methods *m, const struct reply *reply, struct refusal *refusal)
 {
@@ -140,6 +148,8 @@ static void refuse_as_replied(const struct methods *m, const struct reply *reply
 		refusal->data = invoice_json(i, m->port.now_ms(m->port.context));
 	if (names_payment(reply))
 		refusal->data = failed_sendpay(reply);
+	if (tells_tries(reply))
+		refusal->data = failed_pay(reply);
 }
 
 void methods_reply(struct methods *m, uint64_t id, const struct reply *reply)
@@ -174,8 +184,9 @@ struct methods *methods_new(struct rpc *rpc, const struct node_port *port)
 		method_invoice,		   method_listinvoices,
 		method_waitinvoice,	   method_decode,
 		method_pay,		   method_keysend,
-		method_listpays,	   method_sendpay,
-		method_waitsendpay,	   method_staticbackup,
+		method_probe,		   method_listpays,
+		method_sendpay,		   method_waitsendpay,
+		method_staticbackup,
 		method_emergencyrecover,   method_recoverchannel,
 		method_listsweeps,
 		method_listchannels,	   method_listnodes,

@@ -1,4 +1,4 @@
-/* pay, keysend, listpays. */
+/* pay, keysend, probe, listpays. */
 #include "api/method/inner.h"
 #include "api/method/stored.h"
 
@@ -10,6 +10,8 @@
 
 #define EXEMPT_DEFAULT MSAT(5000)
 #define FEE_PPM_DEFAULT 5000u
+/* Of ten minutes each. */
+#define BLOCKS_OF_A_YEAR 52596u
 
 /* Core Lightning's words for the limit on fees: an amount, or a share with an
  * amount that is always allowed. */
@@ -48,10 +50,63 @@ static uint32_t retry_param(const struct params *params)
 	return strcmp(timeout, "fast") == 0 ? 30 : strcmp(timeout, "large") == 0 ? 600 : 120;
 }
 
+/* "02ab...": a node; "1x2x3/0": a channel in one direction. */
+MUST_USE static bool read_exclusion(struct sciddir_or_pubkey *out, const char *text)
+{
+	const char *slash = text ? strchr(text, '/') : NULL;
+	char scid[40];
+
+	memset(out, 0, sizeof(*out));
+	out->is_pubkey = text && !slash;
+	if (out->is_pubkey)
+		return read_pubkey(&out->pubkey, text);
+	if (!slash || (size_t)(slash - text) >= sizeof(scid) || (strcmp(slash, "/0") != 0 && strcmp(slash, "/1") != 0))
+		return false;
+	memcpy(scid, text, (size_t)(slash - text));
+	scid[slash - text] = 0;
+	out->direction = slash[1] == '1';
+	return read_scid(&out->scid, scid);
+}
+
+/* What the payment must not go through. */
+MUST_USE static bool exclude_param(struct lampo_call *call, struct params *params, const struct sciddir_or_pubkey **list,
+				   uint32_t *count)
+{
+	const struct value *value = params_get(params, "exclude");
+	const size_t size = value ? json_array_size(value->u.json) : 0;
+	struct sciddir_or_pubkey *out = ARENA_ARRAY(&params->arena, struct sciddir_or_pubkey, size + 1);
+
+	for (size_t i = 0; i < size; i++)
+		if (size > SEND_EXCLUDE_MAX || !read_exclusion(&out[i], json_string_value(json_array_get(value->u.json, i)))) {
+			rpc_fail(call, RPC_INVALID_PARAMS, NULL,
+				 "parameter 'exclude' should be at most %u node ids or channels with a direction, as in \"1x2x3/0\"",
+				 SEND_EXCLUDE_MAX);
+			return false;
+		}
+	*list = out;
+	*count = (uint32_t)size;
+	return true;
+}
+
+/* Core Lightning's: per cent a year for money that is stuck. */
+static uint32_t delay_param(const struct params *params)
+{
+	const struct value *risk = params_get(params, "riskfactor");
+
+	return risk ? (uint32_t)(risk->u.ppm * 1000ull / BLOCKS_OF_A_YEAR) : 0;
+}
+
+static uint32_t max_delay_param(const struct params *params)
+{
+	const struct value *delay = params_get(params, "maxdelay");
+
+	return delay ? (uint32_t)delay->u.number : 0;
+}
+
 void method_pay(void *context, struct lampo_call *call, struct params *params)
 {
 	const struct methods *m = context;
-	const struct value *amount = params_get(params, "amount_msat"), *delay = params_get(params, "maxdelay");
+	const struct value *amount = params_get(params, "amount_msat"), *partial = params_get(params, "partial_msat");
 	struct command command = { .kind = COMMAND_PAY };
 	struct amount_msat due = amount ? amount->u.msat : MSAT(0);
 	bool has_due = amount != NULL;
@@ -71,8 +126,13 @@ void method_pay(void *context, struct lampo_call *call, struct params *params)
 	command.u.pay.label = params_string_or_null(params, "label");
 	command.u.pay.description = params_string_or_null(params, "description");
 	command.u.pay.retry_for_s = retry_param(params);
-	command.u.pay.max_delay = delay ? (uint32_t)delay->u.number : 0;
-	if (fee_limit_param(call, params, has_due, due, &command.u.pay.has_fee_limit, &command.u.pay.fee_limit))
+	command.u.pay.max_delay = max_delay_param(params);
+	command.u.pay.delay_ppb = delay_param(params);
+	command.u.pay.has_partial = partial != NULL;
+	if (partial)
+		command.u.pay.partial = due = partial->u.msat;
+	if (exclude_param(call, params, &command.u.pay.exclude, &command.u.pay.exclude_count) &&
+	    fee_limit_param(call, params, has_due || partial, due, &command.u.pay.has_fee_limit, &command.u.pay.fee_limit))
 		order(context, call, &command);
 }
 
@@ -112,10 +172,98 @@ void method_keysend(void *context, struct lampo_call *call, struct params *param
 	command.u.keysend.amount = params_get(params, "amount_msat")->u.msat;
 	command.u.keysend.label = params_string_or_null(params, "label");
 	command.u.keysend.retry_for_s = retry_param(params);
+	command.u.keysend.max_delay = max_delay_param(params);
 	if (records_param(call, params, &command) &&
+	    exclude_param(call, params, &command.u.keysend.exclude, &command.u.keysend.exclude_count) &&
 	    fee_limit_param(call, params, true, command.u.keysend.amount, &command.u.keysend.has_fee_limit,
 			    &command.u.keysend.fee_limit))
 		order(context, call, &command);
+}
+
+void method_probe(void *context, struct lampo_call *call, struct params *params)
+{
+	struct command command = { .kind = COMMAND_PROBE };
+
+	command.u.probe.destination = params_get(params, "destination")->u.pubkey;
+	command.u.probe.amount = params_get(params, "amount_msat")->u.msat;
+	command.u.probe.retry_for_s = retry_param(params);
+	command.u.probe.max_delay = max_delay_param(params);
+	if (exclude_param(call, params, &command.u.probe.exclude, &command.u.probe.exclude_count) &&
+	    fee_limit_param(call, params, true, command.u.probe.amount, &command.u.probe.has_fee_limit, &command.u.probe.fee_limit))
+		order(context, call, &command);
+}
+
+static const char *try_status(const struct record_payment_try *t)
+{
+	return t->state == PAYMENT_COMPLETE ? "complete" : t->state == PAYMENT_FAILED ? "failed" : "pending";
+}
+
+static void add_erring(json_t *o, const struct record_payment_try *t)
+{
+	if (t->words.size)
+		json_add_text(o, "message", t->words);
+	if (!t->has_report)
+		return;
+	json_add_u64(o, "erring_index", t->erring_index);
+	if (t->erring_index)
+		json_add_hex(o, "erring_node", BYTES_OF(t->erring_node.v));
+	if (t->erring_scid.v) {
+		json_add_scid(o, "erring_channel", t->erring_scid);
+		json_add_u64(o, "erring_direction", t->erring_direction);
+	}
+	if (!t->failure_code)
+		return;
+	json_add_u64(o, "failcode", t->failure_code);
+	if (fail_codec(t->failure_code))
+		json_add_string(o, "failcodename", fail_name(t->failure_code));
+}
+
+/* What was tried, part by part. */
+static json_t *tries_json(const struct record_payment_try *tries, uint32_t count)
+{
+	json_t *list = json_new_array();
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct record_payment_try *t = &tries[i];
+		json_t *o = json_new_object();
+
+		json_add_u64(o, "partid", t->part);
+		json_add_string(o, "status", try_status(t));
+		json_add_msat(o, "amount_msat", t->amount);
+		json_add_msat(o, "amount_sent_msat", t->sent);
+		json_add_u64(o, "hops", t->hops);
+		json_add_u64(o, "created_at", t->created_at_s);
+		if (t->completed_at_s)
+			json_add_u64(o, "completed_at", t->completed_at_s);
+		if (t->state == PAYMENT_FAILED)
+			add_erring(o, t);
+		json_append(list, o);
+	}
+	return list;
+}
+
+json_t *failed_pay(const struct reply *reply)
+{
+	json_t *o = json_new_object();
+
+	json_add_hex(o, "payment_hash", BYTES_OF(reply->u.pay.payment_hash.v));
+	json_add_hex(o, "destination", BYTES_OF(reply->u.pay.destination.v));
+	json_add_msat(o, "amount_msat", reply->u.pay.amount);
+	json_add_u64(o, "created_at", reply->u.pay.created_at_s);
+	json_add(o, "attempts", tries_json(reply->u.pay.tries, reply->u.pay.try_count));
+	return o;
+}
+
+json_t *reply_probe(const struct reply *reply)
+{
+	json_t *o = json_new_object();
+
+	json_add_hex(o, "destination", BYTES_OF(reply->u.pay.destination.v));
+	json_add_string(o, "status", "reached");
+	json_add_msat(o, "amount_msat", reply->u.pay.amount);
+	json_add_msat(o, "amount_sent_msat", reply->u.pay.sent);
+	json_add(o, "attempts", tries_json(reply->u.pay.tries, reply->u.pay.try_count));
+	return o;
 }
 
 json_t *reply_paid(const struct methods *m, const struct reply *reply)

@@ -546,6 +546,7 @@ bool node_start(struct node *n, uint64_t now_ms, struct effects *out)
 		log_write(n->log, LOG_ERROR, "node", "the stored payments contradict one another");
 		return false;
 	}
+	node_pay_resume(n, &s);
 	for (uint32_t i = 0; i < count; i++)
 		node_route(n, &s, &notes[i]);
 	/* First the wallet forgets what nobody wants any more: claims ask it for coins. */
@@ -821,9 +822,10 @@ void node_flush(struct node *n, uint64_t now_ms, struct effects *out)
 
 	/* What a channel says while it is flushed may make a payment plan again, and that fills channels. */
 	do {
-		node_payments_flush(n, &s);
+		node_pay_flush(n, &s);
 		flush_channels(n, &s);
-	} while (n->synced && send_wants_flush(n->send));
+	} while (node_pay_wants_flush(n));
+	node_pay_learned(n, &s);
 	if (n->counters_changed || n->next_reservation != n->reservations_stored)
 		counters_persist(n, &s);
 	node_bury(n, &s);

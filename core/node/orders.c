@@ -41,8 +41,9 @@ static void fill_from_invoice(const struct node *n, struct send_request *q, cons
 	q->expires_at_s = invoice_expires_at_s(v);
 }
 
-/* The amount that the user and the invoice agree on.  False: they do not, and why says so. */
-static bool agree_amount(const struct command *cmd, const struct invoice *v, struct amount_msat *out, const char **why)
+/* The amount that the user and the invoice agree on, and what of it is ours to pay.  False: they do not, and why says
+ * so. */
+static bool agree_amount(const struct command *cmd, const struct invoice *v, struct send_request *q, const char **why)
 {
 	if (v->has_amount && cmd->u.pay.has_amount && msat_cmp(v->amount, cmd->u.pay.amount) != 0) {
 		*why = "the invoice names an amount: leave amount_msat out";
@@ -52,19 +53,46 @@ static bool agree_amount(const struct command *cmd, const struct invoice *v, str
 		*why = "the invoice names no amount: give amount_msat";
 		return false;
 	}
-	*out = v->has_amount ? v->amount : cmd->u.pay.amount;
-	if (out->v == 0 || out->v > SUPPLY_SAT * 1000) {
+	q->total = v->has_amount ? v->amount : cmd->u.pay.amount;
+	q->amount = cmd->u.pay.has_partial ? cmd->u.pay.partial : q->total;
+	if (q->total.v == 0 || q->total.v > SUPPLY_SAT * 1000) {
 		*why = "that amount cannot be paid";
 		return false;
 	}
+	if (q->amount.v == 0 || MSAT_LESS(q->total, q->amount)) {
+		*why = "a part of the payment is more than nothing and at most the whole";
+		return false;
+	}
 	return true;
+}
+
+/* Whether the payment may begin, or was begun; else code and why. */
+static bool may_pay(struct node *n, struct step *s, const struct command *cmd, const struct invoice *v, enum reply_code *code,
+		    const char **why)
+{
+	const struct payment *before = send_by_hash(n->send, &v->payment_hash);
+	bool expired = invoice_expires_at_s(v) < s->now_ms / 1000;
+
+	*code = REPLY_INVALID;
+	if (cmd->u.pay.description && !invoice_describes(v, bytes_from_string(cmd->u.pay.description))) {
+		*why = "the invoice is for another description";
+		return false;
+	}
+	if (invoice_payable(&s->out->arena, v, &n->known, s->now_ms / 1000, why))
+		return true;
+	*code = expired ? REPLY_PAY_EXPIRED : REPLY_INVALID;
+	/* What was paid in time may be asked about later. */
+	return expired && before && before->r.state != PAYMENT_FAILED;
 }
 
 static void command_pay(struct node *n, struct step *s, uint64_t call, const struct command *cmd)
 {
 	struct send_request q = { .call = call, .kind = PAYMENT_BOLT11, .bolt11 = cmd->u.pay.bolt11, .label = cmd->u.pay.label,
 				  .has_fee_limit = cmd->u.pay.has_fee_limit, .fee_limit = cmd->u.pay.fee_limit,
-				  .max_delay = cmd->u.pay.max_delay, .retry_for_s = cmd->u.pay.retry_for_s };
+				  .max_delay = cmd->u.pay.max_delay, .delay_ppb = cmd->u.pay.delay_ppb,
+				  .retry_for_s = cmd->u.pay.retry_for_s, .exclude = cmd->u.pay.exclude,
+				  .exclude_count = cmd->u.pay.exclude_count };
+	enum reply_code code = REPLY_INVALID;
 	struct invoice v;
 	const char *why = NULL;
 
@@ -73,23 +101,9 @@ static void command_pay(struct node *n, struct step *s, uint64_t call, const str
 				 arena_printf(&s->out->arena, "'bolt11' is no invoice for this network: %s", why));
 		return;
 	}
-	if (!agree_amount(cmd, &v, &q.amount, &why)) {
-		node_reply_error(s, call, cmd->kind, REPLY_INVALID, why);
+	if (!agree_amount(cmd, &v, &q, &why) || !may_pay(n, s, cmd, &v, &code, &why)) {
+		node_reply_error(s, call, cmd->kind, code, why);
 		return;
-	}
-	if (cmd->u.pay.description && !invoice_describes(&v, bytes_from_string(cmd->u.pay.description))) {
-		node_reply_error(s, call, cmd->kind, REPLY_INVALID, "the invoice is for another description");
-		return;
-	}
-	if (!invoice_payable(&s->out->arena, &v, &n->known, s->now_ms / 1000, &why)) {
-		bool expired = invoice_expires_at_s(&v) < s->now_ms / 1000;
-		const struct payment *before = send_by_hash(n->send, &v.payment_hash);
-
-		/* What was paid in time may be asked about later. */
-		if (!expired || !before || before->r.state == PAYMENT_FAILED) {
-			node_reply_error(s, call, cmd->kind, expired ? REPLY_PAY_EXPIRED : REPLY_INVALID, why);
-			return;
-		}
 	}
 	fill_from_invoice(n, &q, &v);
 	fill_hints(s, &q, &v);
@@ -101,14 +115,45 @@ static void command_keysend(struct node *n, struct step *s, uint64_t call, const
 	struct send_request q = { .call = call, .kind = PAYMENT_KEYSEND, .payee = cmd->u.keysend.destination,
 				  .amount = cmd->u.keysend.amount, .label = cmd->u.keysend.label,
 				  .has_fee_limit = cmd->u.keysend.has_fee_limit, .fee_limit = cmd->u.keysend.fee_limit,
-				  .retry_for_s = cmd->u.keysend.retry_for_s, .records = cmd->u.keysend.records,
-				  .record_count = cmd->u.keysend.record_count };
+				  .max_delay = cmd->u.keysend.max_delay, .retry_for_s = cmd->u.keysend.retry_for_s,
+				  .records = cmd->u.keysend.records, .record_count = cmd->u.keysend.record_count,
+				  .exclude = cmd->u.keysend.exclude, .exclude_count = cmd->u.keysend.exclude_count };
 
-	if (q.amount.v == 0 || q.amount.v > SUPPLY_SAT * 1000) {
-		node_reply_error(s, call, cmd->kind, REPLY_INVALID, "that amount cannot be paid");
-		return;
-	}
 	send_pay(n->send, s, &q);
+}
+
+static void command_probe(struct node *n, struct step *s, uint64_t call, const struct command *cmd)
+{
+	struct send_request q = { .call = call, .kind = PAYMENT_PROBE, .payee = cmd->u.probe.destination,
+				  .amount = cmd->u.probe.amount, .has_fee_limit = cmd->u.probe.has_fee_limit,
+				  .fee_limit = cmd->u.probe.fee_limit, .max_delay = cmd->u.probe.max_delay,
+				  .retry_for_s = cmd->u.probe.retry_for_s, .exclude = cmd->u.probe.exclude,
+				  .exclude_count = cmd->u.probe.exclude_count };
+
+	send_pay(n->send, s, &q);
+}
+
+/* --- after a restart --- */
+
+void node_pay_resume(struct node *n, struct step *s)
+{
+	const struct payment *p;
+	uint32_t at = 0;
+
+	while ((p = send_interrupted(n->send, s, &at))) {
+		struct send_request q = { .kind = p->r.kind, .payee = p->r.payee, .amount = p->r.amount };
+		const char *why = NULL;
+		struct invoice v;
+
+		if (p->r.kind == PAYMENT_BOLT11) {
+			if (!invoice_decode(&s->out->arena, &v, &why, n->config->network, p->r.bolt11))
+				continue;
+			fill_from_invoice(n, &q, &v);
+			fill_hints(s, &q, &v);
+		}
+		send_carry_on(n->send, s, p, &q);
+	}
+	send_resumed(n->send, s);
 }
 
 /* --- along a given route --- */
@@ -218,6 +263,9 @@ void node_payment_command(struct node *n, struct step *s, uint64_t call, const s
 		return;
 	case COMMAND_KEYSEND:
 		command_keysend(n, s, call, cmd);
+		return;
+	case COMMAND_PROBE:
+		command_probe(n, s, call, cmd);
 		return;
 	case COMMAND_SENDPAY:
 		command_sendpay(n, s, call, cmd);

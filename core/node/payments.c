@@ -1,5 +1,5 @@
-/* HTLCs between the channels and the payments: what comes in is opened and
- * decided, what goes out is offered and its end told to its payment. */
+/* HTLCs between the channels and the payments: what comes in is opened and decided, the end of what went out is told to
+ * its payment.  pay.c has what goes out. */
 #include "node/state.h"
 
 #include <string.h>
@@ -358,76 +358,6 @@ void node_htlc_onchain(struct node *n, struct step *s, struct node_channel *c, c
 			log_write(s->log, LOG_ERROR, "payment", "the chain shows a preimage that is none");
 	} else {
 		send_failed(n->send, s, key, note->htlc_id, &gone);
-	}
-}
-
-static uint32_t usable_channels(const struct node *n, const struct step *s, struct path_channel *out)
-{
-	uint32_t at = 0, count = 0;
-	const struct node_channel *c;
-
-	while ((c = table_next(&n->channels, &at))) {
-		const struct channel_record *r = channel_record_of(c->channel);
-
-		if (c->dead || !channel_is_usable(c->channel))
-			continue;
-		out[count++] = (struct path_channel){
-			.key = r->key,
-			.peer = r->peer,
-			.spendable = channel_spendable(c->channel, s),
-			.htlc_min = r->side[SIDE_REMOTE].htlc_minimum,
-		};
-	}
-	return count;
-}
-
-static void offer_htlc(struct node *n, struct step *s, const struct send_offer *o)
-{
-	struct node_channel *c = node_channel_by_key(n, o->channel_key);
-	struct htlc_offer offer = {
-		.amount = o->amount,
-		.payment_hash = o->payment_hash,
-		.cltv_expiry = o->cltv_expiry,
-		.onion = o->onion,
-	};
-	enum offer_result result = OFFER_NOT_READY;
-	uint64_t id;
-
-	if (c && !c->dead)
-		result = channel_offer_htlc(c->channel, s, &offer, &id);
-	if (result != OFFER_OK) {
-		send_refused(n->send, s, o, offer_result_words(result));
-		return;
-	}
-	send_offered(n->send, s, o, id);
-	node_touch(n, c);
-}
-
-static void pay_self(struct node *n, struct step *s, const struct send_offer *o)
-{
-	struct preimage preimage;
-	enum reply_code code = receive_from_self(n->receive, s, &preimage, &o->payment_hash, &o->secret, o->amount);
-
-	if (code == REPLY_OK)
-		send_self_paid(n->send, s, o, &preimage);
-	else
-		send_refused(n->send, s, o, "our own invoice cannot be paid: unknown, paid, expired or another amount");
-}
-
-void node_payments_flush(struct node *n, struct step *s)
-{
-	while (n->synced && send_wants_flush(n->send)) {
-		struct path_channel *channels = ARENA_ARRAY(&s->out->arena, struct path_channel, table_count(&n->channels) + 1);
-		uint32_t count = usable_channels(n, s, channels);
-		struct send_offers offers = { 0 };
-
-		send_flush(n->send, s, channels, count, &offers);
-		for (const struct send_offer *o = offers.head; o; o = o->next) {
-			if (o->kind == SEND_OFFER_SELF)
-				pay_self(n, s, o);
-			else
-				offer_htlc(n, s, o);
-		}
 	}
 }
 

@@ -370,7 +370,6 @@ void node_fail_sealed(struct node *n, struct step *s, const struct node_onion *o
 void node_payments_init(struct node *n, const uint8_t seed16[16]);
 void node_payments_free(struct node *n);
 void node_payments_synced(struct node *n, struct step *s);
-void node_payments_flush(struct node *n, struct step *s);
 void node_htlc_in(struct node *n, struct step *s, struct node_channel *c, const struct channel_note *note);
 void node_htlcs_stranded(struct node *n, const struct step *s, const struct node_channel *c);
 void node_htlc_onchain(struct node *n, struct step *s, struct node_channel *c, const struct onchain_note *note);
@@ -380,6 +379,13 @@ void node_payment_call_gone(struct node *n, struct step *s, uint64_t call);
 void node_payments_tick(struct node *n, struct step *s);
 uint64_t node_payments_deadline(const struct node *n);
 
+/* pay.c */
+MUST_USE bool node_pay_wants_flush(const struct node *n);
+/* Hands on what payments have learned. */
+void node_pay_learned(struct node *n, const struct step *s);
+/* The same, and asks for ways. */
+void node_pay_flush(struct node *n, struct step *s);
+
 /* invoices.c */
 void node_invoices_init(struct node *n, const uint8_t seed16[16]);
 void node_invoices_free(struct node *n);
@@ -387,6 +393,8 @@ void node_invoice_command(struct node *n, struct step *s, uint64_t call, const s
 void node_invoice_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a);
 
 /* orders.c */
+/* Payments that a restart interrupted read their invoices again. */
+void node_pay_resume(struct node *n, struct step *s);
 void node_payment_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
 
 /* outbox.c */

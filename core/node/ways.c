@@ -325,7 +325,8 @@ void node_ways_ask(struct node *n, struct step *s, const struct ways_question *q
 	j->job->binding = q->binding;
 	j->job->request = (struct route_request){
 		.source = n->config->node_id, .target = q->payee, .amount = q->amount, .fee_limit = q->fee_limit,
-		.final_cltv = q->final_cltv, .cltv_max = q->cltv_max, .parts_max = q->parts_max, .part_min = q->part_min,
+		.final_cltv = q->final_cltv, .cltv_max = q->cltv_max, .parts_max = q->parts_max, .hops_max = q->hops_max,
+		.part_min = q->part_min,
 		.taste = q->taste, .now_s = s->now_ms / 1000, .seed = load_be64(seed),
 	};
 	own_channels(n, s, j->job);

@@ -41,7 +41,7 @@ struct ways_question {
 	bool binding;                 /* it will be paid along the plan */
 	struct pubkey payee;
 	struct amount_msat amount, fee_limit, part_min;
-	uint32_t final_cltv, cltv_max, parts_max;
+	uint32_t final_cltv, cltv_max, parts_max, hops_max;
 	const struct path_hint *hints; /* an invoice's: each leads to the payee */
 	uint32_t hint_count;
 	struct route_layer *exclusions; /* rules for this question alone; taken; NULL: none */

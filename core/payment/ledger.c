@@ -17,6 +17,11 @@ static struct bytes part_key(const void *object)
 	return BYTES_OF(((const struct payment_part *)object)->htlc_key);
 }
 
+static struct bytes question_key(const void *object)
+{
+	return BYTES_OF(((const struct payment *)object)->plan->question_key);
+}
+
 struct send *send_new(const struct send_config *config, const uint8_t seed32[32])
 {
 	struct send *s = NEW(struct send);
@@ -27,6 +32,7 @@ struct send *send_new(const struct send_config *config, const uint8_t seed32[32]
 	table_init(&s->payments, payment_key, seed32);
 	table_init(&s->latest, hash_key, seed32);
 	table_init(&s->pending, payment_key, seed32);
+	table_init(&s->asked, question_key, seed32);
 	table_init(&s->parts, part_key, seed32);
 	return s;
 }
@@ -34,7 +40,8 @@ struct send *send_new(const struct send_config *config, const uint8_t seed32[32]
 void ledger_part_free(struct payment_part *part)
 {
 	mem_free(part->r.nodes);
-	mem_free(part->hops);
+	mem_free(part->r.scids);
+	mem_free(part->r.amounts);
 	mem_wipe_free(part, sizeof(*part));
 }
 
@@ -48,6 +55,19 @@ static void parts_free(struct payment_part *part)
 	}
 }
 
+void ledger_tries_free(struct payment *p)
+{
+	while (p->tries) {
+		struct payment_try *next = p->tries->next;
+
+		mem_free((void *)p->tries->r.words.data);
+		mem_free((void *)p->tries->r.message.data);
+		mem_free(p->tries);
+		p->tries = next;
+	}
+	p->try_count = 0;
+}
+
 void ledger_payment_free(struct payment *p)
 {
 	while (p->calls) {
@@ -57,10 +77,11 @@ void ledger_payment_free(struct payment *p)
 		p->calls = next;
 	}
 	parts_free(p->parts);
-	route_failures_free(p);
+	ledger_tries_free(p);
 	plan_free(p->plan);
-	buf_release(&p->stored);
-	mem_free(p);
+	buf_wipe(&p->stored);
+	arena_release(&p->memory);
+	mem_wipe_free(p, sizeof(*p));
 }
 
 void send_free(struct send *s)
@@ -70,6 +91,10 @@ void send_free(struct send *s)
 
 	if (!s)
 		return;
+	while ((p = table_next(&s->pending, &at)))
+		if (p->r.kind == PAYMENT_PROBE)
+			ledger_payment_free(p);
+	at = 0;
 	while ((p = table_next(&s->payments, &at)))
 		ledger_payment_free(p);
 	while (s->loaded) {
@@ -82,21 +107,35 @@ void send_free(struct send *s)
 	table_release(&s->payments);
 	table_release(&s->latest);
 	table_release(&s->pending);
+	table_release(&s->asked);
 	table_release(&s->parts);
+	mem_free(s->facts);
 	secp_free(s->secp);
 	mem_free(s);
 }
 
 bool ledger_read_stored(struct payment *p)
 {
-	struct arena a;
+	struct arena memory;
 	bool good;
 
-	/* The record has no arrays, so nothing of it lives in the arena. */
-	arena_init(&a);
-	good = record_payment_decode(buf_view(&p->stored), &a, &p->r);
-	arena_release(&a);
+	arena_init(&memory);
+	good = record_payment_decode(buf_view(&p->stored), &memory, &p->r);
+	arena_release(&p->memory);
+	p->memory = memory;
 	return good;
+}
+
+struct payment *ledger_new(const struct sha256 *payment_hash, uint64_t group)
+{
+	struct payment *p = NEW(struct payment);
+
+	arena_init(&p->memory);
+	p->payment_hash = *payment_hash;
+	p->group = group;
+	memcpy(p->key, payment_hash->v, 32);
+	store_be64(p->key + 32, group);
+	return p;
 }
 
 /* Keys run with time: what is stored together lies together, and a batch touches few pages. */
@@ -111,9 +150,11 @@ void ledger_store(struct payment *p, struct step *step)
 	struct buf next = BUF_EMPTY;
 	uint8_t key[LEDGER_PAYMENT_KEY];
 
+	if (p->r.kind == PAYMENT_PROBE)
+		return;
 	ledger_record_key(key, p);
 	record_payment_encode(&p->r, &next);
-	buf_release(&p->stored);
+	buf_wipe(&p->stored);
 	p->stored = next;
 	ASSERT(ledger_read_stored(p));
 	effect_persist(step->out, RECORD_PAYMENT, BYTES_OF(key), buf_view(&p->stored));
@@ -133,6 +174,12 @@ void ledger_index(struct send *s, struct payment *p)
 		table_add(&s->pending, p);
 	if (p->r.created_index > s->last_created_index)
 		s->last_created_index = p->r.created_index;
+}
+
+void ledger_index_probe(struct send *s, struct payment *p)
+{
+	s->probe_count++;
+	table_add(&s->pending, p);
 }
 
 struct payment *ledger_latest(const struct send *s, const struct sha256 *payment_hash)
@@ -159,26 +206,105 @@ struct payment *ledger_next_pending(const struct send *s, uint32_t *at)
 	return table_next(&s->pending, at);
 }
 
+/* --- who wants to ask, who has asked --- */
+
 void ledger_want_flush(struct send *s, struct payment *p)
 {
-	if (!p->plan->wants_flush)
-		s->want_count++;
-	p->plan->wants_flush = true;
+	struct payment_plan *plan = p->plan;
+
+	if (plan->question) {
+		plan->again = true;
+		return;
+	}
+	if (plan->wants_flush)
+		return;
+	plan->ask_again_ms = UINT64_MAX;
+	plan->wants_flush = true;
+	plan->want_before = s->want_last;
+	plan->want_next = NULL;
+	if (s->want_last)
+		s->want_last->plan->want_next = p;
+	else
+		s->want_first = p;
+	s->want_last = p;
 }
 
-struct payment *ledger_take_flush(struct send *s, uint32_t *at)
+void ledger_unwant(struct send *s, struct payment *p)
+{
+	struct payment_plan *plan = p->plan;
+
+	plan->wants_flush = false;
+	if (plan->want_before)
+		plan->want_before->plan->want_next = plan->want_next;
+	else
+		s->want_first = plan->want_next;
+	if (plan->want_next)
+		plan->want_next->plan->want_before = plan->want_before;
+	else
+		s->want_last = plan->want_before;
+}
+
+struct payment *ledger_take_flush(struct send *s)
+{
+	struct payment *p = s->want_first;
+
+	if (p)
+		ledger_unwant(s, p);
+	return p;
+}
+
+uint64_t ledger_ask(struct send *s, struct payment *p)
+{
+	ASSERT(!p->plan->question && !p->plan->wants_flush);
+	p->plan->question = ++s->last_question;
+	store_be64(p->plan->question_key, p->plan->question);
+	table_add(&s->asked, p);
+	return p->plan->question;
+}
+
+struct payment *ledger_answered(struct send *s, uint64_t question)
 {
 	struct payment *p;
+	uint8_t key[8];
 
-	while (s->want_count && (p = table_next(&s->pending, at))) {
-		if (!p->plan || !p->plan->wants_flush)
-			continue;
-		p->plan->wants_flush = false;
-		s->want_count--;
-		return p;
-	}
-	return NULL;
+	store_be64(key, question);
+	p = table_remove(&s->asked, BYTES_OF(key));
+	if (p)
+		p->plan->question = 0;
+	return p;
 }
+
+void ledger_ask_again(struct send *s, struct payment *p, uint64_t at_ms)
+{
+	p->plan->ask_again_ms = at_ms;
+	if (at_ms < s->wait_deadline_ms)
+		s->wait_deadline_ms = at_ms;
+}
+
+/* --- what the network showed --- */
+
+static void add_fact(struct send *s, enum send_fact_kind kind, const struct payment_part *part, uint32_t hop)
+{
+	/* What our own channels can do is known, not learned. */
+	if (hop == 0 || hop >= part->r.scids_count || !part->r.scids[hop].v)
+		return;
+	if (s->fact_count == s->fact_capacity) {
+		s->fact_capacity = s->fact_capacity ? 2 * s->fact_capacity : 64;
+		s->facts = mem_realloc(s->facts, s->fact_capacity, sizeof(*s->facts));
+	}
+	s->facts[s->fact_count++] = (struct send_fact){
+		kind, part->r.scids[hop], path_direction(&part->r.nodes[hop - 1], &part->r.nodes[hop]), part->r.amounts[hop],
+	};
+}
+
+/* About every channel of the way but our own, up to that many. */
+static void add_facts(struct send *s, enum send_fact_kind kind, const struct payment_part *part, uint32_t count)
+{
+	for (uint32_t i = 1; i < count; i++)
+		add_fact(s, kind, part, i);
+}
+
+/* --- parts --- */
 
 static void part_record_key(uint8_t out56[LEDGER_PART_KEY], const struct payment_part *part)
 {
@@ -205,44 +331,57 @@ void ledger_index_part(struct send *s, struct payment_part *part)
 	store_be64(part->htlc_key, part->r.channel_key);
 	store_be64(part->htlc_key + 8, part->r.htlc_id);
 	table_add(&s->parts, part);
+	add_facts(s, SEND_FACT_TAKEN, part, part->r.scids_count);
 }
 
-struct payment_part *ledger_plan_part(struct payment *p, const struct plan_part *planned,
-				      const struct secret32 *session_key)
+struct payment_part *ledger_plan_part(struct payment *p, uint64_t id, uint64_t channel_key, const struct path_hop *hops,
+				      uint32_t hop_count, const struct secret32 *session_key)
 {
 	struct payment_part *part = NEW(struct payment_part);
-	uint32_t count = planned->path->count;
+	struct record_part *r = &part->r;
 
-	part->id = p->next_part;
-	part->r.channel_key = planned->path->channel_key;
-	part->r.amount = planned->amount;
-	part->r.sent = planned->sent;
-	part->r.session_key = *session_key;
-	part->r.nodes = NEW_ARRAY(struct pubkey, count);
-	part->r.nodes_count = count;
-	part->hops = NEW_ARRAY(struct path_hop, count);
-	memcpy(part->hops, planned->path->hops, count * sizeof(*part->hops));
-	for (uint32_t i = 0; i < count; i++)
-		part->r.nodes[i] = part->hops[i].node_id;
+	part->id = id;
+	r->channel_key = channel_key;
+	r->amount = hops[hop_count - 1].amount;
+	r->sent = hops[0].amount;
+	r->session_key = *session_key;
+	r->nodes = NEW_ARRAY(struct pubkey, hop_count);
+	r->scids = NEW_ARRAY(struct scid, hop_count);
+	r->amounts = NEW_ARRAY(struct amount_msat, hop_count);
+	r->nodes_count = r->scids_count = r->amounts_count = hop_count;
+	for (uint32_t i = 0; i < hop_count; i++) {
+		r->nodes[i] = hops[i].node;
+		r->scids[i] = hops[i].scid;
+		r->amounts[i] = hops[i].amount;
+	}
 	ledger_add_part(p, part);
 	return part;
 }
 
-void ledger_start_part(struct send *s, struct step *step, struct payment_part *part, uint64_t htlc_id)
+/* INV-S5 */
+static void persist_part(const struct payment_part *part, struct step *step)
 {
 	struct buf value = BUF_EMPTY;
 	uint8_t key[LEDGER_PART_KEY];
 
-	ASSERT(!part->offered);
-	part->r.htlc_id = htlc_id;
-	ledger_index_part(s, part);
+	if (part->payment->r.kind == PAYMENT_PROBE)
+		return;
 	part_record_key(key, part);
 	record_part_encode(&part->r, &value);
 	effect_persist(step->out, RECORD_PART, BYTES_OF(key), buf_view(&value));
 	buf_wipe(&value);
 }
 
-void ledger_end_part(struct send *s, struct step *step, struct payment_part *part)
+void ledger_start_part(struct send *s, struct step *step, struct payment_part *part, uint64_t htlc_id)
+{
+	ASSERT(!part->offered);
+	part->r.htlc_id = htlc_id;
+	part->r.created_at_s = step->now_ms / 1000;
+	ledger_index_part(s, part);
+	persist_part(part, step);
+}
+
+void ledger_end_part(struct send *s, struct step *step, struct payment_part *part, const struct ledger_shown *shown)
 {
 	struct payment_part **at = &part->payment->parts;
 	uint8_t key[LEDGER_PART_KEY];
@@ -253,6 +392,14 @@ void ledger_end_part(struct send *s, struct step *step, struct payment_part *par
 	part->payment->part_count--;
 	if (part->offered) {
 		ASSERT(table_remove(&s->parts, part_key(part)) == part);
+		add_facts(s, SEND_FACT_FREED, part, part->r.scids_count);
+	}
+	if (shown) {
+		add_facts(s, SEND_FACT_COULD, part, shown->carried);
+		add_fact(s, SEND_FACT_COULD_NOT, part, shown->full);
+		add_facts(s, SEND_FACT_MOVED, part, shown->paid ? part->r.scids_count : 0);
+	}
+	if (part->offered && part->payment->r.kind != PAYMENT_PROBE) {
 		part_record_key(key, part);
 		effect_remove(step->out, RECORD_PART, BYTES_OF(key));
 	}
@@ -273,111 +420,13 @@ struct payment_part *ledger_next_part(const struct send *s, uint32_t *at)
 	return table_next(&s->parts, at);
 }
 
-static void tell(struct step *step, enum notify_kind kind, const struct payment *p, const char *text)
+const struct send_fact *send_facts(const struct send *s, uint32_t *count)
 {
-	struct notify *n = &effect_add(step->out, EFFECT_NOTIFY)->u.notify;
-
-	n->kind = kind;
-	n->payment_hash = p->payment_hash;
-	n->amount = p->r.amount;
-	n->text = text;
+	*count = s->fact_count;
+	return s->facts;
 }
 
-/* It is not pending any more, and the record says so. */
-static void close_book(struct send *s, struct step *step, struct payment *p)
+void send_facts_taken(struct send *s)
 {
-	p->r.completed_at_s = step->now_ms / 1000;
-	ledger_store(p, step);
-	ASSERT(table_remove(&s->pending, payment_key(p)) == p);
-	if (p->plan && p->plan->wants_flush)
-		s->want_count--;
-	plan_free(p->plan);
-	p->plan = NULL;
-}
-
-void ledger_complete(struct send *s, struct step *step, struct payment *p, const struct preimage *preimage,
-		     struct amount_msat sent, uint32_t parts)
-{
-	ASSERT(p->r.state == PAYMENT_PENDING);
-	p->r.state = PAYMENT_COMPLETE;
-	p->r.preimage = *preimage;
-	p->r.sent = sent;
-	p->r.parts = parts;
-	close_book(s, step, p);
-	tell(step, NOTIFY_PAYMENT_SENT, p, NULL);
-	ledger_answer(step, p);
-}
-
-void ledger_fail(struct send *s, struct step *step, struct payment *p, enum reply_code code, const char *words)
-{
-	/* INV-S3 */
-	ASSERT(p->r.state == PAYMENT_PENDING && !p->parts && code != REPLY_OK);
-	p->r.state = PAYMENT_FAILED;
-	p->r.fail_code = code;
-	p->r.fail_words = bytes_from_string(words);
-	close_book(s, step, p);
-	tell(step, NOTIFY_PAYMENT_FAILED, p,
-	     arena_printf(&step->out->arena, "%.*s", (int)p->r.fail_words.size, (const char *)p->r.fail_words.data));
-	ledger_answer(step, p);
-}
-
-void ledger_wait(struct payment *p, uint64_t call, enum payment_kind kind)
-{
-	struct send_call *c = NEW(struct send_call), **end = &p->calls;
-
-	c->call = call;
-	c->kind = kind;
-	c->deadline_ms = UINT64_MAX;
-	while (*end)
-		end = &(*end)->next;
-	*end = c;
-}
-
-static struct reply *reply_about(struct arena *a, const struct payment *p, enum payment_kind kind)
-{
-	struct reply *reply = ARENA_NEW(a, struct reply);
-
-	reply->kind = kind == PAYMENT_KEYSEND ? COMMAND_KEYSEND : COMMAND_PAY;
-	if (p->r.state == PAYMENT_FAILED) {
-		reply->code = (enum reply_code)p->r.fail_code;
-		reply->message = arena_printf(a, "%.*s", (int)p->r.fail_words.size, (const char *)p->r.fail_words.data);
-	}
-	reply->u.pay.payment_hash = p->payment_hash;
-	reply->u.pay.preimage = p->r.preimage;
-	reply->u.pay.destination = p->r.payee;
-	reply->u.pay.amount = p->r.amount;
-	reply->u.pay.sent = p->r.sent;
-	reply->u.pay.created_at_s = p->r.created_at_s;
-	reply->u.pay.parts = p->r.parts;
-	return reply;
-}
-
-void ledger_answer(struct step *step, struct payment *p)
-{
-	ASSERT(p->r.state != PAYMENT_PENDING);
-	while (p->calls) {
-		struct send_call *c = p->calls;
-
-		effect_reply(step->out, c->call, c->kind == PAYMENT_ROUTE ? route_reply(&step->out->arena, p, c->part) :
-						 reply_about(&step->out->arena, p, c->kind));
-		p->calls = c->next;
-		mem_free(c);
-	}
-}
-
-/* Only who asked for a payment that is pending still waits. */
-void send_call_gone(struct send *s, uint64_t call)
-{
-	struct payment *p;
-	uint32_t i = 0;
-
-	while ((p = table_next(&s->pending, &i)))
-		for (struct send_call **at = &p->calls, *c; (c = *at);) {
-			if (c->call != call) {
-				at = &c->next;
-				continue;
-			}
-			*at = c->next;
-			mem_free(c);
-		}
+	s->fact_count = 0;
 }

@@ -15,20 +15,6 @@ struct send_call {
 	uint64_t deadline_ms;     /* UINT64_MAX: none */
 };
 
-/* PAYMENT_ROUTE alone: the user plans the next try, so the user is told what is known of the last. */
-struct part_failure {
-	struct part_failure *next;
-	uint64_t part;
-	enum reply_code code;
-	const char *words;        /* owned, as message is */
-	bool has_report;          /* somebody on the route said: */
-	uint32_t hop;             /* 0: ourselves, 1: our peer */
-	struct pubkey node;
-	struct scid scid;         /* of the channel that it did not get through; 0: not known */
-	uint16_t failure_code;
-	struct bytes message;
-};
-
 /* Read from the store, but its payment may not be yet. */
 struct loaded_part {
 	struct loaded_part *next;
@@ -39,67 +25,102 @@ struct loaded_part {
 struct send {
 	struct send_config config;
 	struct secp *secp;
-	struct table payments;  /* all; by key */
+	struct table payments;  /* all that are stored; by key */
 	struct table latest;    /* the last one of each hash */
-	struct table pending;
+	struct table pending;   /* and probes */
+	struct table asked;     /* those with a question out; by it */
 	struct table parts;     /* in flight; by htlc_key */
 	struct loaded_part *loaded; /* until ledger_sound */
-	uint64_t last_created_index;
-	uint32_t want_count;    /* payments that want a flush */
-	uint64_t wait_deadline_ms; /* no call runs out before it; UINT64_MAX: none does */
+	uint64_t last_created_index, last_question;
+	struct payment *want_first, *want_last; /* payments that want a flush */
+	uint32_t probe_count;
+	uint64_t wait_deadline_ms; /* nobody's time is up before it; UINT64_MAX: nobody waits */
+	struct send_fact *facts;
+	uint32_t fact_count, fact_capacity;
 };
 
-/* Points the record's views into the payment's own bytes. */
+static inline struct amount_msat ledger_total(const struct payment *p)
+{
+	return p->r.total.v ? p->r.total : p->r.amount;
+}
+
+/* Points the record's views into the payment's own bytes and memory. */
 MUST_USE bool ledger_read_stored(struct payment *p);
 void ledger_part_free(struct payment_part *part);
 void ledger_payment_free(struct payment *p);
-/* Writes the record. */
+void ledger_tries_free(struct payment *p);
 /* Keys of RECORD_PAYMENT and RECORD_PART. */
 #define LEDGER_PAYMENT_KEY 48
 #define LEDGER_PART_KEY 56
 void ledger_record_key(uint8_t out48[LEDGER_PAYMENT_KEY], const struct payment *p);
+/* A new payment of that hash and group; its record is the caller's to fill. */
+struct payment *ledger_new(const struct sha256 *payment_hash, uint64_t group);
+/* Writes the record. */
 void ledger_store(struct payment *p, struct step *step);
 /* A new payment, the latest of its hash. */
 void ledger_index(struct send *s, struct payment *p);
+/* A probe, which is in no list. */
+void ledger_index_probe(struct send *s, struct payment *p);
 struct payment *ledger_latest(const struct send *s, const struct sha256 *payment_hash);
 uint32_t ledger_pending(const struct send *s);
 struct payment *ledger_next_pending(const struct send *s, uint32_t *at);
 
+/* Into the queue, unless it is there; or once the answer to its question has come. */
 void ledger_want_flush(struct send *s, struct payment *p);
-/* The next payment that wants one, which then does not any more; NULL: none. */
-struct payment *ledger_take_flush(struct send *s, uint32_t *at);
+/* It is in the queue, and leaves it. */
+void ledger_unwant(struct send *s, struct payment *p);
+/* The next of the queue, which does not want one any more; NULL: none, or too many questions are out. */
+struct payment *ledger_take_flush(struct send *s);
+/* Its question is out. */
+uint64_t ledger_ask(struct send *s, struct payment *p);
+/* Whose question it is, which is not out any more; NULL: nobody's. */
+struct payment *ledger_answered(struct send *s, uint64_t question);
+/* It wants a flush at that time. */
+void ledger_ask_again(struct send *s, struct payment *p, uint64_t at_ms);
 
-/* A part for a plan's path, not in flight yet. */
-struct payment_part *ledger_plan_part(struct payment *p, const struct plan_part *planned,
-				      const struct secret32 *session_key);
+/* A part along the hops, not in flight yet. */
+struct payment_part *ledger_plan_part(struct payment *p, uint64_t id, uint64_t channel_key, const struct path_hop *hops,
+				      uint32_t hop_count, const struct secret32 *session_key);
 void ledger_add_part(struct payment *p, struct payment_part *part);
 /* Its channel and HTLC id are known. */
 void ledger_index_part(struct send *s, struct payment_part *part);
 /* It is in flight: stored. */
 void ledger_start_part(struct send *s, struct step *step, struct payment_part *part, uint64_t htlc_id);
-/* Forgets it, and its record. */
-void ledger_end_part(struct send *s, struct step *step, struct payment_part *part);
+/* What the end of a part showed of the channels on its way. */
+struct ledger_shown {
+	bool paid;
+	uint32_t carried;         /* so many of them, from the first, carried their HTLC */
+	uint32_t full;            /* the one into this hop did not; 0: none is known */
+};
+/* Forgets it, and its record.  shown: NULL: nothing. */
+void ledger_end_part(struct send *s, struct step *step, struct payment_part *part, const struct ledger_shown *shown);
 struct payment_part *ledger_part(const struct send *s, uint64_t channel_key, uint64_t htlc_id);
 struct payment_part *ledger_next_part(const struct send *s, uint32_t *at);
 
-/* Ends a pending payment: stores, tells and answers. */
+/* How a part ended without its preimage.  said: of a lesson; copied. */
+void ledger_try(struct payment *p, const struct payment_part *part, const struct record_payment_try *said, uint64_t now_s);
+/* The last that is known of that part's end; NULL: nothing. */
+const struct record_payment_try *ledger_find_try(const struct payment *p, uint64_t part);
+/* All that is known, oldest first, parts in flight last; in the arena. */
+const struct record_payment_try *ledger_tries(const struct payment *p, struct arena *a, uint32_t *count);
+
+/* Ends a pending payment: stores, tells and answers.  A probe is freed. */
 void ledger_complete(struct send *s, struct step *step, struct payment *p, const struct preimage *preimage,
 		     struct amount_msat sent, uint32_t parts);
 void ledger_fail(struct send *s, struct step *step, struct payment *p, enum reply_code code, const char *words);
+void ledger_probed(struct send *s, struct step *step, struct payment *p, const struct record_payment_try *reached);
 
 /* The call is answered when the payment ends, or by ledger_answer if it has. */
 void ledger_wait(struct payment *p, uint64_t call, enum payment_kind kind);
 void ledger_answer(struct step *step, struct payment *p);
 struct payment *ledger_get(const struct send *s, const struct sha256 *payment_hash, uint64_t group);
 
-/* send_route.c: a part of a given route has failed: keeps why, and tells who waits for it. */
-void route_part_failed(struct send *s, struct step *step, struct payment_part *part, const struct send_failure *f);
-/* The failure that ended the payment; NULL: not in this run. */
-const struct part_failure *route_last_failure(const struct payment *p);
+/* send_route.c */
+/* Those who wait for that part alone. */
+void route_answer_part(struct step *step, struct payment *p, uint64_t part);
 struct reply *route_reply(struct arena *a, const struct payment *p, uint64_t part);
-void route_failures_free(struct payment *p);
 
-/* Gives loaded parts to their payments; false if the records contradict one another. */
+/* ledger_load.c: gives loaded parts to their payments; false if the records contradict one another. */
 MUST_USE bool ledger_sound(struct send *s);
 
 #endif

@@ -3,22 +3,31 @@
  *   PAYMENT_PENDING  --a preimage-->                      PAYMENT_COMPLETE
  *   PAYMENT_PENDING  --nothing in flight, no way left-->  PAYMENT_FAILED
  *
- * A payment is a sum of parts; a part is one HTLC on one path.  send_flush
- * plans the parts that are missing and hands out offers; the owner puts each
- * offer into its channel and says at once whether that worked.  What comes
- * back for an HTLC finds its part by channel and HTLC id.
+ * A payment is a sum of parts; a part is one HTLC on one way.  send_flush hands out questions: how does so much more
+ * get there?  Whoever plans (core/route, through the owner) answers with ways in send_planned, which makes offers of
+ * them; the owner puts each offer into its channel and says at once whether that worked.  What comes back for an HTLC
+ * finds its part by channel and HTLC id, teaches the payment where not to go again (its limits), tells the owner what
+ * it shows of the network (facts), and makes the payment ask anew for what is missing.
  *
  * INV-S1  The amounts of the parts in flight never exceed the payment's amount
- *         (B4.basic_multi_part_payments.8).
+ *         (B4.basic_multi_part_payments.8), and their fees never its fee limit.
  * INV-S2  Of all payments of one hash at most one is pending, and none is once
  *         one is complete: the same invoice is paid once.
  * INV-S3  A payment fails only when no part of it is in flight.
  * INV-S4  A complete payment has a preimage of its hash.
  * INV-S5  A part in flight is stored with the id of its HTLC.
+ * INV-S6  A pending payment that plans has a part in flight, a question out or in the queue, or an hour at which it
+ *         asks again: none is forgotten.
  *
- * After a restart a pending payment makes no new parts: it waits for those in
- * flight.  Sources: BOLT 4 "Basic Multi-Part Payments", "Returning Errors",
- * "Receiving Failure Codes"; BOLT 11 "Payer / Payee Requirements"; bLIP 3. */
+ * After a restart a pending payment carries on: its record has all that its invoice does not say, the owner reads the
+ * invoice again (send_carry_on), and until retry_until new parts are made beside those in flight.  What a failure
+ * taught this payment alone is learned anew.
+ *
+ * A probe is a payment with a hash of which nobody knows a preimage.  It is not stored: after a restart its HTLC fails
+ * like any other and belongs to nobody.  Nothing of it can be lost, and its payee learns nothing but that.
+ *
+ * Sources: BOLT 4 "Basic Multi-Part Payments", "Returning Errors", "Receiving Failure Codes"; BOLT 11 "Payer / Payee
+ * Requirements"; bLIP 3. */
 #ifndef PAYMENT_SEND_H
 #define PAYMENT_SEND_H
 
@@ -28,17 +37,27 @@
 
 /* Blocks that may come while an HTLC is on its way to the payee. */
 #define SEND_CLTV_SLACK 3u
+/* More of them, once somebody has said expiry_too_soon. */
+#define SEND_CLTV_SLACK_MORE 6u
 /* HTLCs that one payment may try. */
 #define SEND_ATTEMPTS_MAX 100u
 #define SEND_PARTS_MAX 50u
+/* No part is smaller, but of a payment that is: an output of less would be dust in most channels. */
+#define SEND_PART_MIN MSAT(1000000)
 #define SEND_DELAY_MAX_DEFAULT 2016u
 /* B11.tagged_fields.29 */
 #define SEND_MIN_FINAL_CLTV 18u
 /* A payee without invoice states no delta: enough for every implementation we know. */
 #define SEND_KEYSEND_CLTV 42u
+/* Channels and nodes that a user may exclude from one payment. */
+#define SEND_EXCLUDE_MAX 1000u
+/* Probes at once. */
+#define SEND_PROBES_MAX 32u
+/* After a restart channels come back one by one. */
+#define SEND_ASK_AGAIN_MS 1000u
 
 /* Stored values. */
-enum payment_kind { PAYMENT_BOLT11 = 1, PAYMENT_KEYSEND = 2, PAYMENT_ROUTE = 3 };
+enum payment_kind { PAYMENT_BOLT11 = 1, PAYMENT_KEYSEND = 2, PAYMENT_ROUTE = 3, PAYMENT_PROBE = 4 /* never stored */ };
 enum payment_state { PAYMENT_PENDING = 0, PAYMENT_COMPLETE = 1, PAYMENT_FAILED = 2 };
 
 struct payment_part {
@@ -46,24 +65,30 @@ struct payment_part {
 	struct payment *payment;
 	uint64_t id;
 	bool offered;             /* else an offer that the owner has not answered */
-	struct record_part r;     /* nodes: owned */
-	struct path_hop *hops;    /* owned; NULL after a restart */
+	struct record_part r;     /* nodes, scids, amounts: owned; parts of before version 2 have no scids and amounts */
 	uint8_t htlc_key[16];     /* channel key, HTLC id */
 };
 
-struct part_failure; /* how a part of a given route ended, in this run */
+/* How a part ended, while its payment is pending. */
+struct payment_try {
+	struct payment_try *next;
+	struct record_payment_try r; /* words, message: owned */
+};
+
 struct payment_plan; /* what this run knows of a pending payment beyond its record */
 
 struct payment {
 	struct sha256 payment_hash;
 	uint64_t group;           /* 1 for the first try of a hash */
-	struct record_payment r;  /* views into stored; text without NUL */
+	struct record_payment r;  /* views into stored, arrays in memory; text without NUL; tries: once it has ended */
 	struct buf stored;
+	struct arena memory;
 	struct payment_part *parts; /* planned and in flight */
 	uint32_t part_count;
 	uint64_t next_part;
 	struct payment_plan *plan; /* NULL: no new parts of our own */
-	struct part_failure *failures; /* PAYMENT_ROUTE: newest first; owned */
+	struct payment_try *tries; /* pending: oldest first; owned */
+	uint32_t try_count;
 	struct send_call *calls;  /* those who wait for its end; owned */
 	uint8_t key[40];
 };
@@ -80,17 +105,13 @@ MUST_USE struct send *send_new(const struct send_config *config, const uint8_t s
 void send_free(struct send *s);
 /* One RECORD_PAYMENT or RECORD_PART, in any order.  False if it is damaged. */
 MUST_USE bool send_load(struct send *s, enum record_kind kind, struct bytes key, struct bytes value);
-/* Once, when all records of payments and channels are loaded: a part whose HTLC no channel knows was never
- * sent.  False if the records contradict one another. */
-MUST_USE bool send_resume(struct send *s, struct step *step,
-			  bool (*has_htlc)(const void *context, uint64_t channel_key, uint64_t htlc_id),
-			  const void *context);
 
 struct send_request {
-	uint64_t call;               /* COMMAND_PAY or COMMAND_KEYSEND; answered in the end */
+	uint64_t call;               /* COMMAND_PAY, _KEYSEND or _PROBE; answered in the end */
 	enum payment_kind kind;
 	struct pubkey payee;
-	struct amount_msat amount;   /* to arrive in total */
+	struct amount_msat amount;   /* to arrive, from us */
+	struct amount_msat total;    /* from everybody together; 0: from us alone */
 	struct sha256 payment_hash;  /* BOLT11 */
 	bool any_amount;             /* the invoice names none */
 	struct amount_msat invoice_amount;
@@ -105,17 +126,90 @@ struct send_request {
 	const struct path_hint *hints;
 	uint32_t hint_count;
 	const char *bolt11;
-	const struct custom_record *records; /* KEYSEND: any order, types from PAYLOAD_CUSTOM_MIN on */
+	const struct custom_record *records; /* KEYSEND: any order, each type once, from PAYLOAD_CUSTOM_MIN on */
 	uint32_t record_count;
 	bool has_fee_limit;          /* else 0.5 % of the amount, at least 5000 msat */
 	struct amount_msat fee_limit;
-	uint32_t max_delay;          /* 0: SEND_DELAY_MAX_DEFAULT */
+	uint32_t max_delay;          /* blocks; 0: SEND_DELAY_MAX_DEFAULT */
+	uint32_t delay_ppb;          /* what a block of delay is worth, of the amount; 0: the planner's default */
+	const struct sciddir_or_pubkey *exclude;
+	uint32_t exclude_count;
 	uint32_t retry_for_s;        /* no new tries after it; 0: 60 */
 	const char *label;           /* or NULL */
 };
 
 /* Copies what it needs.  Paying again what is pending waits for it, what is paid answers with its preimage. */
 void send_pay(struct send *s, struct step *step, const struct send_request *q);
+
+/* Once, when all records of payments and channels are loaded: a part whose HTLC no channel knows was never
+ * sent.  False if the records contradict one another. */
+MUST_USE bool send_resume(struct send *s, struct step *step,
+			  bool (*has_htlc)(const void *context, uint64_t channel_key, uint64_t htlc_id),
+			  const void *context);
+/* for (at = 0; (p = send_interrupted(s, step, &at)); ): pending payments that could carry on; after send_resume. */
+const struct payment *send_interrupted(const struct send *s, const struct step *step, uint32_t *at);
+/* q: what its invoice says, as at first (KEYSEND: nothing is read); the rest is in the record. */
+void send_carry_on(struct send *s, struct step *step, const struct payment *p, const struct send_request *q);
+/* Once after these: who cannot carry on and has nothing in flight has failed. */
+void send_resumed(struct send *s, struct step *step);
+
+/* --- questions and their answers --- */
+
+/* Of one payment and no other. */
+struct send_limit {
+	bool is_node;              /* no way through it */
+	struct scid scid;          /* else: over this channel, in this direction, at most so much of it */
+	uint8_t direction;
+	struct pubkey node;
+	struct amount_msat most;   /* 0: nothing */
+};
+
+struct send_question {
+	struct send_question *next;
+	uint64_t id;
+	struct pubkey payee;
+	struct amount_msat amount, fee_limit; /* of all parts together */
+	struct amount_msat part_min;
+	uint32_t final_cltv;       /* blocks above the tip for the payee */
+	uint32_t cltv_max;         /* and for all of a way */
+	uint32_t parts_max;
+	uint32_t hops_max;         /* 0: as the planner likes */
+	uint32_t delay_ppb;        /* 0: as the planner likes */
+	/* Borrowed until the next call of this machine. */
+	const struct path_hint *hints;
+	uint32_t hint_count;
+	const struct send_limit *limits;
+	uint32_t limit_count;
+};
+
+/* In order; memory of the step's effects.  Start with { 0 }. */
+struct send_questions {
+	struct send_question *head, *last;
+};
+
+enum send_verdict {
+	SEND_FOUND,
+	SEND_NO_WAY,
+	SEND_UNKNOWN_PAYEE,   /* neither gossip nor the invoice knows a way into it */
+	SEND_NO_CHANNEL,      /* none of ours can be used now */
+	SEND_TOO_EXPENSIVE,
+	SEND_TOO_SLOW,
+	SEND_TOO_MANY_PARTS,
+};
+
+/* One part: its last hop is the payee and carries what it delivers. */
+struct send_way {
+	uint64_t channel_key;
+	const struct path_hop *hops;
+	uint32_t hop_count;
+};
+
+struct send_answer {
+	enum send_verdict verdict;
+	const struct send_way *ways; /* FOUND: together the amount, within the limits of the question */
+	uint32_t count;
+	struct amount_msat fee;      /* TOO_EXPENSIVE: of the cheapest; 0: not known */
+};
 
 enum send_offer_kind {
 	SEND_OFFER_HTLC,
@@ -142,14 +236,43 @@ struct send_offers {
 
 /* True while a payment wants send_flush. */
 MUST_USE bool send_wants_flush(const struct send *s);
-/* Plans the missing parts over the channels that are usable now.  Each offer must be answered before the next call:
- * by send_offered, send_refused or send_self_paid.  A refusal makes the payment want another flush. */
-void send_flush(struct send *s, struct step *step, const struct path_channel *channels, uint32_t count,
-		struct send_offers *out);
+/* Asks for what is missing, at most so many questions; who wants one besides waits in the queue.  Each offer (they are
+ * all to ourselves) must be answered before the next call: by send_refused or send_self_paid.  Each question is
+ * answered sometime by send_planned, or never in this run. */
+void send_flush(struct send *s, struct step *step, uint32_t questions_max, struct send_questions *questions,
+		struct send_offers *offers);
+/* Each offer must be answered before the next call: by send_offered or send_refused.  A refusal makes the payment want
+ * another flush.  An answer to a payment that has ended meanwhile is dropped. */
+void send_planned(struct send *s, struct step *step, uint64_t question, const struct send_answer *answer,
+		  struct send_offers *offers);
 /* The channel took it: stored in this step. */
 void send_offered(struct send *s, struct step *step, const struct send_offer *offer, uint64_t htlc_id);
 void send_refused(struct send *s, struct step *step, const struct send_offer *offer, const char *why);
 void send_self_paid(struct send *s, struct step *step, const struct send_offer *offer, const struct preimage *preimage);
+
+/* --- what the network showed --- */
+
+enum send_fact_kind {
+	SEND_FACT_TAKEN,      /* an HTLC of ours is on its way over the channel */
+	SEND_FACT_FREED,      /* it is over, one way or the other; then what it showed: */
+	SEND_FACT_COULD,      /* it got through, though no further than the next node or some node behind it */
+	SEND_FACT_COULD_NOT,  /* it did not: the channel lacked liquidity */
+	SEND_FACT_MOVED,      /* it was paid */
+};
+
+/* About channels of others, and about one HTLC: what else is in flight there TAKEN and FREED tell. */
+struct send_fact {
+	enum send_fact_kind kind;
+	struct scid scid;
+	uint8_t direction;
+	struct amount_msat amount;
+};
+
+/* All since the last send_facts_taken, in order. */
+const struct send_fact *send_facts(const struct send *s, uint32_t *count);
+void send_facts_taken(struct send *s);
+
+/* --- the ends of HTLCs --- */
 
 /* Whether the outgoing HTLC is a part of a payment of ours (else it is a forwarded one). */
 MUST_USE bool send_owns(const struct send *s, uint64_t channel_key, uint64_t htlc_id);
@@ -222,7 +345,7 @@ void send_route_describe(struct arena *a, const struct payment *p, uint64_t part
 void send_route_wait(struct send *s, struct step *step, uint64_t call, const struct sha256 *payment_hash,
 		     bool has_group, uint64_t group, uint64_t part, uint64_t deadline_ms);
 
-/* Answers those who have waited long enough. */
+/* Answers those who have waited long enough, and asks again for those who said so. */
 void send_tick(struct send *s, struct step *step);
 /* Unix milliseconds; UINT64_MAX: never. */
 uint64_t send_deadline(const struct send *s);

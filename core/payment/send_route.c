@@ -121,34 +121,26 @@ static enum send_route_result admit(const struct send *s, const struct send_rout
 static void copy_hops(const struct send_route *q, struct path_hop *out)
 {
 	for (uint32_t i = 0; i < q->hop_count; i++)
-		out[i] = (struct path_hop){ .node_id = q->hops[i].node, .scid = q->hops[i].scid };
+		out[i] = (struct path_hop){ q->hops[i].node, q->hops[i].scid, q->hops[i].amount, ROUTE_CLTV_SLACK + q->hops[i].delay };
 }
 
 static bool build(const struct send *s, struct step *step, const struct send_route *q, struct send_route_offer *offer)
 {
-	struct amount_msat amounts[ONION_HOPS_MAX];
-	uint32_t expiries[ONION_HOPS_MAX], last = q->hop_count - 1;
 	struct path_hop hops[ONION_HOPS_MAX];
 	struct buf onion = BUF_EMPTY;
-	struct payload final;
+	struct payload final = {
+		.is_final = true, .has_secret = q->has_secret, .secret = q->secret, .total = total_of(q),
+		.has_metadata = q->has_metadata, .metadata = q->metadata,
+	};
 	bool good;
 
 	copy_hops(q, hops);
-	for (uint32_t i = 0; i <= last; i++) {
-		amounts[i] = q->hops[i].amount;
-		expiries[i] = step->height + ROUTE_CLTV_SLACK + q->hops[i].delay;
-	}
-	final = (struct payload){
-		.is_final = true, .amount = amounts[last], .cltv_expiry = expiries[last], .has_secret = q->has_secret,
-		.secret = q->secret, .total = total_of(q), .has_metadata = q->has_metadata, .metadata = q->metadata,
-	};
 	do
 		drbg_fill(step->entropy, offer->session_key.v, sizeof(offer->session_key.v));
 	while (!seckey_valid(&offer->session_key));
-	good = path_given_onion(hops, q->hop_count, amounts, expiries, &onion, s->secp, &offer->session_key,
-				&q->payment_hash, &final);
-	offer->amount = amounts[0];
-	offer->cltv_expiry = expiries[0];
+	good = path_onion(hops, q->hop_count, step->height, &onion, s->secp, &offer->session_key, &q->payment_hash, &final);
+	offer->amount = hops[0].amount;
+	offer->cltv_expiry = step->height + hops[0].cltv;
 	offer->onion = arena_bytes(&step->out->arena, buf_view(&onion));
 	buf_release(&onion);
 	mem_wipe(&final, sizeof(final));
@@ -175,15 +167,12 @@ enum send_route_result send_route(struct send *s, struct step *step, const struc
 
 static struct payment *begin(struct send *s, struct step *step, const struct send_route *q, uint64_t group)
 {
-	struct payment *p = NEW(struct payment);
+	struct payment *p = ledger_new(&q->payment_hash, group);
 
-	p->payment_hash = q->payment_hash;
-	p->group = group;
-	memcpy(p->key, p->payment_hash.v, 32);
-	store_be64(p->key + 32, p->group);
 	p->r = (struct record_payment){
 		.kind = PAYMENT_ROUTE, .state = PAYMENT_PENDING, .payee = q->hops[q->hop_count - 1].node,
-		.amount = total_of(q), .created_at_s = step->now_ms / 1000, .created_index = s->last_created_index + 1,
+		.amount = total_of(q), .total = total_of(q), .created_at_s = step->now_ms / 1000,
+		.created_index = s->last_created_index + 1,
 		.label = q->label ? bytes_from_string(q->label) : BYTES_NONE,
 		.bolt11 = q->bolt11 ? bytes_from_string(q->bolt11) : BYTES_NONE,
 	};
@@ -196,112 +185,16 @@ const struct payment *send_route_offered(struct send *s, struct step *step, cons
 					 const struct send_route_offer *offer, uint64_t channel_key, uint64_t htlc_id)
 {
 	struct payment *p = ledger_get(s, &q->payment_hash, offer->group);
-	struct payment_part *part = NEW(struct payment_part);
-	uint32_t count = q->hop_count;
+	struct path_hop hops[ONION_HOPS_MAX];
 
 	if (!p)
 		p = begin(s, step, q, offer->group);
-	part->id = q->part;
-	part->r.channel_key = channel_key;
-	part->r.amount = q->hops[count - 1].amount;
-	part->r.sent = offer->amount;
-	part->r.session_key = offer->session_key;
-	part->r.nodes = NEW_ARRAY(struct pubkey, count);
-	part->r.nodes_count = count;
-	part->hops = NEW_ARRAY(struct path_hop, count);
-	copy_hops(q, part->hops);
-	for (uint32_t i = 0; i < count; i++)
-		part->r.nodes[i] = q->hops[i].node;
-	ledger_add_part(p, part);
-	ledger_start_part(s, step, part, htlc_id); /* INV-S5 */
+	copy_hops(q, hops);
+	ledger_start_part(s, step, ledger_plan_part(p, q->part, channel_key, hops, q->hop_count, &offer->session_key), htlc_id);
 	return p;
 }
 
-/* --- failures --- */
-
-static void failure_free(struct part_failure *f)
-{
-	mem_free((void *)f->words);
-	mem_free((void *)f->message.data);
-	mem_free(f);
-}
-
-void route_failures_free(struct payment *p)
-{
-	while (p->failures) {
-		struct part_failure *next = p->failures->next;
-
-		failure_free(p->failures);
-		p->failures = next;
-	}
-}
-
-const struct part_failure *route_last_failure(const struct payment *p)
-{
-	return p->failures;
-}
-
-static const struct part_failure *failure_of(const struct payment *p, uint64_t part)
-{
-	const struct part_failure *f = p->failures;
-
-	while (f && f->part != part)
-		f = f->next;
-	return f;
-}
-
-static void read_packet(const struct send *s, struct arena *a, struct part_failure *out, const struct payment_part *part,
-			struct bytes reason)
-{
-	struct onion_hop hops[ONION_HOPS_MAX] = { 0 };
-	struct secret32 secrets[ONION_HOPS_MAX];
-	struct onion_request r = { .hops = hops, .hop_count = part->r.nodes_count, .session_key = part->r.session_key };
-	struct failure_report report;
-	struct failure f;
-	bool last;
-
-	for (uint32_t i = 0; i < r.hop_count; i++)
-		hops[i].node_id = part->r.nodes[i];
-	if (!onion_secrets(secrets, s->secp, &r) || !failure_open(a, &report, secrets, r.hop_count, reason)) {
-		out->code = REPLY_PAY_UNREADABLE;
-		out->words = "the route failed and what came back is not readable";
-	} else {
-		last = report.hop + 1 == r.hop_count;
-		bool known = failure_decode(a, &f, report.message);
-
-		out->has_report = true;
-		out->hop = report.hop + 1;
-		out->node = part->r.nodes[report.hop];
-		if (part->hops)
-			out->scid = part->hops[last ? report.hop : report.hop + 1].scid;
-		out->failure_code = f.code;
-		out->message = report.message;
-		/* B4.receiving_failure_codes.2 */
-		out->code = last && f.code & FAIL_PERM ? REPLY_PAY_DESTINATION : REPLY_PAY_TRY_OTHER_ROUTE;
-		/* Of an unknown one, and of one that is cut short, the code still counts. */
-		out->words = arena_printf(a, "failed: %s%s (%s, hop %u of %u)", failure_words(a, &f),
-					  known ? "" : ", which we do not understand",
-					  last ? "said by the destination" : "said on the way", report.hop + 1, r.hop_count);
-	}
-	mem_wipe(secrets, sizeof(secrets));
-	mem_wipe(&r, sizeof(r));
-}
-
-/* We said it ourselves, or our peer did without a packet. */
-static void note_local(struct part_failure *out, const struct payment_part *part, uint32_t hop, uint16_t code, const char *words)
-{
-	out->code = REPLY_PAY_TRY_OTHER_ROUTE;
-	out->words = words;
-	out->has_report = true;
-	out->hop = hop;
-	if (hop)
-		out->node = part->r.nodes[hop - 1];
-	if (part->hops)
-		out->scid = part->hops[0].scid;
-	out->failure_code = code;
-}
-
-static void answer_part(struct step *step, struct payment *p, uint64_t part)
+void route_answer_part(struct step *step, struct payment *p, uint64_t part)
 {
 	for (struct send_call **at = &p->calls, *c; (c = *at);) {
 		if (c->kind != PAYMENT_ROUTE || c->part != part) {
@@ -312,58 +205,6 @@ static void answer_part(struct step *step, struct payment *p, uint64_t part)
 		*at = c->next;
 		mem_free(c);
 	}
-}
-
-static void read_failure(const struct send *s, struct arena *a, struct part_failure *out, const struct payment_part *part,
-			 const struct send_failure *f)
-{
-	switch (f->kind) {
-	case SEND_FAILURE_REPORT:
-		read_packet(s, a, out, part, f->reason);
-		return;
-	case SEND_FAILURE_MALFORMED:
-		note_local(out, part, 1, f->code, arena_printf(a, "our peer could not open the onion: %s", fail_name(f->code)));
-		return;
-	case SEND_FAILURE_LOCAL:
-		note_local(out, part, 0, f->code, f->text);
-		return;
-	}
-	UNREACHABLE();
-}
-
-/* Of each part the last try, and of no more parts than may be in flight. */
-static void drop_old(struct payment *p, uint64_t part)
-{
-	struct part_failure **at = &p->failures, *f;
-	uint32_t count = 0;
-
-	while ((f = *at)) {
-		if (f->part != part && ++count < SEND_PARTS_MAX) {
-			at = &f->next;
-			continue;
-		}
-		*at = f->next;
-		failure_free(f);
-	}
-}
-
-void route_part_failed(struct send *s, struct step *step, struct payment_part *part, const struct send_failure *f)
-{
-	struct payment *p = part->payment;
-	struct part_failure *kept = NEW(struct part_failure), read = { .part = part->id };
-	size_t size;
-
-	drop_old(p, part->id);
-	read_failure(s, &step->out->arena, &read, part, f);
-	*kept = read;
-	size = strlen(read.words) + 1;
-	kept->words = memcpy(mem_alloc(size), read.words, size);
-	kept->message = BYTES_NONE;
-	if (read.message.size)
-		kept->message = BYTES(memcpy(mem_alloc(read.message.size), read.message.data, read.message.size), read.message.size);
-	kept->next = p->failures;
-	p->failures = kept;
-	answer_part(step, p, part->id);
 }
 
 /* --- answers --- */
@@ -393,29 +234,30 @@ void send_route_describe(struct arena *a, const struct payment *p, uint64_t part
 	reply->u.sendpay.bolt11 = text_of(a, p->r.bolt11);
 }
 
-static void describe_failure(struct arena *a, const struct part_failure *f, struct reply *reply)
+static void describe_failure(struct arena *a, const struct record_payment_try *t, struct reply *reply)
 {
-	reply->code = f->code;
-	reply->message = arena_string(a, f->words);
-	reply->u.sendpay.has_failure = f->has_report;
-	reply->u.sendpay.erring_index = f->hop;
-	reply->u.sendpay.erring_node = f->node;
-	reply->u.sendpay.erring_scid = f->scid;
-	reply->u.sendpay.failure_code = f->failure_code;
-	reply->u.sendpay.failure_message = arena_bytes(a, f->message);
+	reply->code = (enum reply_code)t->code;
+	reply->message = text_of(a, t->words);
+	reply->u.sendpay.has_failure = t->has_report;
+	reply->u.sendpay.erring_index = t->erring_index;
+	reply->u.sendpay.erring_node = t->erring_node;
+	reply->u.sendpay.erring_scid = t->erring_scid;
+	reply->u.sendpay.erring_direction = t->erring_direction;
+	reply->u.sendpay.failure_code = t->failure_code;
+	reply->u.sendpay.failure_message = arena_bytes(a, t->message);
 }
 
 struct reply *route_reply(struct arena *a, const struct payment *p, uint64_t part)
 {
 	struct reply *reply = ARENA_NEW(a, struct reply);
-	const struct part_failure *f = failure_of(p, part);
+	const struct record_payment_try *t = ledger_find_try(p, part);
 
 	reply->kind = COMMAND_WAIT_SENDPAY;
 	send_route_describe(a, p, part, reply);
 	if (p->r.state == PAYMENT_COMPLETE)
 		return reply;
-	if (f) {
-		describe_failure(a, f, reply);
+	if (t) {
+		describe_failure(a, t, reply);
 	} else {
 		reply->code = REPLY_PAY_FAILED_BEFORE;
 		reply->message = p->r.fail_words.size ? text_of(a, p->r.fail_words) : "that part has failed";
@@ -443,7 +285,7 @@ void send_route_wait(struct send *s, struct step *step, uint64_t call, const str
 		refuse(step, call, REPLY_PAY_UNKNOWN, "no payment of that payment hash was ever made");
 		return;
 	}
-	if (p->r.state != PAYMENT_PENDING || (!part_of(p, part) && failure_of(p, part))) {
+	if (p->r.state != PAYMENT_PENDING || (!part_of(p, part) && ledger_find_try(p, part))) {
 		effect_reply(step->out, call, route_reply(&step->out->arena, p, part));
 		return;
 	}
@@ -466,25 +308,40 @@ uint64_t send_deadline(const struct send *s)
 	return s->wait_deadline_ms;
 }
 
+/* Calls that have waited long enough; the first of the others' deadlines. */
+static uint64_t answer_late(struct step *step, struct payment *p)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (struct send_call **at = &p->calls, *c; (c = *at);) {
+		if (c->deadline_ms > step->now_ms) {
+			first = c->deadline_ms < first ? c->deadline_ms : first;
+			at = &c->next;
+			continue;
+		}
+		refuse(step, c->call, REPLY_PAY_IN_PROGRESS, "the payment has not ended in the time given");
+		*at = c->next;
+		mem_free(c);
+	}
+	return first;
+}
+
 void send_tick(struct send *s, struct step *step)
 {
+	uint64_t first = UINT64_MAX, late;
 	struct payment *p;
 	uint32_t i = 0;
 
 	if (s->wait_deadline_ms > step->now_ms)
 		return;
-	s->wait_deadline_ms = UINT64_MAX;
 	while ((p = ledger_next_pending(s, &i))) {
-		for (struct send_call **at = &p->calls, *c; (c = *at);) {
-			if (c->deadline_ms > step->now_ms) {
-				if (c->deadline_ms < s->wait_deadline_ms)
-					s->wait_deadline_ms = c->deadline_ms;
-				at = &c->next;
-				continue;
-			}
-			refuse(step, c->call, REPLY_PAY_IN_PROGRESS, "the payment has not ended in the time given");
-			*at = c->next;
-			mem_free(c);
-		}
+		late = answer_late(step, p);
+		first = late < first ? late : first;
+		if (!p->plan)
+			continue;
+		if (p->plan->ask_again_ms <= step->now_ms)
+			ledger_want_flush(s, p);
+		first = p->plan->ask_again_ms < first ? p->plan->ask_again_ms : first;
 	}
+	s->wait_deadline_ms = first;
 }

@@ -9,6 +9,8 @@
 #include "base/bytes.h"
 #include "base/types.h"
 #include "step/funds.h"
+#include "wire/decode.h"
+#include "wire/records_payment.h"
 
 /* Codes of replies that failed: JSON-RPC's and Core Lightning's numbers. */
 enum reply_code {
@@ -44,7 +46,7 @@ enum reply_code {
 enum command_kind {
 	COMMAND_CONNECT, COMMAND_DISCONNECT, COMMAND_NEW_ADDRESS, COMMAND_WITHDRAW, COMMAND_FUND_CHANNEL,
 	COMMAND_CLOSE, COMMAND_INVOICE, COMMAND_WAIT_INVOICE, COMMAND_PAY, COMMAND_KEYSEND, COMMAND_STOP,
-	COMMAND_SENDPAY, COMMAND_WAIT_SENDPAY, COMMAND_RECOVER,
+	COMMAND_SENDPAY, COMMAND_WAIT_SENDPAY, COMMAND_RECOVER, COMMAND_PROBE,
 };
 
 /* A node on a route that a user gives, and what arrives there. */
@@ -148,7 +150,12 @@ struct command {
 			struct amount_msat fee_limit;
 			uint32_t retry_for_s;
 			uint32_t max_delay;       /* 0: default */
+			uint32_t delay_ppb;       /* what a block of delay is worth, of the amount; 0: default */
 			const char *description;  /* checked against a description hash */
+			bool has_partial;         /* we pay so much of it, others pay the rest */
+			struct amount_msat partial;
+			const struct sciddir_or_pubkey *exclude;
+			uint32_t exclude_count;
 		} pay;
 		struct {
 			struct pubkey destination;
@@ -157,9 +164,22 @@ struct command {
 			bool has_fee_limit;
 			struct amount_msat fee_limit;
 			uint32_t retry_for_s;
+			uint32_t max_delay;       /* 0: default */
 			struct custom_record *records;
 			uint32_t record_count;
+			const struct sciddir_or_pubkey *exclude;
+			uint32_t exclude_count;
 		} keysend;
+		struct {
+			struct pubkey destination;
+			struct amount_msat amount;
+			bool has_fee_limit;
+			struct amount_msat fee_limit;
+			uint32_t retry_for_s;
+			uint32_t max_delay;       /* 0: default */
+			const struct sciddir_or_pubkey *exclude;
+			uint32_t exclude_count;
+		} probe;
 		struct {
 			struct bytes *copies;     /* sealed backups; what cannot be opened is passed over */
 			uint32_t copy_count;
@@ -252,7 +272,10 @@ struct reply {
 			struct amount_msat amount, sent;
 			uint64_t created_at_s;
 			uint32_t parts;
-		} pay; /* COMMAND_PAY and COMMAND_KEYSEND */
+			/* What was tried, oldest first; of a failure too. */
+			const struct record_payment_try *tries;
+			uint32_t try_count;
+		} pay; /* COMMAND_PAY, COMMAND_KEYSEND and COMMAND_PROBE */
 		/* COMMAND_SENDPAY and COMMAND_WAIT_SENDPAY.  Of a failure too (REPLY_PAY_TRY_OTHER_ROUTE, _DESTINATION,
 		 * _UNREADABLE, _FAILED_BEFORE): which payment it was, and if has_failure who said what. */
 		struct {
@@ -268,6 +291,7 @@ struct reply {
 			uint32_t erring_index;    /* 0: ourselves, 1: our peer */
 			struct pubkey erring_node;
 			struct scid erring_scid;  /* 0: not known any more */
+			uint8_t erring_direction;
 			uint16_t failure_code;
 			struct bytes failure_message;
 		} sendpay;

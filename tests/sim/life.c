@@ -71,6 +71,7 @@ static void keep_reply(struct sim_node *n, uint64_t call, const struct reply *r)
 		return;
 	case COMMAND_PAY:
 	case COMMAND_KEYSEND:
+	case COMMAND_PROBE:
 		k->payment_hash = r->u.pay.payment_hash;
 		k->preimage = r->u.pay.preimage;
 		return;

@@ -301,7 +301,9 @@ TEST(payments_that_are_refused)
 	world_refused(w, 0, "pay", "['lnbcrt1nonsense']", -32602, "'bolt11' is no invoice");
 	world_refused(w, 0, "pay", world_text(w, "['%s']", bolt11), -32602, "amount_msat");
 	world_refused(w, 0, "pay", world_text(w, "{'bolt11':'%s','amount_msat':1,'maxfee':1,'maxfeepercent':1}", bolt11), -32602, "maxfee");
-	world_refused(w, 0, "pay", world_text(w, "{'bolt11':'%s','amount_msat':1,'partial_msat':1}", bolt11), -32602, "not supported");
+	world_refused(w, 0, "pay", world_text(w, "{'bolt11':'%s','amount_msat':1,'localinvreqid':'00'}", bolt11), -32602, "not supported");
+	world_refused(w, 0, "pay", world_text(w, "{'bolt11':'%s','amount_msat':1,'partial_msat':2}", bolt11), -32602, "at most the whole");
+	world_refused(w, 0, "pay", world_text(w, "{'bolt11':'%s','amount_msat':1,'exclude':['1x2']}", bolt11), -32602, "'exclude'");
 	world_refused(w, 0, "keysend", world_text(w, "{'destination':'%s','amount_msat':1,'extratlvs':{'5':'00'}}", w->nodes[1].id_hex),
 		      -32602, "extratlvs");
 	world_refused(w, 0, "pay", world_text(w, "{'bolt11':'%s','amount_msat':'1000000sat','retry_for':1}", bolt11), 205, "");

@@ -100,8 +100,8 @@ static void check_second_way(uint16_t code, const char *words)
 
 TEST(a_node_on_the_way_fails)
 {
-	check_second_way(FAIL_TEMPORARY_CHANNEL_FAILURE, "temporary_channel_failure (hop 1 of 2)");
-	check_second_way(FAIL_PERMANENT_CHANNEL_FAILURE, "permanent_channel_failure (hop 1 of 2)");
+	check_second_way(FAIL_TEMPORARY_CHANNEL_FAILURE, "temporary_channel_failure about 0x0x600/");
+	check_second_way(FAIL_PERMANENT_CHANNEL_FAILURE, "permanent_channel_failure");
 	check_second_way(FAIL_UNKNOWN_NEXT_PEER, "unknown_next_peer");
 	check_second_way(FAIL_FEE_INSUFFICIENT, "fee_insufficient");
 	check_second_way(FAIL_CHANNEL_DISABLED, "channel_disabled");
@@ -170,33 +170,36 @@ TEST(a_channel_that_is_too_full_takes_less)
 	struct path_hint hints[2] = { { &a1, 1 }, { &a2, 1 } };
 	struct send_request q = request(1, 100000);
 	struct scene *s = scene_with_peers(500000, 0);
+	const struct send_limit *limit;
 	struct send_offer o;
 
 	q.hints = hints;
 	q.hint_count = 2;
 	q.basic_mpp = true;
 	pay(s, &q);
+	CHECK(has_fact(s, SEND_FACT_TAKEN, 500, 100000));
 	o = keep_offer(s);
+	next_step(s);
 	fail_offer(s, &o, 10, way_a, 1, failure_plain(FAIL_TEMPORARY_CHANNEL_FAILURE));
-	flush(s);
+	/* Everybody learns that this channel cannot carry so much now. */
+	CHECK(has_fact(s, SEND_FACT_FREED, 500, 100000));
+	CHECK(has_fact(s, SEND_FACT_COULD_NOT, 500, 100000));
+	CHECK_EQ(count_facts(s, SEND_FACT_COULD), 0);
+	ask(s);
+	limit = limit_of(only_question(s), 500, NULL);
+	CHECK(limit && limit->most.v == 99999);
+	answer(s, only_question(s));
+	CHECK_EQ(only_offer(s)->amount.v, 100001);
 	o = keep_offer(s);
-	CHECK_EQ(o.amount.v, 100001);
 	send_offered(s->send, &s->step, &o, 20);
+	next_step(s);
 	fail_offer(s, &o, 20, way_a, 1, failure_plain(FAIL_TEMPORARY_CHANNEL_FAILURE));
-	/* B4.basic_multi_part_payments.4: now half over each. */
+	/* B4.basic_multi_part_payments.3 B4.basic_multi_part_payments.4: now over both. */
 	flush(s);
 	CHECK_EQ(count_offers(s), 2);
-	CHECK_EQ(s->offers.head->amount.v, 50000);
-	CHECK_EQ(s->offers.last->amount.v, 50001);
-	/* Now a quarter over the second, and the first has in flight what it can carry: there is no third way. */
-	o = *s->offers.last;
-	o.onion = arena_bytes(&s->arena, o.onion);
+	CHECK(s->offers.head->amount.v < 100000 && s->offers.last->amount.v < 100000);
 	send_offered(s->send, &s->step, s->offers.head, 21);
-	send_offered(s->send, &s->step, &o, 22);
-	fail_offer(s, &o, 22, way_a, 1, failure_plain(FAIL_TEMPORARY_CHANNEL_FAILURE));
-	flush(s);
-	CHECK_EQ(count_offers(s), 0);
-	CHECK_EQ(state_of(s, 1), PAYMENT_PENDING);
+	send_offered(s->send, &s->step, s->offers.last, 22);
 	scene_release(s);
 }
 
@@ -358,10 +361,12 @@ TEST(our_own_channel_fails)
 		send_failed(s->send, &s->step, 7, 10, &f);
 		flush(s);
 		o = keep_offer(s);
-		CHECK_EQ(o.channel_key, 8);
+		/* What our channel can do now is asked anew; a peer that cannot read our onions is not. */
+		CHECK_EQ(o.channel_key, kinds[i] == SEND_FAILURE_LOCAL ? 7 : 8);
 		send_offered(s->send, &s->step, &o, 20);
+		s->channel_count = 0;
 		next_step(s);
-		send_failed(s->send, &s->step, 8, 20, &f);
+		send_failed(s->send, &s->step, o.channel_key, 20, &f);
 		flush(s);
 		CHECK(strstr(reply_to(s, 101)->message,
 			     kinds[i] == SEND_FAILURE_LOCAL ? "timed out on chain" : "invalid_onion_hmac"));
@@ -386,7 +391,7 @@ TEST(a_channel_refuses_an_offer)
 	send_refused(s->send, &s->step, only_offer(s), "too many HTLCs");
 	flush(s);
 	CHECK_EQ(count_offers(s), 0);
-	CHECK_STR(reply_to(s, 101)->message, "too many HTLCs");
+	CHECK(strstr(reply_to(s, 101)->message, "after 2 tries, the last: too many HTLCs"));
 	CHECK_EQ(count_records(s, RECORD_PART, true), 0);
 	scene_release(s);
 }
@@ -454,18 +459,26 @@ TEST(a_way_that_takes_no_onion_is_left_out)
 	/* Two hops do not hold such metadata, one does. */
 	q.has_metadata = true;
 	q.metadata = BYTES(test_alloc(1170), 1170);
-	add_channel(s, 9, PAYEE, 400000);
 	h.a[0].fee_base_msat = h.a[0].fee_ppm = 0;
-	s->channels[2].spendable = MSAT(90000);
 	send_pay(s->send, &s->step, &q);
-	for (int i = 0; i < 3; i++)
-		flush(s);
+	flush(s);
+	CHECK_EQ(count_offers(s), 0);
+	ask(s);
+	CHECK_EQ(only_question(s)->hops_max, 1);
+	answer(s, only_question(s));
+	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_NO_ROUTE);
+	add_channel(s, 9, PAYEE, 400000);
+	pay(s, &q);
+	CHECK_EQ(only_offer(s)->channel_key, 9);
+	scene_release(s);
+
+	/* Nor does one that much. */
+	s = scene();
+	q.metadata = BYTES(test_alloc(1290), 1290);
+	add_channel(s, 9, PAYEE, 400000);
+	pay(s, &q);
 	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_NO_ROUTE);
 	CHECK(strstr(reply_to(s, 101)->message, "cannot be made"));
-	s->channels[2].spendable = MSAT(400000);
-	pay(s, &q);
-	flush(s);
-	CHECK(send_owns(s->send, 9, 10));
 	scene_release(s);
 }
 
@@ -532,6 +545,26 @@ static bool no_htlc(const void *context, uint64_t channel_key, uint64_t htlc_id)
 	return false;
 }
 
+/* The next run: with the owner who reads the invoice again, or without. */
+static bool resume(struct scene *s, bool (*has_htlc)(const void *, uint64_t, uint64_t), bool carry_on)
+{
+	const struct payment *p;
+	uint32_t at = 0;
+
+	if (!send_resume(s->send, &s->step, has_htlc, NULL))
+		return false;
+	while (carry_on && (p = send_interrupted(s->send, &s->step, &at))) {
+		struct send_request q = request(1, p->r.amount.v);
+
+		q.kind = p->r.kind;
+		q.basic_mpp = true;
+		send_carry_on(s->send, &s->step, p, &q);
+	}
+	send_resumed(s->send, &s->step);
+	send_check_invariants(s->send);
+	return true;
+}
+
 /* A run that has two parts of a payment in flight. */
 static struct scene *run_with_two_parts(struct store *t, struct send_offers *offers)
 {
@@ -562,7 +595,7 @@ TEST(a_restart_waits_for_what_is_in_flight)
 	arena_init(&t->arena);
 	before = run_with_two_parts(t, &offers);
 	CHECK(load_all(t, s));
-	CHECK(send_resume(s->send, &s->step, every_htlc, NULL));
+	CHECK(resume(s, every_htlc, false));
 	send_check_invariants(s->send);
 	CHECK_EQ(count_effects(s, EFFECT_PERSIST), 0);
 	CHECK_EQ(send_pending_count(s->send), 1);
@@ -583,10 +616,81 @@ TEST(a_restart_waits_for_what_is_in_flight)
 	/* And again, with the payment complete and one part still there. */
 	s = scene();
 	CHECK(load_all(t, s));
-	CHECK(send_resume(s->send, &s->step, every_htlc, NULL));
+	CHECK(resume(s, every_htlc, false));
 	CHECK_EQ(state_of(s, 1), PAYMENT_COMPLETE);
 	CHECK(send_owns(s->send, 8, 10) && !send_owns(s->send, 7, 11));
 	CHECK(send_fulfilled(s->send, &s->step, 8, 10, &preimage));
+	scene_release(s);
+	scene_release(before);
+	arena_release(&t->arena);
+}
+
+/* INV-S6: what is missing after a restart is sent anew, beside what is in flight and within the old limits. */
+TEST(a_restart_carries_on)
+{
+	struct store *t = test_alloc(sizeof(*t));
+	struct send_offers offers;
+	struct scene *before, *s = scene();
+	struct preimage preimage = preimage_of(1);
+	struct sha256 last_hash = hash_of(1);
+	struct seen seen;
+
+	arena_init(&t->arena);
+	before = run_with_two_parts(t, &offers);
+	CHECK(load_all(t, s));
+	CHECK(resume(s, only_htlc_10, true));
+	CHECK_EQ(state_of(s, 1), PAYMENT_PENDING);
+	CHECK(send_wants_flush(s->send));
+	/* The channels are not back yet: it asks again in a while. */
+	flush(s);
+	CHECK_EQ(count_offers(s), 0);
+	CHECK(!send_wants_flush(s->send));
+	send_tick(s->send, &s->step);
+	CHECK(!send_wants_flush(s->send));
+	add_channel(s, 9, PAYEE, 500000);
+	next_step(s);
+	fail_offer(s, offers.head, 10, direct, 1, failure_plain(FAIL_MPP_TIMEOUT));
+	ask(s);
+	CHECK_EQ(only_question(s)->amount.v, 100000);
+	CHECK_EQ(only_question(s)->fee_limit.v, 5000);
+	answer(s, only_question(s));
+	CHECK_EQ(only_offer(s)->channel_key, 9);
+	/* B4.basic_multi_part_payments.1 B4.basic_multi_part_payments.8: the same set. */
+	seen = open_at(s, only_offer(s)->onion, &only_offer(s)->payment_hash, PAYEE);
+	CHECK_EQ(seen.payload.total.v, 100000);
+	send_offered(s->send, &s->step, only_offer(s), 12);
+	store_step(t, s);
+	next_step(s);
+	CHECK(send_fulfilled(s->send, &s->step, 9, 12, &preimage));
+	CHECK_EQ(state_of(s, 1), PAYMENT_COMPLETE);
+	store_step(t, s);
+	scene_release(s);
+
+	/* Without channels until the time is over it has failed. */
+	scene_release(before);
+	memset(t, 0, sizeof(*t));
+	arena_init(&t->arena);
+	before = run_with_two_parts(t, &offers);
+	s = scene();
+	CHECK(load_all(t, s));
+	CHECK(resume(s, no_htlc, true));
+	for (uint32_t i = 0; i < 60 && state_of(s, 1) == PAYMENT_PENDING; i++) {
+		flush(s);
+		CHECK_EQ(send_deadline(s->send), i < 59 ? s->step.now_ms + SEND_ASK_AGAIN_MS : UINT64_MAX);
+		s->step.now_ms += SEND_ASK_AGAIN_MS;
+		send_tick(s->send, &s->step);
+	}
+	CHECK_EQ(state_of(s, 1), PAYMENT_FAILED);
+	CHECK_EQ(send_by_hash(s->send, &last_hash)->r.fail_code, REPLY_PAY_NO_ROUTE);
+	scene_release(s);
+
+	/* Too late, it makes no new parts. */
+	s = scene();
+	s->step.now_ms += 60000;
+	add_channel(s, 9, PAYEE, 500000);
+	CHECK(load_all(t, s));
+	CHECK(resume(s, only_htlc_10, true));
+	CHECK(!send_wants_flush(s->send));
 	scene_release(s);
 	scene_release(before);
 	arena_release(&t->arena);
@@ -602,7 +706,7 @@ TEST(a_restart_fails_what_was_never_sent)
 	arena_init(&t->arena);
 	before = run_with_two_parts(t, &offers);
 	CHECK(load_all(t, s));
-	CHECK(send_resume(s->send, &s->step, only_htlc_10, NULL));
+	CHECK(resume(s, only_htlc_10, false));
 	CHECK_EQ(count_records(s, RECORD_PART, true), 1);
 	CHECK_EQ(state_of(s, 1), PAYMENT_PENDING);
 	next_step(s);
@@ -613,7 +717,7 @@ TEST(a_restart_fails_what_was_never_sent)
 
 	s = scene();
 	CHECK(load_all(t, s));
-	CHECK(send_resume(s->send, &s->step, no_htlc, NULL));
+	CHECK(resume(s, no_htlc, false));
 	CHECK_EQ(count_records(s, RECORD_PART, true), 2);
 	CHECK_EQ(state_of(s, 1), PAYMENT_FAILED);
 	store_step(t, s);
@@ -622,7 +726,7 @@ TEST(a_restart_fails_what_was_never_sent)
 	/* It stays failed, and can be paid again under the next group. */
 	s = scene();
 	CHECK(load_all(t, s));
-	CHECK(send_resume(s->send, &s->step, no_htlc, NULL));
+	CHECK(resume(s, no_htlc, false));
 	CHECK_EQ(state_of(s, 1), PAYMENT_FAILED);
 	add_channel(s, 9, PAYEE, 500000);
 	pay(s, &(struct send_request){ .call = 5, .kind = PAYMENT_BOLT11, .payee = node_id(PAYEE), .amount = MSAT(5),
@@ -655,7 +759,7 @@ TEST(records_that_contradict_one_another)
 	u->records[payment].gone = true;
 	s = scene();
 	CHECK(load_all(u, s));
-	CHECK(!send_resume(s->send, &s->step, every_htlc, NULL));
+	CHECK(!resume(s, every_htlc, false));
 	send_free(s->send);
 	effects_release(&s->effects);
 
@@ -664,7 +768,7 @@ TEST(records_that_contradict_one_another)
 	u->records[2].value = u->records[1].value;
 	s = scene();
 	CHECK(load_all(u, s));
-	CHECK(!send_resume(s->send, &s->step, every_htlc, NULL));
+	CHECK(!resume(s, every_htlc, false));
 	send_free(s->send);
 	effects_release(&s->effects);
 
@@ -676,7 +780,7 @@ TEST(records_that_contradict_one_another)
 	u->records[1].value = buf_view(&b);
 	s = scene();
 	CHECK(load_all(u, s));
-	CHECK(!send_resume(s->send, &s->step, every_htlc, NULL));
+	CHECK(!resume(s, every_htlc, false));
 	send_free(s->send);
 	effects_release(&s->effects);
 
@@ -690,7 +794,7 @@ TEST(records_that_contradict_one_another)
 	u->records[payment].value = buf_view(&b);
 	s = scene();
 	CHECK(load_all(u, s));
-	CHECK(!send_resume(s->send, &s->step, every_htlc, NULL));
+	CHECK(!resume(s, every_htlc, false));
 	send_free(s->send);
 	effects_release(&s->effects);
 
@@ -716,7 +820,7 @@ TEST(records_that_contradict_one_another)
 	s = scene();
 	CHECK(load_all(t, s));
 	CHECK(!send_load(s->send, RECORD_PAYMENT, t->records[0].key, t->records[0].value));
-	CHECK(send_resume(s->send, &s->step, every_htlc, NULL));
+	CHECK(resume(s, every_htlc, false));
 	scene_release(s);
 	scene_release(before);
 	arena_release(&t->arena);
@@ -737,7 +841,7 @@ TEST(two_living_payments_of_one_hash_are_refused)
 	memcpy(key, t->records[0].key.data, 48);
 	key[47]++;
 	CHECK(send_load(s->send, RECORD_PAYMENT, BYTES_OF(key), t->records[0].value));
-	CHECK(!send_resume(s->send, &s->step, every_htlc, NULL));
+	CHECK(!resume(s, every_htlc, false));
 	send_free(s->send);
 	effects_release(&s->effects);
 	scene_release(before);

@@ -135,7 +135,7 @@ TEST(a_failed_payment_can_be_tried_again)
 
 	pay(s, &q);
 	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_NO_ROUTE);
-	CHECK(strstr(reply_to(s, 101)->message, "no usable channel"));
+	CHECK(strstr(reply_to(s, 101)->message, "no channel of this node is usable"));
 	CHECK_EQ(send_by_hash(s->send, &q.payment_hash)->r.state, PAYMENT_FAILED);
 	CHECK_EQ(send_by_hash(s->send, &q.payment_hash)->group, 1);
 	add_channel(s, 7, PAYEE, 500000);
@@ -400,55 +400,6 @@ TEST(an_amount_in_several_parts)
 	CHECK(send_fulfilled(s->send, &s->step, 8, 10, &preimage));
 	CHECK(!send_owns(s->send, 8, 10));
 	CHECK_EQ(count_effects(s, EFFECT_REPLY), 0);
-	scene_release(s);
-}
-
-TEST(a_rest_below_the_smallest_htlc_borrows)
-{
-	struct scene *s = scene();
-	struct send_request q = request(1, 100500);
-
-	q.basic_mpp = true;
-	add_channel(s, 7, PAYEE, 100000);
-	add_channel(s, 8, PAYEE, 90000);
-	s->channels[1].htlc_min = MSAT(1000);
-	pay(s, &q);
-	CHECK_EQ(count_offers(s), 2);
-	CHECK_EQ(s->offers.head->amount.v, 99500);
-	CHECK_EQ(s->offers.last->amount.v, 1000);
-	scene_release(s);
-
-	/* Where that is not possible the payment is not. */
-	s = scene();
-	add_channel(s, 7, PAYEE, 100000);
-	s->channels[0].htlc_min = MSAT(100000);
-	add_channel(s, 8, PAYEE, 90000);
-	s->channels[1].htlc_min = MSAT(1000);
-	pay(s, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_NO_ROUTE);
-	scene_release(s);
-}
-
-TEST(small_htlcs_need_a_channel_that_takes_them)
-{
-	struct scene *s = scene();
-	struct send_request q = request(1, 500);
-
-	add_channel(s, 7, PAYEE, 100000);
-	s->channels[0].htlc_min = MSAT(501);
-	add_channel(s, 8, PAYEE, 90000);
-	s->channels[1].htlc_min = MSAT(500);
-	pay(s, &q);
-	CHECK_EQ(only_offer(s)->channel_key, 8);
-	scene_release(s);
-
-	/* Nor can it be divided. */
-	s = scene();
-	q.basic_mpp = true;
-	add_channel(s, 7, PAYEE, 100000);
-	s->channels[0].htlc_min = MSAT(501);
-	pay(s, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_NO_ROUTE);
 	scene_release(s);
 }
 

@@ -244,6 +244,9 @@ TEST(a_payment_that_is_dust_on_chain_fails_soon)
 	CHECK_EQ(payment_state_of(&a, &hash), PAYMENT_PENDING);
 	rig_restart(&a);
 	rig_block(&a, NULL, 0);
+	/* It carries on after the restart, for as long as it may, and finds no channel. */
+	CHECK_EQ(payment_state_of(&a, &hash), PAYMENT_PENDING);
+	rig_tick(&a, 61000);
 	CHECK_EQ(payment_state_of(&a, &hash), PAYMENT_FAILED);
 	/* The user waited in the process that is gone; who asks now learns it. */
 	CHECK(!rig_reply(&a, call));
