@@ -1,16 +1,25 @@
 #include "runtime/gossip/verify.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "crypto/keys.h"
 
+/* The threads run when nobody else wants the processor, so one of them may stand still at any instruction for as long
+ * as others are busy.  The loop must never wait for that: no lock is shared with them.  A slot belongs to the loop or to
+ * one thread, and says itself to which:
+ *
+ *	FREE --loop--> ASKED --a thread--> TAKEN --the same--> DONE --loop--> FREE */
+
 #define THREADS_MAX 4u
-#define NICENESS 10
+#define SLOTS 8u /* more than the core hands out */
+
+enum { FREE, ASKED, TAKEN, DONE };
 
 struct job {
 	struct job *next;
@@ -20,8 +29,9 @@ struct job {
 	bool *good;
 };
 
-struct jobs {
-	struct job *head, **tail;
+struct slot {
+	atomic_int state;
+	struct job *job;
 };
 
 struct verifier {
@@ -29,36 +39,11 @@ struct verifier {
 	struct loop_wake *wake;
 	pthread_t threads[THREADS_MAX];
 	uint32_t thread_count;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	struct jobs todo, done;
-	bool stop;
+	struct slot slots[SLOTS];
+	sem_t asked; /* one for each slot that was ASKED, and each thread that shall end */
+	atomic_bool stop;
+	struct job *waiting, **waiting_tail; /* for a slot; the loop's */
 };
-
-static void jobs_init(struct jobs *j)
-{
-	j->head = NULL;
-	j->tail = &j->head;
-}
-
-static void jobs_add(struct jobs *j, struct job *job)
-{
-	job->next = NULL;
-	*j->tail = job;
-	j->tail = &job->next;
-}
-
-static struct job *jobs_take(struct jobs *j)
-{
-	struct job *job = j->head;
-
-	if (job) {
-		j->head = job->next;
-		if (!j->head)
-			j->tail = &j->head;
-	}
-	return job;
-}
 
 static void job_free(struct job *job)
 {
@@ -76,41 +61,71 @@ static void work(struct job *job)
 	}
 }
 
+static struct slot *take(struct verifier *v)
+{
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		int asked = ASKED;
+
+		if (atomic_compare_exchange_strong(&v->slots[i].state, &asked, TAKEN))
+			return &v->slots[i];
+	}
+	return NULL;
+}
+
 static void *run(void *context)
 {
 	struct verifier *v = context;
-	struct job *job;
+	const struct sched_param any = { 0 };
+	struct slot *s;
 
-	/* Linux gives each thread a priority of its own.  Where that fails it only costs fairness. */
-	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
-	pthread_mutex_lock(&v->lock);
-	while (!v->stop) {
-		job = jobs_take(&v->todo);
-		if (!job) {
-			pthread_cond_wait(&v->changed, &v->lock);
+	/* Linux gives each thread a policy of its own.  One that is merely nice would still keep the loop and the store
+	 * waiting for the rest of its slice, some milliseconds each time they wake; from this one they take the processor
+	 * at once.  Where that fails it only costs fairness. */
+	(void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &any);
+	for (;;) {
+		while (sem_wait(&v->asked))
+			; /* interrupted */
+		if (atomic_load(&v->stop))
+			return NULL;
+		s = take(v);
+		if (!s)
 			continue;
-		}
-		pthread_mutex_unlock(&v->lock);
-		work(job);
-		pthread_mutex_lock(&v->lock);
-		jobs_add(&v->done, job);
+		work(s->job);
+		atomic_store(&s->state, DONE);
 		loop_wake_ring(v->wake);
 	}
-	pthread_mutex_unlock(&v->lock);
-	return NULL;
+}
+
+/* Into free slots, the oldest first. */
+static void hand_out(struct verifier *v)
+{
+	for (uint32_t i = 0; i < SLOTS && v->waiting; i++) {
+		struct slot *s = &v->slots[i];
+
+		if (atomic_load(&s->state) != FREE)
+			continue;
+		s->job = v->waiting;
+		v->waiting = s->job->next;
+		if (!v->waiting)
+			v->waiting_tail = &v->waiting;
+		atomic_store(&s->state, ASKED);
+		sem_post(&v->asked);
+	}
 }
 
 static void on_wake(void *context)
 {
 	struct verifier *v = context;
-	struct job *job;
 
-	for (;;) {
-		pthread_mutex_lock(&v->lock);
-		job = jobs_take(&v->done);
-		pthread_mutex_unlock(&v->lock);
-		if (!job)
-			return;
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		struct slot *s = &v->slots[i];
+		struct job *job = s->job;
+
+		if (atomic_load(&s->state) != DONE)
+			continue;
+		s->job = NULL;
+		atomic_store(&s->state, FREE);
+		hand_out(v);
 		v->owner.done(v->owner.context, job->id, job->good, job->count);
 		job_free(job);
 	}
@@ -121,7 +136,7 @@ static uint32_t threads_wanted(uint32_t threads)
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (!threads)
-		threads = processors > 1 ? (uint32_t)processors - 1 : 1;
+		threads = processors > 1 ? (uint32_t)processors : 1;
 	return threads < THREADS_MAX ? threads : THREADS_MAX;
 }
 
@@ -132,9 +147,8 @@ struct verifier *verifier_new(struct loop *loop, const struct verifier_owner *ow
 
 	v->owner = *owner;
 	v->wake = loop_wake_new(loop, on_wake, v);
-	jobs_init(&v->todo);
-	jobs_init(&v->done);
-	ASSERT(!pthread_mutex_init(&v->lock, NULL) && !pthread_cond_init(&v->changed, NULL));
+	v->waiting_tail = &v->waiting;
+	ASSERT(!sem_init(&v->asked, 0, 0));
 	v->thread_count = threads_wanted(threads);
 	/* Signals are the loop's. */
 	sigfillset(&all);
@@ -151,19 +165,20 @@ void verifier_free(struct verifier *v)
 
 	if (!v)
 		return;
-	pthread_mutex_lock(&v->lock);
-	v->stop = true;
-	pthread_cond_broadcast(&v->changed);
-	pthread_mutex_unlock(&v->lock);
+	atomic_store(&v->stop, true);
+	for (uint32_t i = 0; i < v->thread_count; i++)
+		sem_post(&v->asked);
 	for (uint32_t i = 0; i < v->thread_count; i++)
 		pthread_join(v->threads[i], NULL);
-	while ((job = jobs_take(&v->todo)))
+	for (uint32_t i = 0; i < SLOTS; i++)
+		if (v->slots[i].job)
+			job_free(v->slots[i].job);
+	while ((job = v->waiting)) {
+		v->waiting = job->next;
 		job_free(job);
-	while ((job = jobs_take(&v->done)))
-		job_free(job);
+	}
 	loop_wake_free(v->wake);
-	pthread_mutex_destroy(&v->lock);
-	pthread_cond_destroy(&v->changed);
+	sem_destroy(&v->asked);
 	mem_free(v);
 }
 
@@ -177,8 +192,7 @@ void verifier_ask(struct verifier *v, uint64_t id, const struct gossip_check *ch
 	job->good = NEW_ARRAY(bool, count ? count : 1);
 	if (count)
 		memcpy(job->checks, checks, count * sizeof(*checks));
-	pthread_mutex_lock(&v->lock);
-	jobs_add(&v->todo, job);
-	pthread_cond_signal(&v->changed);
-	pthread_mutex_unlock(&v->lock);
+	*v->waiting_tail = job;
+	v->waiting_tail = &job->next;
+	hand_out(v);
 }

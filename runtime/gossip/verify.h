@@ -1,4 +1,5 @@
-/* Signatures of gossip, verified on threads of low priority: what is left of the machine when payments have had theirs. */
+/* Signatures of gossip, verified on threads that run when nothing else does: what is left of the machine when payments
+ * have had theirs. */
 #ifndef RUNTIME_GOSSIP_VERIFY_H
 #define RUNTIME_GOSSIP_VERIFY_H
 
@@ -13,7 +14,7 @@ struct verifier_owner {
 	void (*done)(void *context, uint64_t id, const bool *good, uint32_t count);
 };
 
-/* threads 0: one less than there are processors, at least one and at most four. */
+/* threads 0: one for each processor, at most four. */
 MUST_USE struct verifier *verifier_new(struct loop *loop, const struct verifier_owner *owner, uint32_t threads);
 /* Waits for what is under way; nothing is told any more. */
 void verifier_free(struct verifier *v);

@@ -1,7 +1,11 @@
 #include "runtime/loop/loop.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 struct loop {
 	uv_loop_t uv;
@@ -15,8 +19,12 @@ struct loop {
 	bool stopped;
 };
 
+/* libuv's own (uv_async_t) has the loop spin until the thread that rings is done with it, and that thread may have been
+ * put aside by the very loop.  Here nobody waits for anybody. */
 struct loop_wake {
-	uv_async_t async;
+	uv_poll_t poll;
+	int fd;
+	atomic_bool rung; /* since the loop last looked */
 	void (*call)(void *context);
 	void *context;
 };
@@ -159,10 +167,17 @@ void loop_free(struct loop *l)
 	mem_free(l);
 }
 
-static void on_wake(uv_async_t *a)
+static void on_wake(uv_poll_t *p, int status, int events)
 {
-	struct loop_wake *w = a->data;
+	struct loop_wake *w = p->data;
+	uint64_t count;
 
+	(void)status;
+	(void)events;
+	if (read(w->fd, &count, sizeof(count)) < 0 && errno == EAGAIN)
+		return;
+	/* Before the call: whoever rings from now on may have brought something that it does not see. */
+	atomic_store(&w->rung, false);
 	w->call(w->context);
 }
 
@@ -172,22 +187,31 @@ struct loop_wake *loop_wake_new(struct loop *l, void (*call)(void *context), voi
 
 	w->call = call;
 	w->context = context;
-	ASSERT(!uv_async_init(&l->uv, &w->async, on_wake));
-	w->async.data = w;
+	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ASSERT(w->fd >= 0);
+	ASSERT(!uv_poll_init(&l->uv, &w->poll, w->fd));
+	w->poll.data = w;
+	ASSERT(!uv_poll_start(&w->poll, UV_READABLE, on_wake));
 	return w;
 }
 
 void loop_wake_ring(struct loop_wake *w)
 {
-	uv_async_send(&w->async);
+	const uint64_t one = 1;
+
+	if (!atomic_exchange(&w->rung, true))
+		ASSERT(write(w->fd, &one, sizeof(one)) == sizeof(one));
 }
 
 static void wake_closed(uv_handle_t *h)
 {
-	mem_free(h->data);
+	struct loop_wake *w = h->data;
+
+	close(w->fd);
+	mem_free(w);
 }
 
 void loop_wake_free(struct loop_wake *w)
 {
-	uv_close((uv_handle_t *)&w->async, wake_closed);
+	uv_close((uv_handle_t *)&w->poll, wake_closed);
 }
