@@ -138,6 +138,10 @@ $(OUT)/tests/fuzz/%_fuzz: $(OUT)/tests/fuzz/%_fuzz.o $(LIBSCRIPT) $(LIBLAMPO)
 # The core's own benchmark drives nodes with the simulator's chain and wallet.
 $(OUT)/bench/core $(OUT)/bench/simchain: $(OUT)/bench/%: $(OUT)/bench/%.o $(CHAIN_O) $(LIBSCRIPT) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
+# What speaks for a whole network.
+LOAD_O := $(patsubst %.c,$(OUT)/%.o,$(wildcard bench/load/*.c))
+$(OUT)/bench/verify: $(OUT)/bench/verify.o $(LOAD_O) $(LIBLAMPO)
+	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/bench/route_%: $(OUT)/bench/route_%.o $(ROUTE_WORLD_O) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/bench/%: $(OUT)/bench/%.o $(LIBLAMPO)
