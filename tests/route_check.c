@@ -85,7 +85,7 @@ static bool terms_of_layers(const struct route_request *q, const struct route_le
 				   SAME(c->node[!h->direction], t->to)) {
 				t->policy = c->policy[h->direction];
 			} else if (r->kind == ROUTE_RULE_UPDATE && known) {
-				t->policy = r->u.update;
+				route_policy_set(&t->policy, &r->u.update.policy, r->u.update.sets);
 			}
 		}
 	return known;
@@ -99,9 +99,19 @@ static bool created(const struct route_request *q, struct scid scid)
 	return false;
 }
 
+/* Of what is known to be there at most, so much has gone, or come. */
+static void moved(struct terms *t, struct amount_msat amount, struct amount_msat capacity, bool back)
+{
+	if (!back)
+		t->most = msat_sub_or_zero(t->most, amount);
+	else if (!msat_add(&t->most, t->most, amount) || MSAT_LESS(capacity, t->most))
+		t->most = capacity;
+}
+
 static const char *judge_layers(const struct route_request *q, const struct route_leg *h, const struct pubkey *from,
 				struct terms *t, bool own)
 {
+	const struct amount_msat capacity = t->most;
 	const struct route_rule *r;
 
 	for (uint32_t i = 0; i < q->layer_count; i++)
@@ -117,6 +127,8 @@ static const char *judge_layers(const struct route_request *q, const struct rout
 			/* What a later rule says is another matter; a single bound must hold. */
 			if (r->kind == ROUTE_RULE_CONSTRAIN && same && q->layer_count == 1 && r->u.constrain.has_high && !own)
 				t->most = msat_min(t->most, r->u.constrain.high);
+			if (r->kind == ROUTE_RULE_MOVE && r->scid.v == h->scid.v && q->layer_count == 1 && !own)
+				moved(t, r->u.moved, capacity, !same);
 		}
 	return NULL;
 }

@@ -290,19 +290,32 @@ static void rule_create(struct route_planner *p, const struct route_channel *c)
 	}
 }
 
+/* What an arc says now; nothing for none. */
+static struct route_policy policy_at(struct route_planner *p, uint32_t arc)
+{
+	const struct route_arc *a;
+
+	if (arc == ROUTE_NONE)
+		return (struct route_policy){ .enabled = false };
+	a = arc_at(p, arc);
+	return (struct route_policy){ !arc_state_of(p, arc)->off, a->fee_base_msat, a->fee_ppm, a->cltv_delta, MSAT(a->htlc_min_msat),
+				      MSAT(a->htlc_max_msat) };
+}
+
 static void rule_update(struct route_planner *p, const struct route_rule *r)
 {
 	uint32_t old = arc_find(p, r->scid, r->direction), edge = route_graph_edge(p->g, r->scid);
-	struct extra_terms t = { .scid = r->scid, .direction = r->direction, .policy = r->u.update };
+	struct extra_terms t = { .scid = r->scid, .direction = r->direction, .policy = policy_at(p, old) };
 
+	route_policy_set(&t.policy, &r->u.update.policy, r->u.update.sets);
 	if (old != ROUTE_NONE && arc_is_extra(p, old)) {
 		if (!p->extras[old - p->g->arc_count].own)
-			put_policy(&p->extras[old - p->g->arc_count], arc_state_of(p, old), &r->u.update);
+			put_policy(&p->extras[old - p->g->arc_count], arc_state_of(p, old), &t.policy);
 		return;
 	}
 	if (edge == ROUTE_NONE)
 		return;
-	if (!r->u.update.enabled) {
+	if (!t.policy.enabled) {
 		if (old != ROUTE_NONE)
 			arc_state_of(p, old)->off = true;
 		return;
@@ -330,6 +343,28 @@ static void rule_constrain(struct route_planner *p, uint32_t arc, const struct r
 	}
 }
 
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* Either arc may be none. */
+static void rule_move(struct route_planner *p, const struct route_rule *r)
+{
+	uint64_t moved = r->u.moved.v;
+
+	for (int back = 0; back < 2; back++) {
+		uint32_t arc = arc_find(p, r->scid, r->direction ^ back);
+		struct arc_state *s;
+
+		if (arc == ROUTE_NONE || (arc_is_extra(p, arc) && p->extras[arc - p->g->arc_count].own))
+			continue;
+		s = arc_state_of(p, arc);
+		s->low = back ? (s->low + moved < s->capacity ? s->low + moved : s->capacity) : less(s->low, moved);
+		s->high = back ? (s->high + moved < s->capacity ? s->high + moved : s->capacity) : less(s->high, moved);
+	}
+}
+
 static void add_clamped(uint64_t *sum, uint64_t v)
 {
 	*sum = *sum > SEARCH_AMOUNT_MAX - v ? SEARCH_AMOUNT_MAX : *sum + v;
@@ -344,8 +379,10 @@ static void rule_node(struct route_planner *p, const struct route_rule *r)
 	p->has_node_rules = true;
 	if (r->kind == ROUTE_RULE_EXCLUDE_NODE)
 		p->node_excluded[n] = true;
+	else if (r->kind == ROUTE_RULE_BIAS_NODE)
+		p->node_bias[n] = (int16_t)(p->node_bias[n] + r->u.bias.v);
 	else
-		p->node_bias[n] = (int16_t)(p->node_bias[n] + r->u.bias);
+		p->node_bias_in[n] = (int16_t)(p->node_bias_in[n] + r->u.bias.v);
 }
 
 static void rule_on_arc(struct route_planner *p, uint32_t arc, const struct route_rule *r)
@@ -360,7 +397,7 @@ static void rule_on_arc(struct route_planner *p, uint32_t arc, const struct rout
 	else if (r->kind == ROUTE_RULE_RESERVE)
 		add_clamped(&s->reserved, r->u.reserve.v);
 	else if (r->kind == ROUTE_RULE_BIAS)
-		s->bias = (int16_t)(s->bias + r->u.bias);
+		s->bias = (int16_t)(s->bias + r->u.bias.v);
 	else
 		s->excluded = true;
 }
@@ -374,7 +411,11 @@ static void apply_rule(struct route_planner *p, const struct route_rule *r)
 	case ROUTE_RULE_UPDATE:
 		rule_update(p, r);
 		return;
+	case ROUTE_RULE_MOVE:
+		rule_move(p, r);
+		return;
 	case ROUTE_RULE_BIAS_NODE:
+	case ROUTE_RULE_BIAS_NODE_IN:
 	case ROUTE_RULE_EXCLUDE_NODE:
 		rule_node(p, r);
 		return;
@@ -410,11 +451,13 @@ static void make_room(struct route_planner *p, const struct route_request *q)
 		p->extra_in = mem_realloc(p->extra_in, nodes, sizeof(*p->extra_in));
 		p->out = mem_realloc(p->out, nodes, sizeof(*p->out));
 		p->node_bias = mem_realloc(p->node_bias, nodes, sizeof(*p->node_bias));
+		p->node_bias_in = mem_realloc(p->node_bias_in, nodes, sizeof(*p->node_bias_in));
 		p->node_excluded = mem_realloc(p->node_excluded, nodes, sizeof(*p->node_excluded));
 		p->finished = mem_realloc(p->finished, nodes, sizeof(*p->finished));
 		memset(p->extra_in, 0, nodes * sizeof(*p->extra_in));
 		memset(p->out, 0, nodes * sizeof(*p->out));
 		memset(p->node_bias, 0, nodes * sizeof(*p->node_bias));
+		memset(p->node_bias_in, 0, nodes * sizeof(*p->node_bias_in));
 		memset(p->node_excluded, 0, nodes * sizeof(*p->node_excluded));
 	}
 	if (arcs > p->mark_capacity) {
@@ -464,6 +507,7 @@ void arcs_end(struct route_planner *p)
 		p->extra_in[p->extras[i].to] = 0;
 	if (p->has_node_rules) {
 		memset(p->node_bias, 0, node_total(p) * sizeof(*p->node_bias));
+		memset(p->node_bias_in, 0, node_total(p) * sizeof(*p->node_bias_in));
 		memset(p->node_excluded, 0, node_total(p) * sizeof(*p->node_excluded));
 		p->has_node_rules = false;
 	}

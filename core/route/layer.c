@@ -1,6 +1,7 @@
 #include "route/layer.h"
 
 #include "base/table.h"
+#include "wire/records_route.h"
 
 #define NAME_MAX_SIZE 128
 
@@ -8,6 +9,7 @@
 struct route_layer {
 	struct table rules[ROUTE_RULE_KINDS];
 	uint32_t count;
+	uint64_t now_s;
 	uint8_t seed[16];
 	char name[NAME_MAX_SIZE];
 };
@@ -57,6 +59,11 @@ void route_layer_free(struct route_layer *l)
 	mem_free(l);
 }
 
+void route_layer_at(struct route_layer *l, uint64_t now_s)
+{
+	l->now_s = now_s;
+}
+
 const char *route_layer_name(const struct route_layer *l)
 {
 	return l->name;
@@ -100,9 +107,16 @@ static bool set(struct route_layer *l, const struct route_rule *rule)
 {
 	struct route_rule *r = rule_for(l, rule);
 
-	if (r)
+	if (r) {
 		r->u = rule->u;
+		r->at_s = l->now_s;
+	}
 	return r;
+}
+
+static struct route_rule *rule_at(const struct route_layer *l, const struct route_rule *like)
+{
+	return table_get(&l->rules[like->kind], BYTES_OF(like->key));
 }
 
 bool route_layer_create(struct route_layer *l, const struct route_channel *c)
@@ -116,11 +130,30 @@ bool route_layer_create(struct route_layer *l, const struct route_channel *c)
 	return set(l, &r);
 }
 
-bool route_layer_update(struct route_layer *l, struct scid scid, int direction, const struct route_policy *p)
+void route_policy_set(struct route_policy *p, const struct route_policy *with, uint8_t sets)
 {
-	struct route_rule r = rule_of(ROUTE_RULE_UPDATE, scid, direction, NULL);
+	if (sets & ROUTE_SETS_ENABLED)
+		p->enabled = with->enabled;
+	if (sets & ROUTE_SETS_HTLC_MIN)
+		p->htlc_min = with->htlc_min;
+	if (sets & ROUTE_SETS_HTLC_MAX)
+		p->htlc_max = with->htlc_max;
+	if (sets & ROUTE_SETS_FEE_BASE)
+		p->fee_base_msat = with->fee_base_msat;
+	if (sets & ROUTE_SETS_FEE_PPM)
+		p->fee_ppm = with->fee_ppm;
+	if (sets & ROUTE_SETS_CLTV_DELTA)
+		p->cltv_delta = with->cltv_delta;
+}
 
-	r.u.update = *p;
+bool route_layer_update(struct route_layer *l, struct scid scid, int direction, const struct route_policy *p, uint8_t sets)
+{
+	struct route_rule r = rule_of(ROUTE_RULE_UPDATE, scid, direction, NULL), *was = rule_at(l, &r);
+
+	if (was)
+		r.u.update = was->u.update;
+	route_policy_set(&r.u.update.policy, p, sets);
+	r.u.update.sets |= sets;
 	return set(l, &r);
 }
 
@@ -135,27 +168,48 @@ bool route_layer_constrain(struct route_layer *l, struct scid scid, int directio
 	r.u.constrain.has_high = high;
 	r.u.constrain.low = low ? *low : MSAT(0);
 	r.u.constrain.high = high ? *high : MSAT(0);
-	return set(l, &r);
+	if (!set(l, &r))
+		return false;
+	for (int d = 0; d < 2; d++)
+		(void)!route_layer_drop(l, ROUTE_RULE_MOVE, scid, d, NULL);
+	return true;
 }
 
-static bool set_bias(struct route_layer *l, struct route_rule *r, int bias)
+bool route_layer_move(struct route_layer *l, struct scid scid, int direction, struct amount_msat amount)
 {
-	r->u.bias = bias;
+	struct route_rule like = rule_of(ROUTE_RULE_MOVE, scid, direction, NULL), *r = rule_at(l, &like);
+
+	if (!msat_add(&like.u.moved, r ? r->u.moved : MSAT(0), amount) || MSAT_LESS(msat_of_sat(SAT(SUPPLY_SAT)), like.u.moved))
+		return false;
+	return set(l, &like);
+}
+
+static bool set_bias(struct route_layer *l, struct route_rule *r, int bias, const char *note)
+{
+	const struct route_rule *was = rule_at(l, r);
+
+	if (was)
+		r->u.bias = was->u.bias;
+	r->u.bias.v = bias;
+	if (note) {
+		memset(r->u.bias.note, 0, sizeof(r->u.bias.note));
+		memcpy(r->u.bias.note, note, strnlen(note, sizeof(r->u.bias.note) - 1));
+	}
 	return bias >= -100 && bias <= 100 && set(l, r);
 }
 
-bool route_layer_bias(struct route_layer *l, struct scid scid, int direction, int bias)
+bool route_layer_bias(struct route_layer *l, struct scid scid, int direction, int bias, const char *note)
 {
 	struct route_rule r = rule_of(ROUTE_RULE_BIAS, scid, direction, NULL);
 
-	return set_bias(l, &r, bias);
+	return set_bias(l, &r, bias, note);
 }
 
-bool route_layer_bias_node(struct route_layer *l, const struct pubkey *node, int bias)
+bool route_layer_bias_node(struct route_layer *l, const struct pubkey *node, bool in, int bias, const char *note)
 {
-	struct route_rule r = rule_of(ROUTE_RULE_BIAS_NODE, (struct scid){ 0 }, 0, node);
+	struct route_rule r = rule_of(in ? ROUTE_RULE_BIAS_NODE_IN : ROUTE_RULE_BIAS_NODE, (struct scid){ 0 }, 0, node);
 
-	return set_bias(l, &r, bias);
+	return set_bias(l, &r, bias, note);
 }
 
 bool route_layer_exclude(struct route_layer *l, struct scid scid, int direction)
@@ -174,10 +228,9 @@ bool route_layer_exclude_node(struct route_layer *l, const struct pubkey *node)
 
 bool route_layer_reserve(struct route_layer *l, struct scid scid, int direction, struct amount_msat amount)
 {
-	struct route_rule like = rule_of(ROUTE_RULE_RESERVE, scid, direction, NULL), *r;
+	struct route_rule like = rule_of(ROUTE_RULE_RESERVE, scid, direction, NULL), *r = rule_at(l, &like);
 	struct amount_msat sum;
 
-	r = table_get(&l->rules[ROUTE_RULE_RESERVE], BYTES_OF(like.key));
 	if (!msat_add(&sum, r ? r->u.reserve : MSAT(0), amount) || MSAT_LESS(msat_of_sat(SAT(SUPPLY_SAT)), sum))
 		return false;
 	like.u.reserve = sum;
@@ -186,9 +239,8 @@ bool route_layer_reserve(struct route_layer *l, struct scid scid, int direction,
 
 bool route_layer_release(struct route_layer *l, struct scid scid, int direction, struct amount_msat amount)
 {
-	struct route_rule like = rule_of(ROUTE_RULE_RESERVE, scid, direction, NULL), *r;
+	struct route_rule like = rule_of(ROUTE_RULE_RESERVE, scid, direction, NULL), *r = rule_at(l, &like);
 
-	r = table_get(&l->rules[ROUTE_RULE_RESERVE], BYTES_OF(like.key));
 	if (!r || !msat_sub(&r->u.reserve, r->u.reserve, amount))
 		return false;
 	return r->u.reserve.v || route_layer_drop(l, ROUTE_RULE_RESERVE, scid, direction, NULL);
@@ -226,4 +278,132 @@ const struct route_rule *route_layer_next(const struct route_layer *l, uint64_t 
 	}
 	*at = (uint64_t)kind << 32 | position;
 	return r;
+}
+
+/* --- records --- */
+
+enum { FLAG_LOW = 1, FLAG_HIGH = 2 };
+
+static struct record_layer_policy record_of(const struct route_policy *p)
+{
+	return (struct record_layer_policy){ p->enabled, p->htlc_min, p->htlc_max, p->fee_base_msat, p->fee_ppm, p->cltv_delta };
+}
+
+static struct route_policy policy_of(const struct record_layer_policy *p)
+{
+	return (struct route_policy){ p->enabled != 0, p->fee_base_msat, p->fee_ppm, p->cltv_delta, p->htlc_min, p->htlc_max };
+}
+
+void route_rule_encode(const struct route_rule *r, struct buf *out)
+{
+	struct record_layer_policy policies[2];
+	struct pubkey nodes[2] = { r->u.create.node[0], r->u.create.node[1] };
+	struct record_layer_rule k = { .at_s = r->at_s, .policies = policies, .nodes = nodes };
+
+	switch (r->kind) {
+	case ROUTE_RULE_CREATE:
+		k.amount_1 = msat_of_sat(r->u.create.capacity);
+		k.nodes_count = k.policies_count = 2;
+		policies[0] = record_of(&r->u.create.policy[0]);
+		policies[1] = record_of(&r->u.create.policy[1]);
+		break;
+	case ROUTE_RULE_UPDATE:
+		k.flags = r->u.update.sets;
+		k.policies_count = 1;
+		policies[0] = record_of(&r->u.update.policy);
+		break;
+	case ROUTE_RULE_CONSTRAIN:
+		k.flags = (uint8_t)((r->u.constrain.has_low ? FLAG_LOW : 0) | (r->u.constrain.has_high ? FLAG_HIGH : 0));
+		k.amount_1 = r->u.constrain.low;
+		k.amount_2 = r->u.constrain.high;
+		break;
+	case ROUTE_RULE_MOVE:
+		k.amount_1 = r->u.moved;
+		break;
+	case ROUTE_RULE_RESERVE:
+		k.amount_1 = r->u.reserve;
+		break;
+	case ROUTE_RULE_BIAS:
+	case ROUTE_RULE_BIAS_NODE:
+	case ROUTE_RULE_BIAS_NODE_IN:
+		k.number = (uint32_t)(r->u.bias.v + 100);
+		k.note = bytes_from_string(r->u.bias.note);
+		break;
+	case ROUTE_RULE_EXCLUDE:
+	case ROUTE_RULE_EXCLUDE_NODE:
+	case ROUTE_RULE_KINDS:
+		break;
+	}
+	record_layer_rule_encode(&k, out);
+}
+
+/* What a setter would have let in, and no more. */
+static bool rule_decode(struct route_rule *r, const struct record_layer_rule *k)
+{
+	const struct amount_msat most = msat_of_sat(SAT(SUPPLY_SAT));
+
+	if (r->kind != ROUTE_RULE_CONSTRAIN && MSAT_LESS(most, k->amount_1))
+		return false;
+	switch (r->kind) {
+	case ROUTE_RULE_CREATE:
+		if (k->nodes_count != 2 || k->policies_count != 2 || memcmp(k->nodes[0].v, k->nodes[1].v, sizeof(k->nodes[0].v)) >= 0)
+			return false;
+		r->u.create = (struct route_channel){ r->scid, { k->nodes[0], k->nodes[1] }, msat_to_sat(k->amount_1),
+						      { policy_of(&k->policies[0]), policy_of(&k->policies[1]) } };
+		return r->u.create.capacity.v != 0;
+	case ROUTE_RULE_UPDATE:
+		if (k->policies_count != 1)
+			return false;
+		r->u.update.sets = k->flags & ROUTE_SETS_ALL;
+		r->u.update.policy = policy_of(&k->policies[0]);
+		return true;
+	case ROUTE_RULE_CONSTRAIN:
+		r->u.constrain.has_low = k->flags & FLAG_LOW;
+		r->u.constrain.has_high = k->flags & FLAG_HIGH;
+		r->u.constrain.low = k->amount_1;
+		r->u.constrain.high = k->amount_2;
+		return !(k->flags & FLAG_LOW && k->flags & FLAG_HIGH && MSAT_LESS(k->amount_2, k->amount_1));
+	case ROUTE_RULE_MOVE:
+		r->u.moved = k->amount_1;
+		return true;
+	case ROUTE_RULE_RESERVE:
+		r->u.reserve = k->amount_1;
+		return true;
+	case ROUTE_RULE_BIAS:
+	case ROUTE_RULE_BIAS_NODE:
+	case ROUTE_RULE_BIAS_NODE_IN:
+		if (k->number > 200 || k->note.size >= ROUTE_NOTE_SIZE)
+			return false;
+		r->u.bias.v = (int)k->number - 100;
+		memcpy(r->u.bias.note, k->note.data, k->note.size);
+		return true;
+	case ROUTE_RULE_EXCLUDE:
+	case ROUTE_RULE_EXCLUDE_NODE:
+		return true;
+	case ROUTE_RULE_KINDS:
+		break;
+	}
+	return false;
+}
+
+bool route_layer_load(struct route_layer *l, struct bytes key, struct bytes value)
+{
+	struct record_layer_rule k;
+	struct route_rule r, *own = NULL;
+	struct pubkey node;
+	struct arena memory_of_record;
+
+	if (key.size != ROUTE_KEY_SIZE || key.data[0] >= ROUTE_RULE_KINDS || key.data[9] > 1)
+		return false;
+	memcpy(node.v, key.data + 10, sizeof(node.v));
+	r = rule_of(key.data[0], (struct scid){ load_be64(key.data + 1) }, key.data[9], &node);
+	arena_init(&memory_of_record);
+	if (record_layer_rule_decode(value, &memory_of_record, &k) && rule_decode(&r, &k)) {
+		r.at_s = k.at_s;
+		own = rule_for(l, &r);
+		if (own)
+			*own = r;
+	}
+	arena_release(&memory_of_record);
+	return own;
 }

@@ -47,6 +47,7 @@ void route_planner_free(struct route_planner *p)
 	mem_free(p->extra_in);
 	mem_free(p->out);
 	mem_free(p->node_bias);
+	mem_free(p->node_bias_in);
 	mem_free(p->node_excluded);
 	mem_free(p->known);
 	mem_free(p->heap);
@@ -57,7 +58,7 @@ void route_planner_free(struct route_planner *p)
 size_t route_planner_size(const struct route_planner *p)
 {
 	size_t node = sizeof(*p->labels) + sizeof(*p->potential) + sizeof(*p->extra_in) + sizeof(*p->out) +
-		      sizeof(*p->node_bias) + sizeof(*p->node_excluded) + sizeof(*p->finished);
+		      sizeof(*p->node_bias) + sizeof(*p->node_bias_in) + sizeof(*p->node_excluded) + sizeof(*p->finished);
 
 	return sizeof(*p) + p->node_capacity * node + p->mark_capacity * sizeof(*p->mark) +
 	       p->state_capacity * sizeof(*p->states) + p->heap_capacity * sizeof(*p->heap) +

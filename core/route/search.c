@@ -120,7 +120,7 @@ static inline bool price(struct route_planner *p, uint32_t arc, const struct rou
 	}
 	risk += p->prices.nat * nats >> 8;
 	if (p->has_node_rules)
-		bias += p->node_bias[a->from];
+		bias += p->node_bias[a->from] + p->node_bias_in[arc_to(p, arc)];
 	out->cost = biased(out->cost + jitter(p, arc, risk), bias);
 	if (out->cost > COST_ARC_MAX)
 		out->cost = COST_ARC_MAX;

@@ -104,7 +104,7 @@ struct route_planner {
 	int64_t *potential;
 	uint32_t *extra_in;    /* 1 + index of the first extra into it */
 	uint32_t *out;         /* 1 + index of the first state with flow out of it */
-	int16_t *node_bias;
+	int16_t *node_bias, *node_bias_in; /* of what leads out of it, and into it */
 	bool *node_excluded;
 	bool has_node_rules;
 	/* Of the edges: 0, or 1 + the slot of what is known. */

@@ -94,7 +94,7 @@ static void read_rule(struct cursor *c, struct route_layer *l)
 	case ROUTE_RULE_UPDATE:
 		scid = scid_of(c);
 		policy = policy_of(c);
-		(void)!route_layer_update(l, scid, direction, &policy);
+		(void)!route_layer_update(l, scid, direction, &policy, kind & 64 ? ROUTE_SETS_ALL : cursor_u8(c) & ROUTE_SETS_ALL);
 		break;
 	case ROUTE_RULE_CONSTRAIN:
 		scid = scid_of(c);
@@ -111,11 +111,16 @@ static void read_rule(struct cursor *c, struct route_layer *l)
 		break;
 	case ROUTE_RULE_BIAS:
 		scid = scid_of(c);
-		(void)!route_layer_bias(l, scid, direction, (int8_t)cursor_u8(c));
+		(void)!route_layer_bias(l, scid, direction, (int8_t)cursor_u8(c), kind & 64 ? "why" : NULL);
+		break;
+	case ROUTE_RULE_MOVE:
+		scid = scid_of(c);
+		(void)!route_layer_move(l, scid, direction, MSAT(number(c)));
 		break;
 	case ROUTE_RULE_BIAS_NODE:
+	case ROUTE_RULE_BIAS_NODE_IN:
 		node = node_of(c);
-		(void)!route_layer_bias_node(l, &node, (int8_t)cursor_u8(c));
+		(void)!route_layer_bias_node(l, &node, kind & 64, (int8_t)cursor_u8(c), NULL);
 		break;
 	case ROUTE_RULE_EXCLUDE:
 		(void)!route_layer_exclude(l, scid_of(c), direction);
@@ -209,6 +214,27 @@ static struct liquidity *through_records(struct liquidity *l)
 	return back;
 }
 
+static void layer_through_records(const struct route_layer *l)
+{
+	struct route_layer *back = route_layer_new(seed16, "back");
+	const struct route_rule *r, *o;
+
+	for (uint64_t at = 0; (r = route_layer_next(l, &at));) {
+		struct buf x = BUF_EMPTY, y = BUF_EMPTY;
+
+		route_rule_encode(r, &x);
+		ASSERT(route_layer_load(back, BYTES_OF(r->key), buf_view(&x)));
+		o = route_layer_find(back, r->kind, r->scid, r->direction, &r->node);
+		ASSERT(o);
+		route_rule_encode(o, &y);
+		ASSERT(bytes_equal(buf_view(&x), buf_view(&y)));
+		buf_release(&x);
+		buf_release(&y);
+	}
+	ASSERT(route_layer_count(back) == route_layer_count(l));
+	route_layer_free(back);
+}
+
 static void plan_one(const struct route_graph *g, struct route_planner *p, const struct route_request *q)
 {
 	struct route_planner *fresh = route_planner_new(g);
@@ -242,8 +268,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		read_request(&c, &q, &lists);
 		q.liquidity = cursor_u8(&c) & 1 ? l : NULL;
 		plan_one(g, p, &q);
-		for (uint32_t i = 0; i < ARRAY_COUNT(lists.layers); i++)
+		for (uint32_t i = 0; i < ARRAY_COUNT(lists.layers); i++) {
+			layer_through_records(lists.layers[i]);
 			route_layer_free(lists.layers[i]);
+		}
 	}
 	back = through_records(l);
 	liquidity_free(back);
