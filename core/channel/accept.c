@@ -96,7 +96,7 @@ static const char *refuse_open(struct step *s, const struct channel_open_args *a
 		return why;
 	form = type->anchors ? COMMITMENT_ANCHORS : COMMITMENT_STATIC_REMOTEKEY;
 	/* B2.open_channel.29 */
-	if (!policy_feerate_ok(args->policy, s, form, FEERATE(m->feerate_per_kw), &why))
+	if (!policy_feerate_ok(args->policy, s, policy_feerate_low(args->policy, s, form), FEERATE(m->feerate_per_kw), &why))
 		return why;
 	/* B2.open_channel.30 */
 	if (!terms_points_valid(&theirs->points, &m->first_per_commitment_point))

@@ -209,6 +209,8 @@ MUST_USE bool channel_fail_malformed(struct channel *ch, struct step *s, uint64_
 
 /* Opener: queues update_fee.  False if nothing has to change, we cannot afford it, or it is not our business. */
 MUST_USE bool channel_set_feerate(struct channel *ch, struct step *s, struct feerate feerate);
+/* The network's fee rates, in the step, are new.  True: something is to be stored. */
+bool channel_fees_moved(struct channel *ch, struct step *s);
 
 /* Sends what can be sent: call it when the batch has no more events, after any of the above. */
 void channel_flush(struct channel *ch, struct step *s, struct channel_notes *notes);

@@ -252,6 +252,7 @@ static void take_commitment(struct channel *ch, struct step *s, struct channel_n
 	feerates_move(ch, HTLC_RECV_COMMIT);
 	ch->r.local_number++;
 	keep_signatures(ch, m);
+	fee_signed(ch, s);
 	ch->record_dirty = true;
 }
 

@@ -48,6 +48,43 @@ bool channel_set_feerate(struct channel *ch, struct step *s, struct feerate feer
 	return true;
 }
 
+/* The opener signs for a feerate with the link that takes it to us: if that breaks, the same update_fee comes again, however
+ * long afterwards, and refused it would come for ever (B2.message_retransmission.32, B2.update_fee.4).  So what counts is
+ * not the limit of the moment in which it arrives but any since the last signature of the opener's that we have.  It gains
+ * nothing by that: it could have lowered the rate at the time and left it there. */
+static struct feerate low_limit(const struct channel *ch, const struct step *s)
+{
+	struct feerate now = policy_feerate_low(ch->policy, s, ch->r.type);
+
+	return ch->r.feerate_low.per_kw && ch->r.feerate_low.per_kw < now.per_kw ? ch->r.feerate_low : now;
+}
+
+static bool low_matters(const struct channel *ch, const struct step *s)
+{
+	return ch->r.opener == SIDE_REMOTE && ch->r.type != COMMITMENT_ANCHORS && s->fees[FEE_SLOW].per_kw;
+}
+
+void fee_signed(struct channel *ch, const struct step *s)
+{
+	if (low_matters(ch, s))
+		ch->r.feerate_low = policy_feerate_low(ch->policy, s, ch->r.type);
+}
+
+bool channel_fees_moved(struct channel *ch, struct step *s)
+{
+	struct feerate low;
+
+	if (ch->dead || !channel_operating(ch) || !low_matters(ch, s))
+		return false;
+	low = low_limit(ch, s);
+	if (low.per_kw == ch->r.feerate_low.per_kw)
+		return false;
+	ch->r.feerate_low = low;
+	ch->record_dirty = true;
+	channel_finish(ch, s);
+	return true;
+}
+
 void fee_send(struct channel *ch, struct step *s, struct feerate rate)
 {
 	struct msg_update_fee m = { .channel_id = ch->r.id, .feerate_per_kw = rate.per_kw };
@@ -72,7 +109,7 @@ void fee_on_message(struct channel *ch, struct step *s, struct channel_notes *no
 	else if (!fee_may_move(ch, false))
 		why = "update_fee out of place";
 	/* B2.update_fee.4 */
-	else if (policy_feerate_ok(ch->policy, s, ch->r.type, FEERATE(m.feerate_per_kw), &why))
+	else if (policy_feerate_ok(ch->policy, s, low_limit(ch, s), FEERATE(m.feerate_per_kw), &why))
 		/* B2.update_fee.6 */
 		why = refuse_in_view(ch, VIEW_LOCAL_NEXT, FEERATE(m.feerate_per_kw));
 	if (why) {

@@ -237,6 +237,8 @@ void update_note_fulfilled(struct channel *ch, struct step *s, struct channel_no
 void fee_on_message(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message);
 bool fee_may_move(const struct channel *ch, bool ours);
 void fee_send(struct channel *ch, struct step *s, struct feerate rate);
+/* The peer has signed for what it last asked. */
+void fee_signed(struct channel *ch, const struct step *s);
 
 /* commit.c, revoke.c */
 bool commit_needed(const struct channel *ch);

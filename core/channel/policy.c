@@ -112,14 +112,19 @@ struct feerate policy_feerate(const struct channel_policy *p, const struct step 
 	return rate.per_kw > p->feerate_ceiling.per_kw ? p->feerate_ceiling : rate;
 }
 
-bool policy_feerate_ok(const struct channel_policy *p, const struct step *s, enum commitment_type type,
-		       struct feerate rate, const char **why)
+struct feerate policy_feerate_low(const struct channel_policy *p, const struct step *s, enum commitment_type type)
 {
-	struct feerate low = p->feerate_floor, high = p->feerate_ceiling, estimate;
-
 	/* With anchors a child pays for what is missing: it only has to enter mempools. */
-	if (type != COMMITMENT_ANCHORS)
-		low = at_least(percent_of(s->fees[FEE_SLOW], p->feerate_low_percent), low);
+	if (type == COMMITMENT_ANCHORS)
+		return p->feerate_floor;
+	return at_least(percent_of(s->fees[FEE_SLOW], p->feerate_low_percent), p->feerate_floor);
+}
+
+bool policy_feerate_ok(const struct channel_policy *p, const struct step *s, struct feerate low, struct feerate rate,
+		       const char **why)
+{
+	struct feerate high = p->feerate_ceiling, estimate;
+
 	estimate = percent_of(s->fees[FEE_URGENT], p->feerate_high_percent);
 	if (estimate.per_kw != 0 && estimate.per_kw < high.per_kw)
 		high = at_least(estimate, p->feerate_taken);

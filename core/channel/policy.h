@@ -64,8 +64,10 @@ uint32_t policy_depth(const struct channel_policy *p, struct amount_sat funding)
 
 /* The feerate that a commitment of this type should have now; 0: we know none. */
 struct feerate policy_feerate(const struct channel_policy *p, const struct step *s, enum commitment_type type);
-/* Whether the peer's feerate is timely and not unreasonably large; else why in words. */
-MUST_USE bool policy_feerate_ok(const struct channel_policy *p, const struct step *s, enum commitment_type type,
-				struct feerate rate, const char **why);
+/* The least that we take of the peer now: what is lower comes into no block in time. */
+struct feerate policy_feerate_low(const struct channel_policy *p, const struct step *s, enum commitment_type type);
+/* Whether the peer's feerate is at least `low` and not unreasonably large; else why in words. */
+MUST_USE bool policy_feerate_ok(const struct channel_policy *p, const struct step *s, struct feerate low, struct feerate rate,
+				const char **why);
 
 #endif

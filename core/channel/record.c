@@ -160,6 +160,7 @@ void channel_record_encode(const struct channel_record *r, struct buf *out)
 		.error = BYTES(r->error, strlen(r->error)),
 		.balance_min = r->balance_min,
 		.balance_max = r->balance_max,
+		.feerate_low = r->feerate_low,
 	};
 
 	close_to_wire(&r->close, &w.close);
@@ -180,6 +181,7 @@ static bool record_from_wire(const struct record_channel *w, struct channel_reco
 	    (w->type != COMMITMENT_STATIC_REMOTEKEY && w->type != COMMITMENT_ANCHORS) || w->error.size >= sizeof(r->error))
 		return false;
 	r->key = w->key;
+	r->feerate_low = w->feerate_low;
 	r->peer = w->peer;
 	r->state = (enum channel_state)w->state;
 	r->id = w->id;

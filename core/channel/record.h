@@ -97,6 +97,7 @@ struct channel_record {
 	uint64_t next_htlc_id[2];
 	/* Feerates in the opener's five adding states, oldest update last; 0: none in that state. */
 	struct feerate feerates[5];
+	struct feerate feerate_low;      /* the least that we asked of the opener's since it signed last; 0: see channel_fees_moved */
 
 	uint64_t local_number;           /* our latest commitment that is countersigned */
 	uint64_t local_revoked;          /* how many of ours are revoked: the oldest valid one's number */

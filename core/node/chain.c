@@ -358,6 +358,8 @@ void node_on_fees(struct node *n, struct step *s, const struct event *e)
 		/* False: nothing has to change, or it is not ours to change. */
 		if (!c->dead && r->opener == SIDE_LOCAL && wanted.per_kw && channel_set_feerate(c->channel, s, wanted))
 			node_touch(n, c);
+		else if (!c->dead && channel_fees_moved(c->channel, s))
+			node_touch(n, c);
 	}
 	/* A commitment that is on its way waits for no block to be paid for better. */
 	if (n->synced)

@@ -336,10 +336,81 @@ TEST(a_feerate_of_an_hour_ago_is_taken)
 	pair_ready(&p, true);
 	for (int f = 0; f < FEE_TARGETS; f++)
 		p.side[1].step.fees[f] = FEERATE(FEERATE_FLOOR_PER_KW);
-	CHECK(policy_feerate_ok(&p.side[1].policy, &p.side[1].step, COMMITMENT_STATIC_REMOTEKEY, FEERATE(12583), &why));
-	CHECK(!policy_feerate_ok(&p.side[1].policy, &p.side[1].step, COMMITMENT_STATIC_REMOTEKEY,
+	CHECK(policy_feerate_ok(&p.side[1].policy, &p.side[1].step, FEERATE(FEERATE_FLOOR_PER_KW), FEERATE(12583), &why));
+	CHECK(!policy_feerate_ok(&p.side[1].policy, &p.side[1].step, FEERATE(FEERATE_FLOOR_PER_KW),
 				 FEERATE(p.side[1].policy.feerate_taken.per_kw + 1), &why));
 	pair_release(&p);
+}
+
+static void fees_are(struct pair *p, uint32_t per_kw)
+{
+	for (int side = 0; side < 2; side++) {
+		struct channel_notes notes;
+		struct step *s;
+
+		for (int f = 0; f < FEE_TARGETS; f++)
+			p->side[side].step.fees[f] = FEERATE(per_kw);
+		s = pair_begin(p, side, &notes);
+		(void)channel_fees_moved(p->side[side].ch, s);
+		pair_end(p, side, &notes);
+	}
+}
+
+static bool lower(struct pair *p, uint32_t per_kw)
+{
+	struct channel_notes notes;
+	struct step *s = pair_begin(p, 0, &notes);
+	bool ok = channel_set_feerate(p->side[0].ch, s, FEERATE(per_kw));
+
+	pair_end(p, 0, &notes);
+	return ok;
+}
+
+/* Signed while fees were low, lost with a link, and sent again when they are high. */
+static void lowered_and_lost(struct pair *p, bool restart)
+{
+	pair_ready(p, false);
+	fees_are(p, 1000);
+	CHECK_EQ(pair_offer(p, 0, MSAT(10000000), 1, &(uint64_t){ 0 }), OFFER_OK);
+	pair_run(p);
+	fees_are(p, 400);
+	CHECK(lower(p, 480));
+	pair_flush(p, 0);
+	/* It is on its way, signed, and does not arrive. */
+	CHECK(pair_has(p, 1, MSG_UPDATE_FEE) && pair_has(p, 1, MSG_COMMITMENT_SIGNED));
+	while (pair_waiting(p, 1))
+		pair_drop(p, 1);
+	pair_cut(p);
+	fees_are(p, 4000);
+	if (restart) {
+		pair_restart(p, 1);
+		fees_are(p, 4000);
+	}
+	pair_connect(p);
+	pair_run(p);
+}
+
+TEST(a_low_feerate_of_an_hour_ago_is_taken_if_it_was_signed_then)
+{
+	struct pair p;
+
+	for (int restart = 0; restart < 2; restart++) {
+		lowered_and_lost(&p, restart);
+		/* B2.message_retransmission.32: it came again, and nobody hung up. */
+		CHECK_EQ(channel_feerate(p.side[1].ch, SIDE_LOCAL).per_kw, 480);
+		CHECK_EQ(channel_record_of(p.side[1].ch)->state, CHANNELD_NORMAL);
+		pair_check_agree(&p);
+		/* The opener may raise it, and what was low then is too low from then on: B2.update_fee.4. */
+		CHECK(lower(&p, 4000));
+		pair_run(&p);
+		CHECK_EQ(channel_feerate(p.side[1].ch, SIDE_LOCAL).per_kw, 4000);
+		pair_forget_notes(&p);
+		CHECK(lower(&p, 480));
+		pair_run(&p);
+		CHECK_EQ(channel_feerate(p.side[1].ch, SIDE_LOCAL).per_kw, 4000);
+		CHECK(pair_note_count(&p, 1, CHANNEL_NOTE_HANG_UP) == 1);
+		pair_release(&p);
+	}
 }
 
 /* Our own estimate may be the absurd one: bitcoind is not trusted that far. */

@@ -194,8 +194,9 @@ TEST(evidence_in_one_line)
 	CHECK_STR(line, "cause=user height=800 local=3 remote=4 text=\"it is late\"");
 }
 
-/* A record of version 1 ends before the evidence: it was written by a program that knew no reasons. */
-TEST(records_of_version_1_still_load)
+/* A record of version 1 ends before the evidence: it was written by a program that knew no reasons.  One of version 2 ends
+ * behind it. */
+TEST(records_of_older_versions_still_load)
 {
 	struct record_close_evidence none = { 0 };
 	struct channel_record again;
@@ -205,8 +206,14 @@ TEST(records_of_version_1_still_load)
 	pair_ready(&p, true);
 	channel_record_encode(channel_record_of(p.side[0].ch), &now);
 	record_close_evidence_encode(&none, &nested);
-	CHECK_EQ(load_be16(now.data), 2);
-	CHECK(now.size > nested.size + 4);
+	CHECK_EQ(load_be16(now.data), 3);
+	CHECK(now.size > nested.size + 4 + 4);
+	now.size -= 4;
+	CHECK(!channel_record_decode(buf_view(&now), &again));
+	store_be16(now.data, 2);
+	CHECK(channel_record_decode(buf_view(&now), &again));
+	CHECK_EQ(again.feerate_low.per_kw, 0);
+	CHECK_EQ(again.balance_max.v, channel_record_of(p.side[0].ch)->balance_max.v);
 	store_be16(now.data, 1);
 	now.size -= nested.size + 4;
 	CHECK(channel_record_decode(buf_view(&now), &again));
