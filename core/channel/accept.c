@@ -242,7 +242,7 @@ void accept_on_created(struct channel *ch, struct step *s, struct channel_notes 
 	}
 	opening_identify(ch, s, notes, &funding);
 	/* B2.funding_created.7 */
-	if (!opening_take_signature(ch, &m.signature)) {
+	if (!opening_take_signature(ch, s, &m.signature)) {
 		opening_failed(ch, s, notes, true, "bad signature in funding_created");
 		return;
 	}

@@ -93,15 +93,44 @@ void channel_send(struct channel *ch, struct step *s, struct buf *b)
 	buf_release(b);
 }
 
+/* B1.error_warning.1, B1.error_warning.2: until the opener has said which output it is, and the other side that it has
+ * heard so, the temporary one. */
+static struct channel_id id_to_say(const struct channel *ch)
+{
+	return ch->open && ch->open->phase != OPEN_SIGNED ? ch->open->temporary_id : ch->r.id;
+}
+
 void channel_send_error(struct channel *ch, struct step *s, const char *text)
 {
-	struct msg_error m = { .channel_id = ch->open ? ch->open->temporary_id : ch->r.id, .data = bytes_from_string(text) };
+	struct msg_error m = { .channel_id = id_to_say(ch), .data = bytes_from_string(text) };
 	struct buf b = BUF_EMPTY;
 
 	if (ch->connection == 0)
 		return;
 	msg_error_encode(&m, &b);
 	channel_send(ch, s, &b);
+}
+
+void channel_show_tx(struct channel *ch, struct step *s, const struct tx *t)
+{
+	static const char words[] = "bad signature for ";
+	struct msg_warning m = { .channel_id = id_to_say(ch) };
+	struct buf raw = BUF_EMPTY, b = BUF_EMPTY;
+	size_t size;
+	char *text;
+
+	tx_encode(t, &raw);
+	size = sizeof(words) - 1 + 2 * raw.size;
+	/* Hundreds of HTLCs make a transaction that is too long for it. */
+	if (ch->connection != 0 && 2 + sizeof(m.channel_id) + 2 + size <= MESSAGE_SIZE_MAX) {
+		text = arena_alloc(&s->out->arena, size + 1);
+		memcpy(text, words, sizeof(words));
+		hex_encode(text + sizeof(words) - 1, raw.data, raw.size);
+		m.data = BYTES(text, size);
+		msg_warning_encode(&m, &b);
+		channel_send(ch, s, &b);
+	}
+	buf_release(&raw);
 }
 
 void channel_to(struct channel *ch, struct step *s, struct channel_notes *notes, enum channel_state state)

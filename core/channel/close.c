@@ -241,6 +241,19 @@ static closing_maker *variant_of(struct channel *ch, struct amount_sat fee, cons
 	return found;
 }
 
+/* What we would have taken its last closing_signed for. */
+static void show_theirs(struct channel *ch, struct step *s)
+{
+	struct arena a;
+	const struct closing *c;
+
+	arena_init(&a);
+	c = theirs_full(ch, &a);
+	if (c)
+		channel_show_tx(ch, s, c->tx);
+	arena_release(&a);
+}
+
 static void agree(struct channel *ch, struct step *s, const struct msg_closing_signed *m, closing_maker *make)
 {
 	ch->talk.fee_asked = m->fee_satoshis;
@@ -376,11 +389,13 @@ void close_on_message(struct channel *ch, struct step *s, struct channel_notes *
 	    ch->closing_tx.size > 0)
 		return;
 	make = variant_of(ch, m.fee_satoshis, &m.signature, &dusty);
-	if (!make)
+	if (!make) {
+		show_theirs(ch, s);
 		channel_broken_but(ch, s, notes, CLOSE_BAD_SIGNATURE, "bad signature in closing_signed");
-	else if (dusty)
+	} else if (dusty) {
 		/* B2.closing_signed.21 */
 		channel_broken_for_good(ch, s, notes, CLOSE_NEGOTIATION, "an output of the closing transaction is dust");
-	else
+	} else {
 		negotiate(ch, s, notes, &m, make);
+	}
 }

@@ -164,7 +164,7 @@ void commit_on_signature(struct channel *ch, struct step *s, struct channel_note
 
 /* Theirs */
 
-bool commit_verify(struct channel *ch, struct arena *a, const struct commitment_spec *spec, const struct sig64 *sig,
+bool commit_verify(struct channel *ch, struct step *s, struct arena *a, const struct commitment_spec *spec, const struct sig64 *sig,
 		   const struct sig64 *htlcs, uint32_t htlc_count, const char **why)
 {
 	struct commitment *c = commitment_build(a, spec);
@@ -179,6 +179,7 @@ bool commit_verify(struct channel *ch, struct arena *a, const struct commitment_
 	 * refuses a high S */
 	if (!memo_verify(memo, sig, &c->sighash, &spec->countersignatory->funding)) {
 		*why = "bad signature of the commitment";
+		channel_show_tx(ch, s, c->tx);
 		return false;
 	}
 	/* B2.commitment_signed.25 */
@@ -192,6 +193,7 @@ bool commit_verify(struct channel *ch, struct arena *a, const struct commitment_
 	for (uint32_t i = 0; i < htlc_count; i++) {
 		if (!memo_verify(memo, &htlcs[i], &hashes[i], &c->keys.countersignatory_htlc)) {
 			*why = "bad signature of an HTLC transaction";
+			channel_show_tx(ch, s, htlc_tx_build(a, c, i)->tx);
 			return false;
 		}
 	}
@@ -239,7 +241,7 @@ static void take_commitment(struct channel *ch, struct step *s, struct channel_n
 	}
 	arena_init(&a);
 	spec = channel_spec(ch, VIEW_LOCAL_NEXT, ch->r.local_number + 1, &ch->r.local_points[1], &a);
-	ok = commit_verify(ch, &a, spec, &m->signature, m->htlc_signature, m->htlc_signature_count, &why);
+	ok = commit_verify(ch, s, &a, spec, &m->signature, m->htlc_signature, m->htlc_signature_count, &why);
 	arena_release(&a);
 	if (!ok) {
 		channel_broken_but(ch, s, notes, CLOSE_BAD_SIGNATURE, arena_printf(&s->out->arena, "commitment_signed: %s", why));

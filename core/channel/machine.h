@@ -133,6 +133,9 @@ void channel_log(const struct channel *ch, const struct step *s, enum log_level 
 /* Sends and releases b. */
 void channel_send(struct channel *ch, struct step *s, struct buf *b);
 void channel_send_error(struct channel *ch, struct step *s, const char *text);
+/* B1.error_warning.8: the transaction that a signature of the peer is not for, in hexadecimal; what becomes of the
+ * channel is said apart. */
+void channel_show_tx(struct channel *ch, struct step *s, const struct tx *t);
 void channel_to(struct channel *ch, struct step *s, struct channel_notes *notes, enum channel_state state);
 /* Writes what has changed and checks the invariants: the end of every public function. */
 void channel_finish(struct channel *ch, struct step *s);
@@ -211,7 +214,7 @@ MUST_USE bool opening_id_is_zero(const struct outpoint *funding);
 void opening_identify(struct channel *ch, struct step *s, struct channel_notes *notes, const struct outpoint *funding);
 void opening_ask_signature(struct channel *ch, struct step *s);
 /* Verifies the peer's signature of our commitment 0 and keeps it. */
-bool opening_take_signature(struct channel *ch, const struct sig64 *sig);
+bool opening_take_signature(struct channel *ch, struct step *s, const struct sig64 *sig);
 void opening_done(struct channel *ch, struct step *s, struct channel_notes *notes);
 void opening_set_balances(struct channel *ch, struct amount_msat push, struct feerate rate);
 
@@ -247,7 +250,8 @@ void commit_again(struct channel *ch, struct step *s);
 void commit_on_signature(struct channel *ch, struct step *s, struct channel_notes *notes, const struct sign_answer *answer);
 void commit_on_message(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message);
 void commit_on_batch(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message);
-bool commit_verify(struct channel *ch, struct arena *a, const struct commitment_spec *spec, const struct sig64 *sig,
+/* Shows the peer what was not signed. */
+bool commit_verify(struct channel *ch, struct step *s, struct arena *a, const struct commitment_spec *spec, const struct sig64 *sig,
 		   const struct sig64 *htlcs, uint32_t htlc_count, const char **why);
 void revoke_start(struct channel *ch, struct step *s);
 void revoke_send_again(struct channel *ch, struct step *s);

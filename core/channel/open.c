@@ -294,7 +294,7 @@ void open_on_signed(struct channel *ch, struct step *s, struct channel_notes *no
 		return;
 	}
 	/* B2.funding_signed.4, B2.funding_signed.5 */
-	if (!opening_take_signature(ch, &m.signature)) {
+	if (!opening_take_signature(ch, s, &m.signature)) {
 		opening_failed(ch, s, notes, true, "bad signature in funding_signed");
 		return;
 	}

@@ -164,14 +164,14 @@ void opening_ask_signature(struct channel *ch, struct step *s)
 	channel_ask(ch, s, ASK_FUNDING, r);
 }
 
-bool opening_take_signature(struct channel *ch, const struct sig64 *sig)
+bool opening_take_signature(struct channel *ch, struct step *s, const struct sig64 *sig)
 {
 	struct arena a;
 	const char *why;
 	bool ok;
 
 	arena_init(&a);
-	ok = commit_verify(ch, &a, channel_spec(ch, VIEW_LOCAL, 0, &ch->r.local_points[0], &a), sig, NULL, 0, &why);
+	ok = commit_verify(ch, s, &a, channel_spec(ch, VIEW_LOCAL, 0, &ch->r.local_points[0], &a), sig, NULL, 0, &why);
 	arena_release(&a);
 	if (!ok)
 		return false;

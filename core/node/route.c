@@ -236,12 +236,15 @@ void node_route_onchain(struct node *n, struct step *s, struct node_channel *c, 
 
 /* --- messages --- */
 
-/* Where every message of BOLT 2 that belongs to one channel has its id. */
+/* Where every message of BOLT 2 that belongs to one channel has its id: first, but for open_channel2, which begins with
+ * the chain and has the temporary one (B1.error_warning.4). */
 static bool message_channel(uint16_t type, struct bytes message, struct channel_id *out)
 {
-	if (type < 32 || type > 255 || message.size < 34)
+	size_t at = type == MSG_OPEN_CHANNEL2 ? 2 + 32 : 2;
+
+	if (type < 32 || type > 255 || message.size < at + sizeof(out->v))
 		return false;
-	memcpy(out->v, message.data + 2, sizeof(out->v));
+	memcpy(out->v, message.data + at, sizeof(out->v));
 	return true;
 }
 

@@ -1,5 +1,6 @@
 /* The fees of a close by agreement: BOLT 2 "Closing Negotiation: closing_signed". */
 #include "tests/unit/channel_close_setup.h"
+#include "tests/unit/channel_shown.h"
 
 static const uint8_t p2wpkh[22] = { 0, 20, 9, 9 };
 
@@ -247,7 +248,9 @@ TEST(bad_signatures_of_a_close)
 	for (int high_s = 0; high_s < 2; high_s++) {
 		struct pair p;
 		struct msg_closing_signed m;
+		struct channel_id about;
 		struct buf b = BUF_EMPTY;
+		struct tx *shown;
 
 		pair_ready(&p, true);
 		to_closing_signed(&p, &m);
@@ -267,6 +270,10 @@ TEST(bad_signatures_of_a_close)
 		/* B2.closing_signed.8 */
 		CHECK_STR(pair_note(&p, 1, CHANNEL_NOTE_HANG_UP)->text, "bad signature in closing_signed");
 		CHECK(!pair_note(&p, 1, CHANNEL_NOTE_BROADCAST));
+		/* B1.error_warning.8 */
+		shown = pair_shown_tx(&p, 0, &about);
+		CHECK(outpoint_equal(&shown->inputs[0].prev, &p.funding) && shown->output_count == 2);
+		CHECK_EQ(shown->outputs[0].amount.v + shown->outputs[1].amount.v + m.fee_satoshis.v, 1000000);
 		pair_release(&p);
 	}
 }

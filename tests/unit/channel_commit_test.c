@@ -7,6 +7,7 @@
 #include "contract/htlc_tx.h"
 #include "tests/channel_pair.h"
 #include "tests/test.h"
+#include "tests/unit/channel_shown.h"
 
 /* Offered by 0, and the commitment_signed next in line for 1. */
 static void to_commitment(struct pair *p, int htlcs)
@@ -154,6 +155,7 @@ TEST(bad_commitments_are_refused)
 	for (int how = 0; how < DAMAGES; how++) {
 		struct pair p;
 		struct msg_commitment_signed m;
+		struct channel_id about;
 		struct sig64 sigs[4];
 		struct buf b = BUF_EMPTY;
 
@@ -168,6 +170,14 @@ TEST(bad_commitments_are_refused)
 		(void)pair_deliver(&p, 1);
 		CHECK_EQ(p.side[1].hang_ups, 1);
 		CHECK_STR(pair_note(&p, 1, CHANNEL_NOTE_HANG_UP)->text, why[how]);
+		/* B1.error_warning.8: the peer sees what it was to sign. */
+		if (!strstr(why[how], "wrong number")) {
+			struct tx *shown = pair_shown_tx(&p, 0, &about);
+
+			CHECK(SAME(about, *channel_id_of(p.side[1].ch)));
+			CHECK_EQ(outpoint_equal(&shown->inputs[0].prev, &p.funding), how < DAMAGE_MISSING);
+			CHECK_EQ(shown->output_count == 1, how > DAMAGE_MORE);
+		}
 		/* Nothing was revoked, nothing stored: the old commitment stands. */
 		CHECK_EQ(pair_waiting(&p, 0), 0);
 		CHECK_EQ(channel_record_of(p.side[1].ch)->local_number, 0);

@@ -5,6 +5,7 @@
 
 #include "tests/channel_pair.h"
 #include "tests/test.h"
+#include "tests/unit/channel_shown.h"
 
 static const uint8_t anchors_alias_type[] = { 0x40, 0x00, 0x00, 0x40, 0x10, 0x00 };
 static const uint8_t zeroconf_type[] = { 0x04, 0x00, 0x00, 0x00, 0x40, 0x10, 0x00 };
@@ -85,7 +86,10 @@ static void check_bad_created(bool high_s)
 {
 	struct pair p;
 	struct msg_funding_created m;
+	struct channel_id about;
+	struct msg_error e;
 	struct buf b = BUF_EMPTY;
+	struct tx *shown;
 
 	pair_init(&p);
 	pair_start(&p);
@@ -102,7 +106,13 @@ static void check_bad_created(bool high_s)
 	/* B2.funding_created.7 */
 	CHECK_EQ(p.side[1].forgotten, 1);
 	CHECK_STR(pair_note(&p, 1, CHANNEL_NOTE_FORGOTTEN)->text, "bad signature in funding_created");
-	CHECK_EQ(pair_peek_type(&p, 0), MSG_ERROR);
+	/* B1.error_warning.8: its commitment, as we would have had it */
+	shown = pair_shown_tx(&p, 0, &about);
+	CHECK(SAME(shown->inputs[0].prev.txid, m.funding_txid) && shown->inputs[0].prev.index == m.funding_output_index);
+	CHECK(SAME(about, m.temporary_channel_id));
+	/* B1.error_warning.5, B1.error_warning.2 */
+	CHECK_EQ(msg_error_decode(pair_peek(&p, 0), &p.memory, &e), DECODE_OK);
+	CHECK(SAME(e.channel_id, m.temporary_channel_id));
 	CHECK(!p.side[1].store);
 	(void)pair_deliver(&p, 0);
 	CHECK_EQ(p.side[0].forgotten, 1);
@@ -113,6 +123,8 @@ static void check_bad_signed(bool high_s)
 {
 	struct pair p;
 	struct msg_funding_signed m;
+	struct channel_id about;
+	struct msg_error e;
 	struct buf b = BUF_EMPTY;
 
 	pair_init(&p);
@@ -133,7 +145,12 @@ static void check_bad_signed(bool high_s)
 	CHECK_STR(pair_note(&p, 0, CHANNEL_NOTE_FORGOTTEN)->text, "bad signature in funding_signed");
 	CHECK(!pair_note(&p, 0, CHANNEL_NOTE_BROADCAST_FUNDING));
 	CHECK(!p.side[0].store);
-	CHECK_EQ(pair_peek_type(&p, 1), MSG_ERROR);
+	/* B1.error_warning.8 */
+	CHECK(outpoint_equal(&pair_shown_tx(&p, 1, &about)->inputs[0].prev, &p.funding));
+	CHECK(SAME(about, m.channel_id));
+	/* B1.error_warning.1: the other side knows the channel by its id now. */
+	CHECK_EQ(msg_error_decode(pair_peek(&p, 1), &p.memory, &e), DECODE_OK);
+	CHECK(SAME(e.channel_id, m.channel_id));
 	pair_release(&p);
 }
 

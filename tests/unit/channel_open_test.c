@@ -116,7 +116,8 @@ TEST(an_empty_upfront_script_is_sent)
 	pair_init(&p);
 	pair_start(&p);
 	decode_open(&p, &p.memory, &m);
-	CHECK(m.tlvs.upfront_shutdown_script && m.tlvs.upfront_shutdown_script->size == 0); /* B2.open_channel.9 */
+	/* B2.open_channel.9, B1.lightning_message_format.3 */
+	CHECK(m.tlvs.upfront_shutdown_script && m.tlvs.upfront_shutdown_script->size == 0);
 	(void)pair_deliver(&p, 1);
 	decode_accept(&p, &p.memory, &accept);
 	CHECK(accept.tlvs.upfront_shutdown_script && accept.tlvs.upfront_shutdown_script->size == 0);
@@ -524,6 +525,7 @@ static void check_accept_refused(void (*tamper)(struct msg_accept_channel *m), c
 	CHECK_STR(pair_note(&p, 0, CHANNEL_NOTE_FORGOTTEN)->text, why);
 	CHECK(!pair_note(&p, 0, CHANNEL_NOTE_FUND));
 	CHECK_EQ(msg_error_decode(pair_find(&p, 1, MSG_ERROR), &p.memory, &e), DECODE_OK);
+	CHECK(SAME(e.channel_id, m.temporary_channel_id)); /* B1.error_warning.1 */
 	(void)pair_deliver(&p, 1);
 	CHECK_EQ(p.side[1].forgotten, 1);
 	pair_release(&p);

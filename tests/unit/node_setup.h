@@ -264,10 +264,13 @@ static inline void rig_release(void *context, const struct effect *f)
 {
 	struct rig *r = context;
 	struct rig_item *i = ARENA_NEW(&r->kept, struct rig_item);
+	uint16_t type;
 
 	i->kind = f->kind;
 	switch (f->kind) {
 	case EFFECT_SEND:
+		/* B1.lightning_message_format.1: tests/house/numbers.py says what the codecs know. */
+		ASSERT(msg_type(f->u.send.message, &type) && msg_codec(type));
 		i->id = f->u.send.connection;
 		i->data = arena_bytes(&r->kept, f->u.send.message);
 		break;

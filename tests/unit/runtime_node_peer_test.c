@@ -260,6 +260,19 @@ TEST(messages_of_channels_that_we_do_not_know_are_answered_with_errors)
 		CHECK_EQ(m.channel_id.v[31], 0x40 + i);
 		CHECK(rig_is_ready(&a, &peer));
 	}
+	/* B1.error_warning.4: version 2 is not negotiated, and refused by the temporary id behind the chain. */
+	{
+		uint8_t raw[400] = { 0, MSG_OPEN_CHANNEL2 };
+		struct msg_error m;
+
+		memset(raw + 2, 6, 32);
+		memset(raw + 34, 0x77, 32);
+		rig_message(&a, 7, BYTES_OF(raw));
+		CHECK(msg_error_decode(rig_sent(&a, MSG_ERROR), &a.kept, &m) == DECODE_OK);
+		CHECK_EQ(m.channel_id.v[0], 0x77);
+		CHECK_EQ(m.channel_id.v[31], 0x77);
+		CHECK(rig_is_ready(&a, &peer));
+	}
 	/* Gossip is nobody's channel. */
 	rig_message(&a, 7, test_unhex("0102"));
 	CHECK(!rig_sent(&a, MSG_ERROR).size);
