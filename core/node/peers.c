@@ -71,6 +71,7 @@ static void left(struct node *n, struct step *s, struct node_peer *p, const char
 		next = c->next;
 		channel_notes_init(&notes);
 		channel_disconnected(c->channel, s, &notes);
+		node_touch(n, c); /* the flush tells gossip that nobody can use it */
 		node_route(n, s, &notes);
 	}
 	if (was_ready) {
