@@ -179,12 +179,16 @@ static void add_balance(json_t *o, const struct methods *m, const struct channel
 	json_add_msat(o, "available_balance_for_recv_msat", channel_receivable(ch));
 }
 
-static void add_limits(json_t *o, const struct channel_record *r)
+static void add_limits(json_t *o, const struct methods *m, const struct channel *ch)
 {
+	const struct channel_record *r = channel_record_of(ch);
 	const struct channel_side *ours = &r->side[SIDE_LOCAL], *theirs = &r->side[SIDE_REMOTE];
-	struct amount_msat largest = msat_of_sat(sat_sub_or_zero(r->funding_amount, theirs->reserve));
+	bool ignore_fee_limits;
+	const struct forward_policy p = node_view_policy(m->port.node, ch, &ignore_fee_limits);
 
-	largest = msat_min(largest, theirs->max_in_flight);
+	json_add_msat(o, "fee_base_msat", p.fee_base);
+	json_add_u64(o, "fee_proportional_millionths", p.fee_ppm);
+	json_add_bool(o, "ignore_fee_limits", ignore_fee_limits);
 	json_add_sat_as_msat(o, "dust_limit_msat", ours->dust_limit);
 	json_add_msat(o, "our_max_htlc_value_in_flight_msat", ours->max_in_flight);
 	json_add_msat(o, "their_max_htlc_value_in_flight_msat", theirs->max_in_flight);
@@ -192,8 +196,8 @@ static void add_limits(json_t *o, const struct channel_record *r)
 	json_add_sat_as_msat(o, "their_reserve_msat", ours->reserve);
 	json_add_sat_as_msat(o, "our_reserve_msat", theirs->reserve);
 	json_add_msat(o, "minimum_htlc_in_msat", ours->htlc_minimum);
-	json_add_msat(o, "minimum_htlc_out_msat", theirs->htlc_minimum);
-	json_add_msat(o, "maximum_htlc_out_msat", largest);
+	json_add_msat(o, "minimum_htlc_out_msat", p.htlc_min);
+	json_add_msat(o, "maximum_htlc_out_msat", p.htlc_max);
 	json_add_u64(o, "their_to_self_delay", ours->to_self_delay);
 	json_add_u64(o, "our_to_self_delay", theirs->to_self_delay);
 	json_add_u64(o, "max_accepted_htlcs", ours->max_accepted_htlcs);
@@ -276,7 +280,7 @@ json_t *channel_json(const struct methods *m, const struct channel *ch)
 	if (r->state != OPENINGD)
 		add_commitment(o, ch);
 	add_balance(o, m, ch);
-	add_limits(o, r);
+	add_limits(o, m, ch);
 	add_counts(o, r);
 	add_status(o, r);
 	add_htlcs(o, ch);

@@ -38,6 +38,7 @@ json_t *reply_connect(const struct methods *m, const struct reply *reply);
 json_t *reply_withdraw(const struct methods *m, const struct reply *reply);
 json_t *reply_fund_channel(const struct methods *m, const struct reply *reply);
 json_t *reply_invoice(const struct methods *m, const struct lampo_call *call, const struct reply *reply);
+json_t *reply_set_channel(const struct reply *reply);
 json_t *reply_paid(const struct methods *m, const struct reply *reply);
 json_t *reply_probe(const struct reply *reply);
 /* What is known of a payment or a probe that has failed: what was tried. */
@@ -56,6 +57,7 @@ rpc_handler method_getinfo, method_stop;
 rpc_handler method_connect, method_disconnect, method_listpeers;
 rpc_handler method_newaddr, method_listfunds, method_withdraw;
 rpc_handler method_fundchannel, method_listpeerchannels, method_listclosedchannels, method_close;
+rpc_handler method_setchannel;
 rpc_handler method_invoice, method_listinvoices, method_waitinvoice, method_decode;
 rpc_handler method_staticbackup, method_emergencyrecover, method_recoverchannel, method_listsweeps;
 rpc_handler method_listchannels, method_listnodes;

@@ -9,6 +9,7 @@ const struct lampo_method *const schemas_bundled[] = {
 	&schema_listfunds,	  &schema_withdraw,
 	&schema_fundchannel,	  &schema_listpeerchannels,
 	&schema_listclosedchannels, &schema_close,
+	&schema_setchannel,
 	&schema_invoice,	  &schema_listinvoices,
 	&schema_waitinvoice,	  &schema_decode,
 	&schema_pay,		  &schema_keysend,

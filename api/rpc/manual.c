@@ -29,6 +29,7 @@ static const struct {
 	{ LAMPO_FEERATE, "\"slow\", \"normal\" or \"urgent\" as bitcoind estimates them; \"6blocks\"; \"1000perkb\"; \"253perkw\"; or a "
 			 "number, which is per 1000 virtual bytes." },
 	{ LAMPO_CHANNEL, "A channel id, a short channel id, or the public key of a peer with one channel." },
+	{ LAMPO_CHANNEL_OR_ALL, "A channel id, a short channel id, the public key of a peer, or \"all\"." },
 	{ LAMPO_PERCENT, "A number from 0 to 100, with up to four decimals." },
 };
 

@@ -28,6 +28,7 @@ const char *value_type_name(enum lampo_type type)
 	case LAMPO_LABEL: return "string|integer";
 	case LAMPO_PEER: return "pubkey[@host[:port]]";
 	case LAMPO_CHANNEL: return "channel";
+	case LAMPO_CHANNEL_OR_ALL: return "channel|all";
 	case LAMPO_ARRAY: return "array";
 	case LAMPO_OBJECT: return "object";
 	case LAMPO_INTEGER: return "integer";
@@ -60,6 +61,7 @@ static const char *expected(enum lampo_type type)
 	case LAMPO_LABEL: return "text or a whole number";
 	case LAMPO_PEER: return "a public key of 66 hex digits, which \"@host\" or \"@host:port\" may follow";
 	case LAMPO_CHANNEL: return "a channel id, a short channel id, or the public key of a peer";
+	case LAMPO_CHANNEL_OR_ALL: return "a channel id, a short channel id, the public key of a peer, or \"all\"";
 	case LAMPO_ARRAY: return "an array";
 	case LAMPO_OBJECT: return "an object";
 	case LAMPO_INTEGER: return "a whole number";
@@ -169,6 +171,9 @@ static bool read_text(struct value *out, enum lampo_type type, const char *text,
 	case LAMPO_SCID: return read_scid(&out->u.scid, text);
 	case LAMPO_PEER: return read_peer(out, text, arena);
 	case LAMPO_CHANNEL: return read_channel(&out->u.channel, text);
+	case LAMPO_CHANNEL_OR_ALL:
+		out->all = strcmp(text, "all") == 0;
+		return out->all || read_channel(&out->u.channel, text);
 	case LAMPO_INTEGER: return read_integer(&out->u.integer, text);
 	case LAMPO_ARRAY:
 	case LAMPO_OBJECT:
@@ -285,6 +290,7 @@ json_t *value_write(const struct value *v, enum lampo_type type)
 	case LAMPO_SCID: return write_scid(v->u.scid);
 	case LAMPO_PEER: return write_peer(v);
 	case LAMPO_CHANNEL: return write_channel(&v->u.channel);
+	case LAMPO_CHANNEL_OR_ALL: return v->all ? json_string("all") : write_channel(&v->u.channel);
 	case LAMPO_INTEGER: return json_integer(v->u.integer);
 	case LAMPO_ARRAY:
 	case LAMPO_OBJECT: return json_deep_copy(v->u.json);

@@ -61,6 +61,8 @@ struct config {
 	bool has_fee_base, has_fee_ppm, has_cltv_delta;
 	struct amount_msat fee_base;
 	uint32_t fee_ppm, cltv_delta;
+	bool has_htlc_min, has_htlc_max;
+	struct amount_msat htlc_min, htlc_max;
 	bool has_channels_max, has_channels_per_peer_max, has_peers_max, has_funding_min, has_minimum_depth;
 	uint32_t channels_max, channels_per_peer_max, peers_max, minimum_depth;
 	struct amount_sat funding_min, anchor_reserve;

@@ -77,6 +77,10 @@ static void fill_node(struct node_config *n, const struct config *c, struct node
 		n->forward_fee_ppm = c->fee_ppm;
 	if (c->has_cltv_delta)
 		n->forward_cltv_delta = c->cltv_delta;
+	if (c->has_htlc_min)
+		n->forward_htlc_min = c->htlc_min;
+	if (c->has_htlc_max)
+		n->forward_htlc_max = c->htlc_max;
 	if (c->has_channels_max)
 		n->channels_max = c->channels_max;
 	if (c->has_channels_per_peer_max)

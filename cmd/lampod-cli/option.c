@@ -247,6 +247,18 @@ static bool set_cltv_delta(struct config *c, const char *value)
 	return set_u32(&c->cltv_delta, value, 18, 2016);
 }
 
+static bool set_htlc_min(struct config *c, const char *value)
+{
+	c->has_htlc_min = true;
+	return read_amount(&c->htlc_min, value, 1);
+}
+
+static bool set_htlc_max(struct config *c, const char *value)
+{
+	c->has_htlc_max = true;
+	return read_amount(&c->htlc_max, value, 1) && c->htlc_max.v;
+}
+
 static bool set_channels_max(struct config *c, const char *value)
 {
 	c->has_channels_max = true;
@@ -365,6 +377,10 @@ const struct option options[] = {
 	{ "cltv-delta", NULL, 0, OPTION_BOTH, false, false, "BLOCKS", "a number from 18 to 2016",
 	  "How many blocks sooner what it forwards must expire than what it is given.  Fewer are less safe.  Default: 34.",
 	  set_cltv_delta },
+	{ "htlc-minimum-msat", NULL, 0, OPTION_BOTH, false, false, "AMOUNT", "an amount in millisatoshi, or text such as 1sat",
+	  "The smallest payment that it forwards.  Default: 0.", set_htlc_min },
+	{ "htlc-maximum-msat", NULL, 0, OPTION_BOTH, false, false, "AMOUNT", "an amount in millisatoshi, or text such as 1000sat",
+	  "The largest.  Default: what a channel carries.", set_htlc_max },
 	{ "channels-max", NULL, 0, OPTION_BOTH, false, false, "NUMBER", "a number from 1 to 1000000",
 	  "Most channels in total.", set_channels_max },
 	{ "channels-per-peer-max", NULL, 0, OPTION_BOTH, false, false, "NUMBER", "a number from 1 to 1000",

@@ -212,6 +212,9 @@ MUST_USE bool channel_set_feerate(struct channel *ch, struct step *s, struct fee
 /* The network's fee rates, in the step, are new.  True: something is to be stored. */
 bool channel_fees_moved(struct channel *ch, struct step *s);
 
+/* Whether the peer may set any feerate by update_fee: by our user's will, who knows the risk (B2.update_fee.4). */
+void channel_ignore_fee_limits(struct channel *ch, bool ignore);
+
 /* Sends what can be sent: call it when the batch has no more events, after any of the above. */
 void channel_flush(struct channel *ch, struct step *s, struct channel_notes *notes);
 

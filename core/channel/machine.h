@@ -121,6 +121,7 @@ struct channel {
 	struct feerate fee_low, fee_high; /* of the closing transaction, by the user */
 	struct buf closing_tx;         /* agreed on, in this run */
 	struct loading *loading;       /* owned; only between channel_load and channel_start */
+	bool ignore_fee_limits;
 	bool ahead[2];                 /* by side: the keys of its next commitment are not derived yet */
 	struct txid commitment_txid;   /* of our latest commitment, once it was built */
 	bool has_commitment_txid;

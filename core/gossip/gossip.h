@@ -189,7 +189,7 @@ struct gossip_own {
 	bool closing;              /* a shutdown was sent or received, or worse */
 	uint16_t cltv_delta;
 	uint32_t fee_base_msat, fee_ppm;
-	struct amount_msat htlc_minimum; /* of the peer: what it accepts */
+	struct amount_msat htlc_minimum; /* what the peer accepts and we forward */
 	struct amount_msat htlc_maximum; /* of ours; cut to the capacity and to: */
 	struct amount_msat in_flight_max; /* max_htlc_value_in_flight_msat of the peer */
 };

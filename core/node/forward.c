@@ -5,14 +5,7 @@
 #include <string.h>
 
 #include "crypto/hash.h"
-
-static struct forward_policy policy_of(const struct node *n)
-{
-	const struct node_config *c = n->config;
-
-	return (struct forward_policy){ c->forward_fee_base, c->forward_fee_ppm, c->forward_cltv_delta,
-					c->forward_expiry_min_blocks };
-}
+#include "node/view.h"
 
 static bool undecided(const struct channel_htlc *h)
 {
@@ -28,12 +21,15 @@ bool node_htlc_undecided(const struct node *n, uint64_t channel_key, uint64_t ht
 
 /* --- on to the next channel --- */
 
-static struct amount_msat most(struct amount_msat a, struct amount_msat b)
+/* Nobody can use it now, and the world knows. */
+static bool disabled(const struct node *n, const struct node_channel *c)
 {
-	return MSAT_LESS(a, b) ? b : a;
+	struct graph_policy said;
+
+	return !channel_is_connected(c->channel) && node_view_own_policy(n, c->channel, &said) && (said.flags & GRAPH_DISABLED);
 }
 
-static struct forward_next describe(const struct node *n, const struct node_channel *c, bool closed)
+static struct forward_next describe(const struct node *n, const struct step *s, const struct node_channel *c, bool closed)
 {
 	/* Of one that is closed there is nothing to say but that. */
 	struct forward_next next = { .known = c || closed, .ending = closed };
@@ -41,7 +37,8 @@ static struct forward_next describe(const struct node *n, const struct node_chan
 	if (!c)
 		return next;
 	next.ending = channel_state_of(c->channel) > CHANNELD_NORMAL;
-	next.minimum = most(n->config->htlc_min, channel_record_of(c->channel)->side[SIDE_REMOTE].htlc_minimum);
+	next.disabled = disabled(n, c);
+	next.policy_count = node_channel_policies(n, s, c, next.policies);
 	return next;
 }
 
@@ -72,19 +69,35 @@ static struct failure failure_of_offer(enum offer_result result, struct amount_m
 	UNREACHABLE();
 }
 
+/* What an HTLC asks, and which channels may carry it on. */
+struct asked {
+	const struct payload *payload;
+	struct forward_htlc in;
+	struct forward_clock clock;
+};
+
+/* Another channel to the same peer carries it by its own terms alone. */
+static bool other_takes(const struct node *n, const struct step *s, const struct node_channel *c, const struct asked *a)
+{
+	const struct forward_next next = describe(n, s, c, false);
+	struct failure why;
+
+	return forward_judge(&a->clock, &a->in, a->payload, &next, &why) &&
+	       channel_may_offer(c->channel, s, a->payload->amount, a->payload->cltv_expiry) == OFFER_OK;
+}
+
 /* The named channel, or another one to the same peer that can take it: BOLT 4 "Non-strict Forwarding".  Not the one it
  * came from: that would only move the peer's money in a circle, at the price of two slots. */
-static struct node_channel *able(struct step *s, struct node_channel *named, const struct payload *p, uint64_t in_channel,
+static struct node_channel *able(const struct node *n, struct step *s, struct node_channel *named, const struct asked *a,
 				 enum offer_result *result)
 {
 	*result = OFFER_NOT_READY;
-	if (channel_key(named->channel) != in_channel)
-		*result = channel_may_offer(named->channel, s, p->amount, p->cltv_expiry);
+	if (channel_key(named->channel) != a->in.channel_key)
+		*result = channel_may_offer(named->channel, s, a->payload->amount, a->payload->cltv_expiry);
 	if (*result == OFFER_OK)
 		return named;
 	for (struct node_channel *c = named->peer->channels; c; c = c->next)
-		if (!c->dead && channel_key(c->channel) != in_channel &&
-		    channel_may_offer(c->channel, s, p->amount, p->cltv_expiry) == OFFER_OK)
+		if (!c->dead && c != named && channel_key(c->channel) != a->in.channel_key && other_takes(n, s, c, a))
 			return c;
 	return NULL;
 }
@@ -111,11 +124,14 @@ static void offer(struct node *n, struct step *s, const struct node_onion *o, co
 static void forward(struct node *n, struct step *s, const struct node_onion *o)
 {
 	const struct payload *p = &o->opening.payload;
-	struct forward_htlc in = { o->channel_key, o->htlc_id, o->amount, o->cltv_expiry };
-	struct forward_policy policy = policy_of(n);
+	const struct asked a = {
+		.payload = p,
+		.in = { o->channel_key, o->htlc_id, o->amount, o->cltv_expiry },
+		.clock = { s->height, n->config->forward_expiry_min_blocks },
+	};
 	bool closed = false;
 	struct node_channel *c = node_channel_onward(n, p->scid, &closed);
-	struct forward_next next = describe(n, c, closed);
+	struct forward_next next = describe(n, s, c, closed);
 	enum offer_result result;
 	struct failure why;
 
@@ -125,10 +141,10 @@ static void forward(struct node *n, struct step *s, const struct node_onion *o)
 	if (o->refuse || o->closing) {
 		/* B2.max_dust_htlc_exposure_msat.2, B2.max_dust_htlc_exposure_msat.4, B2.shutdown.7 */
 		why = failure_plain(FAIL_TEMPORARY_NODE_FAILURE);
-	} else if (forward_judge(&policy, s->height, &in, p, &next, &why)) {
-		c = able(s, c, p, in.channel_key, &result);
+	} else if (forward_judge(&a.clock, &a.in, p, &next, &why)) {
+		c = able(n, s, c, &a, &result);
 		if (c) {
-			offer(n, s, o, &in, c);
+			offer(n, s, o, &a.in, c);
 			return;
 		}
 		why = failure_of_offer(result, p->amount);

@@ -201,15 +201,10 @@ void node_gossip_peer_left(struct node *n, struct step *s, uint64_t connection)
 
 /* ---- Our channels ---- */
 
-/* No more than a channel lets us send at once: all of it but what the peer makes us keep. */
-static struct amount_msat most_at_once(const struct channel_record *r)
-{
-	return msat_of_sat(sat_sub_or_zero(r->funding_amount, r->side[SIDE_REMOTE].reserve));
-}
-
 static void tell_channel(struct node *n, struct step *s, const struct node_channel *c, struct gossip_notes *notes)
 {
 	const struct channel_record *r = channel_record_of(c->channel);
+	const struct forward_policy p = node_channel_policy(n, c);
 	struct gossip_own o;
 
 	/* Compared as a whole by who gets it. */
@@ -232,11 +227,11 @@ static void tell_channel(struct node *n, struct step *s, const struct node_chann
 	o.ready_sent = r->ready_sent;
 	o.ready_received = r->ready_received;
 	o.closing = r->state > CHANNELD_NORMAL;
-	o.cltv_delta = (uint16_t)n->config->forward_cltv_delta;
-	o.fee_base_msat = (uint32_t)n->config->forward_fee_base.v;
-	o.fee_ppm = n->config->forward_fee_ppm;
-	o.htlc_minimum = r->side[SIDE_REMOTE].htlc_minimum;
-	o.htlc_maximum = most_at_once(r);
+	o.cltv_delta = (uint16_t)p.cltv_delta;
+	o.fee_base_msat = (uint32_t)p.fee_base.v;
+	o.fee_ppm = p.fee_ppm;
+	o.htlc_minimum = p.htlc_min;
+	o.htlc_maximum = p.htlc_max;
 	o.in_flight_max = r->side[SIDE_REMOTE].max_in_flight;
 	gossip_own_set(n->gossip, s, notes, &o);
 }

@@ -60,6 +60,7 @@ void node_config_default(struct node_config *c, const struct network *network)
 	c->forward_fee_base = MSAT(1);
 	c->forward_fee_ppm = 10;
 	c->forward_cltv_delta = DEADLINE_CLTV_DELTA;
+	c->forward_htlc_max = MSAT(UINT64_MAX);
 	c->forward_expiry_min_blocks = 6;
 	c->anchor_reserve = SAT(25000);
 	c->ping_interval_ms = 60000;
@@ -174,6 +175,7 @@ static void free_channel(struct node_channel *c)
 	onchain_free(c->onchain);
 	anchor_free(c->anchor);
 	channel_free(c->channel);
+	mem_free(c->terms);
 	mem_free(c);
 }
 
@@ -390,6 +392,7 @@ bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, s
 	case RECORD_SHACHAIN:
 	case RECORD_ONCHAIN:
 	case RECORD_ANCHOR:
+	case RECORD_POLICY:
 		if (key.size < 8)
 			return false;
 		keep_part(n, kind, key, value);
@@ -439,6 +442,9 @@ static bool load_parts(struct node *n)
 		} else if (p->kind == RECORD_ANCHOR) {
 			c->anchor = anchor_load(channel_record_of(c->channel), p->value);
 			if (!c->anchor)
+				return false;
+		} else if (p->kind == RECORD_POLICY) {
+			if (!node_terms_load(c, p->value))
 				return false;
 		} else if (!channel_load_part(c->channel, p->kind, p->key, p->value)) {
 			return false;
@@ -556,6 +562,7 @@ bool node_start(struct node *n, uint64_t now_ms, struct effects *out)
 	node_backup_start(n, &s);
 	node_gossip_start(n, &s);
 	node_ways_start(n, &s);
+	node_policies_start(n, &s);
 	for (at = 0; (p = table_next(&n->peers, &at));)
 		p->peer->keep |= p->channels != NULL;
 	if (n->counters_changed || n->next_reservation != n->reservations_stored)

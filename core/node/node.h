@@ -57,6 +57,7 @@ struct node_config {
 	struct amount_msat forward_fee_base;
 	uint32_t forward_fee_ppm;
 	uint32_t forward_cltv_delta;    /* blocks between the expiries of the two HTLCs */
+	struct amount_msat forward_htlc_min, forward_htlc_max; /* of the outgoing one */
 	uint32_t forward_expiry_min_blocks; /* before the outgoing one's expiry: less is too little for the rest of a route */
 	struct amount_sat anchor_reserve; /* kept in the wallet for each anchor channel, up to ten */
 	/* Refuse channels of others while the wallet has less than that, the new one counted.  Off, as with others: a fresh

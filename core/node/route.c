@@ -37,6 +37,7 @@ static void take_forgotten(struct node *n, struct step *s, struct node_channel *
 	if (c->dead)
 		return;
 	node_anchor_end(n, s, c);
+	node_terms_forget(s, c);
 	c->dead = true;
 	n->some_dead = true;
 	if (c->reservation)
@@ -167,6 +168,7 @@ void node_channel_resolved(struct node *n, struct step *s, struct node_channel *
 	node_forwards_stranded(n, c, true);
 	channel_forget(c->channel, s);
 	effect_remove(s->out, RECORD_ONCHAIN, BYTES_OF(c->key));
+	node_terms_forget(s, c);
 	node_anchor_end(n, s, c);
 	c->dead = true;
 	n->some_dead = true;
@@ -325,6 +327,7 @@ static void bury_one(struct node *n, struct step *s, struct node_channel *c)
 	onchain_free(c->onchain);
 	anchor_free(c->anchor);
 	channel_free(c->channel);
+	mem_free(c->terms);
 	mem_free(c);
 }
 

@@ -98,6 +98,7 @@ struct node_channel {
 	bool ahead;                /* is in the node's list of channels with keys to derive */
 	struct node_channel *ahead_next;
 	bool fading;               /* resolved; traces of its HTLCs are being removed */
+	struct channel_terms *terms; /* owned; NULL: nothing was set for it, and nothing of before is good */
 	struct graph_policy peer_policy; /* what its channel_update says, for hints to us */
 	bool has_peer_policy;
 	bool has_spendable;        /* since the channel last changed */
@@ -297,6 +298,17 @@ void node_channel_address_answered(struct node *n, struct step *s, uint64_t chan
 void node_note_fund(struct node *n, struct step *s, struct node_channel *c, const struct channel_note *note);
 void node_funding_answered(struct node *n, struct step *s, uint64_t channel_key, const struct funds_answer *a);
 void node_ask_funding_signature(struct step *s, struct node_channel *c);
+
+/* policy.c */
+/* What forwarding over the channel costs now, with what the channel itself allows. */
+struct forward_policy node_channel_policy(const struct node *n, const struct node_channel *c);
+/* The same, and what is good of before; returns how many. */
+uint32_t node_channel_policies(const struct node *n, const struct step *s, const struct node_channel *c,
+			       struct forward_policy out[1 + POLICY_BEFORE_MAX]);
+MUST_USE bool node_terms_load(struct node_channel *c, struct bytes value);
+void node_terms_forget(struct step *s, struct node_channel *c);
+void node_policies_start(struct node *n, struct step *s);
+void node_set_channel(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
 
 /* close.c */
 void node_close_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);

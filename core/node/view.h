@@ -53,6 +53,8 @@ const struct channel_record *node_view_closed(const struct node *n, uint32_t *at
 const struct receive *node_view_invoices(const struct node *n); /* payment/receive.h iterates */
 const struct send *node_view_payments(const struct node *n);    /* payment/send.h iterates */
 
+/* What forwarding over a channel that is not history costs now. */
+struct forward_policy node_view_policy(const struct node *n, const struct channel *ch, bool *ignore_fee_limits);
 /* What our and the peer's latest channel_update for a channel say.  False: nothing is known. */
 MUST_USE bool node_view_own_policy(const struct node *n, const struct channel *ch, struct graph_policy *out);
 MUST_USE bool node_view_peer_policy(const struct node *n, const struct channel *ch, struct graph_policy *out);

@@ -16,10 +16,15 @@ static bool pays_fee(const struct forward_policy *p, struct amount_msat in, stru
 /* The channel_update that some failures may carry is left out: applying one taken from an onion tells an observer
  * whose payment it was, so BOLT 4 wants nodes to stop sending it.  Its length is zero then. */
 static bool pays(const struct forward_policy *p, const struct forward_htlc *in, const struct payload *payload,
-		 const struct forward_next *next, struct failure *why)
+		 struct failure *why)
 {
+	/* B4.failure_messages.12, B7.channel_update.9: more than we said that we send. */
+	if (MSAT_LESS(p->htlc_max, payload->amount)) {
+		*why = failure_plain(FAIL_TEMPORARY_CHANNEL_FAILURE);
+		return false;
+	}
 	/* B4.failure_messages.16, B4.failure_messages.17 */
-	if (payload->amount.v == 0 || MSAT_LESS(payload->amount, next->minimum)) {
+	if (payload->amount.v == 0 || MSAT_LESS(payload->amount, p->htlc_min)) {
 		*why = failure_plain(FAIL_AMOUNT_BELOW_MINIMUM);
 		why->u.amount_below_minimum.htlc_msat = payload->amount;
 		return false;
@@ -39,9 +44,27 @@ static bool pays(const struct forward_policy *p, const struct forward_htlc *in, 
 	return true;
 }
 
-bool forward_judge(const struct forward_policy *p, uint32_t height, const struct forward_htlc *in,
-		   const struct payload *payload, const struct forward_next *next, struct failure *why)
+/* B7.channel_update.20, B7.htlc_fees.2: by the terms of now or of lately, and none of them mixed.  What is told is
+ * measured against those of now. */
+static const struct forward_policy *paid(const struct forward_next *next, const struct forward_htlc *in,
+					 const struct payload *payload, struct failure *why)
 {
+	struct failure other;
+
+	ASSERT(next->policy_count);
+	if (pays(&next->policies[0], in, payload, why))
+		return &next->policies[0];
+	for (uint32_t i = 1; i < next->policy_count; i++)
+		if (pays(&next->policies[i], in, payload, &other))
+			return &next->policies[i];
+	return NULL;
+}
+
+bool forward_judge(const struct forward_clock *clock, const struct forward_htlc *in, const struct payload *payload,
+		   const struct forward_next *next, struct failure *why)
+{
+	const struct forward_policy *p;
+
 	ASSERT(!payload->is_final);
 	/* B4.failure_messages.13, B4.failure_messages.15, B4.packet_structure.51 */
 	if (next->known && next->ending) {
@@ -52,18 +75,24 @@ bool forward_judge(const struct forward_policy *p, uint32_t height, const struct
 		*why = failure_plain(FAIL_UNKNOWN_NEXT_PEER);
 		return false;
 	}
-	if (!pays(p, in, payload, next, why))
+	p = paid(next, in, payload, why);
+	if (!p)
 		return false;
 	/* B4.failure_messages.22, B4.failure_messages.23; B2.forwarding_htlcs.3: whatever the delta to the outgoing one is,
 	 * blocks that have passed on the way here are lost to it. */
-	if ((uint64_t)in->cltv_expiry < (uint64_t)height + p->cltv_delta ||
-	    (uint64_t)payload->cltv_expiry < (uint64_t)height + p->expiry_min_blocks) {
+	if ((uint64_t)in->cltv_expiry < (uint64_t)clock->height + p->cltv_delta ||
+	    (uint64_t)payload->cltv_expiry < (uint64_t)clock->height + clock->expiry_min_blocks) {
 		*why = failure_plain(FAIL_EXPIRY_TOO_SOON);
 		return false;
 	}
 	/* B4.failure_messages.24, B2.forwarding_htlcs.4 */
-	if ((uint64_t)in->cltv_expiry > (uint64_t)height + FORWARD_EXPIRY_MAX_BLOCKS) {
+	if ((uint64_t)in->cltv_expiry > (uint64_t)clock->height + FORWARD_EXPIRY_MAX_BLOCKS) {
 		*why = failure_plain(FAIL_EXPIRY_TOO_FAR);
+		return false;
+	}
+	/* B4.failure_messages.25, B4.failure_messages.26 */
+	if (next->disabled) {
+		*why = failure_plain(FAIL_CHANNEL_DISABLED);
 		return false;
 	}
 	return true; /* INV-W3 */

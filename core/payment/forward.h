@@ -30,17 +30,10 @@
 
 #include "base/table.h"
 #include "onion/payload.h"
+#include "payment/policy.h"
 
 /* BOLT 4 "max_htlc_cltv Selection" */
 #define FORWARD_EXPIRY_MAX_BLOCKS 2016u
-
-/* What we ask for carrying an HTLC. */
-struct forward_policy {
-	struct amount_msat fee_base;
-	uint32_t fee_ppm;
-	uint32_t cltv_delta;
-	uint32_t expiry_min_blocks; /* that the outgoing HTLC must have before it: less is too little for the rest of its route */
-};
 
 struct forward_htlc {
 	uint64_t channel_key, id;
@@ -51,14 +44,23 @@ struct forward_htlc {
 /* The channel that the onion names. */
 struct forward_next {
 	bool known;
-	bool ending;               /* for good: shutdown, failed, on chain */
-	struct amount_msat minimum; /* that it carries: the peer's htlc_minimum_msat */
+	bool ending;                    /* for good: shutdown, failed, on chain, history */
+	bool disabled;                  /* it cannot be used, and everybody has been told so */
+	/* What it asks: what is said of it now, then what was said until lately.  One is enough. */
+	struct forward_policy policies[1 + POLICY_BEFORE_MAX];
+	uint32_t policy_count;
+};
+
+struct forward_clock {
+	uint32_t height;
+	uint32_t expiry_min_blocks; /* that the outgoing HTLC must have before it: less is too little for the rest of its route */
 };
 
 /* Whether the incoming HTLC pays for what its payload asks of us; else the failure for its sender, the first of
- * BOLT 4's list that applies (B4.failure_messages.5).  Whether the channel can take it now is asked afterwards. */
-MUST_USE bool forward_judge(const struct forward_policy *p, uint32_t height, const struct forward_htlc *in,
-			    const struct payload *payload, const struct forward_next *next, struct failure *why);
+ * BOLT 4's list that applies (B4.failure_messages.5).  Whether the channel can take it now is asked afterwards.
+ * docs/FORWARDING.md has the order. */
+MUST_USE bool forward_judge(const struct forward_clock *clock, const struct forward_htlc *in, const struct payload *payload,
+			    const struct forward_next *next, struct failure *why);
 
 enum forward_state { FORWARD_OUT = 1, FORWARD_FAILED };
 

@@ -47,6 +47,7 @@ enum command_kind {
 	COMMAND_CONNECT, COMMAND_DISCONNECT, COMMAND_NEW_ADDRESS, COMMAND_WITHDRAW, COMMAND_FUND_CHANNEL,
 	COMMAND_CLOSE, COMMAND_INVOICE, COMMAND_WAIT_INVOICE, COMMAND_PAY, COMMAND_KEYSEND, COMMAND_STOP,
 	COMMAND_SENDPAY, COMMAND_WAIT_SENDPAY, COMMAND_RECOVER, COMMAND_PROBE,
+	COMMAND_SET_CHANNEL,
 };
 
 /* A node on a route that a user gives, and what arrives there. */
@@ -68,6 +69,35 @@ struct channel_name {
 	struct channel_id id;
 	struct scid scid;
 	struct pubkey peer;
+};
+
+/* What a node asks for carrying an HTLC of others out over a channel: BOLT 7 "The channel_update Message". */
+struct forward_policy {
+	struct amount_msat fee_base;
+	uint32_t fee_ppm;
+	uint32_t cltv_delta;
+	struct amount_msat htlc_min, htlc_max; /* of the outgoing HTLC */
+};
+
+/* What of it a user may set for a channel; a bit each.  Stored values. */
+enum policy_field {
+	POLICY_FEE_BASE = 1,
+	POLICY_FEE_PPM = 2,
+	POLICY_CLTV_DELTA = 4,
+	POLICY_HTLC_MIN = 8,
+	POLICY_HTLC_MAX = 16,
+};
+#define POLICY_FIELDS 31u
+
+/* A channel whose terms were set, and what they are. */
+struct channel_set {
+	struct pubkey peer;
+	struct channel_id id;
+	struct scid scid;           /* 0: not confirmed */
+	struct forward_policy policy;
+	bool ignore_fee_limits;
+	bool htlc_min_raised;       /* what was asked is less than the peer takes */
+	bool htlc_max_cut;          /* ... more than the channel carries */
 };
 
 struct command {
@@ -188,6 +218,14 @@ struct command {
 			bool from_peers;          /* and the newest that a peer kept */
 		} recover;
 		struct {
+			bool all;                 /* else the one, or those of the peer, that is named */
+			struct channel_name channel;
+			uint8_t fields;           /* of enum policy_field: what of `own` to set */
+			struct forward_policy own;
+			bool has_ignore_fee_limits, ignore_fee_limits;
+			uint32_t enforce_delay_s; /* for which what was asked before is still enough */
+		} set_channel;
+		struct {
 			const struct route_hop *hops; /* our peer first, the payee last */
 			uint32_t hop_count;
 			struct sha256 payment_hash;
@@ -239,6 +277,10 @@ struct reply {
 			uint32_t count;
 			uint32_t first_height;       /* from which on their money may have moved; 0: unknown */
 		} recover;
+		struct {
+			const struct channel_set *channels;
+			uint32_t count;
+		} set_channel;
 		struct {
 			struct bytes tx;
 			struct txid txid;

@@ -49,6 +49,7 @@ enum lampo_type {
 	LAMPO_ARRAY,
 	LAMPO_OBJECT,
 	LAMPO_INTEGER, /* may be negative */
+	LAMPO_CHANNEL_OR_ALL, /* as LAMPO_CHANNEL, or "all" */
 };
 
 enum lampo_flags {

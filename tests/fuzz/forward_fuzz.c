@@ -15,22 +15,27 @@ static const uint8_t seed[16] = { 1 };
 
 static void judge(const uint8_t *b)
 {
-	struct forward_policy p = { MSAT(load_be32(b)), load_be32(b + 4), b[8] * 8u, b[9] };
+	const struct forward_policy p = { MSAT(load_be32(b)), load_be32(b + 4), b[8] * 8u, MSAT(b[34] & 4 ? load_be32(b) : 0),
+					  MSAT(b[34] & 8 ? load_be64(b + 26) : UINT64_MAX) };
 	struct forward_htlc in = { 1, 2, MSAT(load_be64(b + 10)), load_be32(b + 18) };
 	struct payload payload = { .amount = MSAT(load_be64(b + 22)), .cltv_expiry = load_be32(b + 30) };
-	struct forward_next next = { .known = b[34] & 1, .ending = b[34] & 2, .minimum = MSAT(b[34] & 4 ? load_be32(b) : 0) };
-	uint32_t height = load_be32(b + 35);
+	struct forward_next next = { .known = b[34] & 1, .ending = b[34] & 2, .disabled = b[34] & 16, .policies = { p }, .policy_count = 1 };
+	const uint32_t height = load_be32(b + 35);
+	const struct forward_clock clock = { height, b[9] };
 	struct failure why = { 0 };
 	struct buf message = BUF_EMPTY;
 	struct amount_msat fee;
 
-	if (!forward_judge(&p, height, &in, &payload, &next, &why)) {
+	if (b[34] & 32) /* with what was asked before, which is never cheaper here */
+		next.policies[next.policy_count++] = (struct forward_policy){ p.fee_base, UINT32_MAX, p.cltv_delta + 1, p.htlc_min, p.htlc_max };
+	if (!forward_judge(&clock, &in, &payload, &next, &why)) {
 		ASSERT(fail_codec(why.code) && !(why.code & FAIL_BADONION));
 		failure_encode(&why, &message);
 		buf_release(&message);
 		return;
 	}
-	ASSERT(next.known && !next.ending && !MSAT_LESS(payload.amount, next.minimum) && payload.amount.v);
+	ASSERT(next.known && !next.ending && !next.disabled && payload.amount.v);
+	ASSERT(!MSAT_LESS(payload.amount, p.htlc_min) && !MSAT_LESS(p.htlc_max, payload.amount));
 	ASSERT(msat_sub(&fee, in.amount, payload.amount) && !MSAT_LESS(fee, p.fee_base));
 	ASSERT((uint64_t)in.cltv_expiry >= (uint64_t)payload.cltv_expiry + p.cltv_delta);
 	ASSERT(in.cltv_expiry >= height && payload.cltv_expiry >= height);

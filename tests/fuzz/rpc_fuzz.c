@@ -37,6 +37,7 @@ static const struct lampo_param all_params[] = {
 	{ .name = "label", .type = LAMPO_LABEL, .doc = "." },
 	{ .name = "peer", .type = LAMPO_PEER, .doc = "." },
 	{ .name = "channel", .type = LAMPO_CHANNEL, .doc = "." },
+	{ .name = "channels", .type = LAMPO_CHANNEL_OR_ALL, .doc = "." },
 	{ .name = "array", .type = LAMPO_ARRAY, .element = LAMPO_FEERATE, .doc = "." },
 	{ .name = "object", .type = LAMPO_OBJECT, .doc = "." },
 	{ .name = "integer", .type = LAMPO_INTEGER, .doc = "." },

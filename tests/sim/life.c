@@ -88,6 +88,7 @@ static void keep_reply(struct sim_node *n, uint64_t call, const struct reply *r)
 	case COMMAND_SENDPAY:
 	case COMMAND_WAIT_SENDPAY:
 	case COMMAND_RECOVER:
+	case COMMAND_SET_CHANNEL:
 		return;
 	}
 }

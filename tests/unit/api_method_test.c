@@ -352,6 +352,45 @@ TEST(payments_along_a_route)
 	world_free(w);
 }
 
+TEST(terms_of_a_channel)
+{
+	struct world *w = world_with_channel();
+	json_t *o = world_call(w, 0, "listpeerchannels", "{}"), *c = only(o, "channels");
+	const char *id = world_text(w, "%s", text_at(c, "channel_id"));
+
+	CHECK_EQ(int_at(c, "fee_base_msat"), 1);
+	CHECK_EQ(int_at(c, "fee_proportional_millionths"), 10);
+	json_decref(o);
+	o = world_call(w, 0, "setchannel", world_text(w, "['%s','2sat',300,0,'10btc',60,true,50]", id));
+	c = only(o, "channels");
+	CHECK_STR(text_at(c, "channel_id"), id);
+	CHECK_STR(text_at(c, "peer_id"), w->nodes[1].id_hex);
+	CHECK_EQ(int_at(c, "fee_base_msat"), 2000);
+	CHECK_EQ(int_at(c, "fee_proportional_millionths"), 300);
+	CHECK_EQ(int_at(c, "cltv_expiry_delta"), 50);
+	CHECK(json_is_true(json_object_get(c, "ignore_fee_limits")));
+	CHECK(!json_object_get(c, "warning_htlcmin_too_low"));
+	CHECK(text_at(c, "warning_htlcmax_too_high"));
+	json_decref(o);
+	/* What is not given stays. */
+	json_decref(world_call(w, 0, "setchannel", "{'id':'all','htlcmin':5000,'htlcmax':'20sat'}"));
+	o = world_call(w, 0, "listpeerchannels", "{}");
+	c = only(o, "channels");
+	CHECK_EQ(int_at(c, "fee_base_msat"), 2000);
+	CHECK_EQ(int_at(c, "minimum_htlc_out_msat"), 5000);
+	CHECK_EQ(int_at(c, "maximum_htlc_out_msat"), 20000);
+	CHECK(json_is_true(json_object_get(c, "ignore_fee_limits")));
+	json_decref(o);
+	world_refused(w, 0, "setchannel", "['103x9x9',1]", -32602, "no such channel");
+	world_refused(w, 0, "setchannel", "{'id':'all','htlcmax':4999}", -32602, "htlcmin");
+	world_refused(w, 0, "setchannel", "{'id':'all','cltvdelta':5}", -32602, "cltvdelta");
+	world_refused(w, 0, "setchannel", "{'feeppm':5}", -32602, "'id'");
+	o = world_call(w, 0, "setchannel", world_text(w, "{'id':'%s'}", w->nodes[1].id_hex));
+	CHECK_EQ(int_at(only(o, "channels"), "maximum_htlc_out_msat"), 20000);
+	json_decref(o);
+	world_free(w);
+}
+
 TEST(closing_a_channel)
 {
 	struct world *w = world_with_channel();

@@ -148,6 +148,10 @@ TEST(keys_hashes_and_places)
 	CHECK_STR(reading(LAMPO_CHANNEL, "\"" HASH "\""), "\"" HASH "\"");
 	CHECK_STR(reading(LAMPO_CHANNEL, "\"" KEY "\""), "\"" KEY "\"");
 	CHECK_STR(reading(LAMPO_CHANNEL, "\"me\""), "refused");
+	CHECK_STR(reading(LAMPO_CHANNEL, "\"all\""), "refused");
+	CHECK_STR(reading(LAMPO_CHANNEL_OR_ALL, "\"103x1x0\""), "\"103x1x0\"");
+	CHECK_STR(reading(LAMPO_CHANNEL_OR_ALL, "\"all\""), "\"all\"");
+	CHECK_STR(reading(LAMPO_CHANNEL_OR_ALL, "\"any\""), "refused");
 }
 
 TEST(a_txid_is_read_in_the_order_that_explorers_show)

@@ -229,6 +229,13 @@ static inline void rig_keep_reply(struct rig *r, struct rig_item *i, uint64_t ca
 		i->reply.u.sendpay.label = rig_text(r, reply->u.sendpay.label);
 		i->reply.u.sendpay.bolt11 = rig_text(r, reply->u.sendpay.bolt11);
 	}
+	if (reply->kind == COMMAND_SET_CHANNEL) {
+		struct channel_set *kept = ARENA_ARRAY(&r->kept, struct channel_set, reply->u.set_channel.count + 1);
+
+		for (uint32_t k = 0; k < reply->u.set_channel.count; k++)
+			kept[k] = reply->u.set_channel.channels[k];
+		i->reply.u.set_channel.channels = kept;
+	}
 	if (reply->kind == COMMAND_CONNECT)
 		i->reply.u.connect.host = rig_text(r, reply->u.connect.host);
 	if (reply->kind == COMMAND_CLOSE)

@@ -7,7 +7,8 @@
 
 static struct forward_policy policy(void)
 {
-	return (struct forward_policy){ .fee_base = MSAT(1000), .fee_ppm = 100, .cltv_delta = 34, .expiry_min_blocks = 6 };
+	return (struct forward_policy){ .fee_base = MSAT(1000), .fee_ppm = 100, .cltv_delta = 34, .htlc_min = MSAT(1000),
+					.htlc_max = MSAT(UINT64_MAX) };
 }
 
 /* One that just pays: an amount of a million and its fee. */
@@ -16,7 +17,7 @@ struct request {
 	struct forward_htlc in;
 	struct payload payload;
 	struct forward_next next;
-	uint32_t height;
+	struct forward_clock clock;
 };
 
 static struct request request(void)
@@ -25,15 +26,18 @@ static struct request request(void)
 		.policy = policy(),
 		.in = { 1, 2, MSAT(1001100), HEIGHT + 100 },
 		.payload = { .amount = MSAT(1000000), .cltv_expiry = HEIGHT + 66, .scid = { 7 } },
-		.next = { .known = true, .minimum = MSAT(1000) },
-		.height = HEIGHT,
+		.next = { .known = true, .policy_count = 1 },
+		.clock = { HEIGHT, 6 },
 	};
 }
 
 /* 0: it is forwarded. */
 static uint16_t judged(const struct request *r, struct failure *why)
 {
-	return forward_judge(&r->policy, r->height, &r->in, &r->payload, &r->next, why) ? 0 : why->code;
+	struct forward_next next = r->next;
+
+	next.policies[0] = r->policy;
+	return forward_judge(&r->clock, &r->in, &r->payload, &next, why) ? 0 : why->code;
 }
 
 static uint16_t judge(const struct request *r)
@@ -76,7 +80,7 @@ TEST(amounts_at_the_ends_of_numbers)
 	CHECK_EQ(why.u.amount_below_minimum.htlc_msat.v, 999);
 	r.payload.amount = MSAT(1000);
 	CHECK_EQ(judge(&r), 0);
-	r.next.minimum = MSAT(0);
+	r.policy.htlc_min = MSAT(0);
 	r.payload.amount = MSAT(0);
 	CHECK_EQ(judge(&r), FAIL_AMOUNT_BELOW_MINIMUM);
 	/* More than there is, with a fee that wraps round. */
@@ -105,7 +109,7 @@ TEST(expiries_to_the_block)
 	r.payload.cltv_expiry = HEIGHT + 6;
 	CHECK_EQ(judge(&r), 0);
 	/* B2.forwarding_htlcs.3: and for us */
-	r.policy.expiry_min_blocks = 0;
+	r.clock.expiry_min_blocks = 0;
 	r.payload.cltv_expiry = HEIGHT;
 	r.in.cltv_expiry = HEIGHT + 34;
 	CHECK_EQ(judge(&r), 0);
@@ -144,6 +148,80 @@ TEST(of_several_faults_the_first_is_told)
 	r.payload.cltv_expiry = 0;
 	r.in.cltv_expiry = 34;
 	CHECK_EQ(judge(&r), FAIL_EXPIRY_TOO_SOON);
+}
+
+/* B7.channel_update.20, B7.htlc_fees.2: either set of terms as a whole. */
+TEST(terms_of_before_are_kept_whole)
+{
+	struct request r = request();
+	struct failure why;
+	struct forward_next next;
+
+	r.policy.fee_base = MSAT(5000);
+	r.policy.cltv_delta = 20;
+	next = r.next;
+	next.policies[0] = r.policy;
+	next.policies[1] = policy();
+	next.policy_count = 2;
+	r.payload.cltv_expiry = HEIGHT + 66;
+	CHECK(forward_judge(&r.clock, &r.in, &r.payload, &next, &why)); /* as before */
+	r.payload.cltv_expiry = HEIGHT + 67;
+	/* The fee of before and the delta of now: neither is kept, and the sender is told what now is wanting. */
+	CHECK(!forward_judge(&r.clock, &r.in, &r.payload, &next, &why));
+	CHECK_EQ(why.code, FAIL_FEE_INSUFFICIENT);
+	r.in.amount = MSAT(1005100);
+	CHECK(forward_judge(&r.clock, &r.in, &r.payload, &next, &why)); /* as now */
+	next.disabled = true;
+	CHECK(!forward_judge(&r.clock, &r.in, &r.payload, &next, &why));
+	CHECK_EQ(why.code, FAIL_CHANNEL_DISABLED); /* B4.failure_messages.26 */
+	CHECK_EQ(why.u.channel_disabled.channel_update.size, 0);
+}
+
+TEST(the_largest_amount_comes_first)
+{
+	struct request r = request();
+
+	r.policy.htlc_max = MSAT(1000000);
+	CHECK_EQ(judge(&r), 0);
+	r.policy.htlc_max = MSAT(999999);
+	CHECK_EQ(judge(&r), FAIL_TEMPORARY_CHANNEL_FAILURE); /* B4.failure_messages.12 */
+}
+
+TEST(terms_are_good_for_their_time)
+{
+	const struct forward_policy fallback = policy();
+	struct forward_policy own = { .fee_base = MSAT(1) }, out[1 + POLICY_BEFORE_MAX];
+	struct channel_terms t = { 0 }, read;
+	struct buf b = BUF_EMPTY;
+
+	CHECK(policy_same(&fallback, &(struct forward_policy){ MSAT(1000), 100, 34, MSAT(1000), MSAT(UINT64_MAX) }));
+	own = policy_of_terms(NULL, &fallback);
+	CHECK(policy_same(&own, &fallback));
+	terms_set(&t, POLICY_FEE_BASE | POLICY_HTLC_MAX, &(struct forward_policy){ .fee_base = MSAT(7), .htlc_max = MSAT(9) });
+	terms_set(&t, POLICY_FEE_PPM, &(struct forward_policy){ .fee_ppm = 8 });
+	own = policy_of_terms(&t, &fallback);
+	CHECK(policy_same(&own, &(struct forward_policy){ MSAT(7), 8, 34, MSAT(1000), MSAT(9) }));
+	for (uint32_t i = 0; i < 6; i++)
+		terms_changed(&t, &(struct forward_policy){ .fee_ppm = i }, 1000 + i, 600);
+	/* The four latest, and each ends in its own time. */
+	CHECK_EQ(terms_good(&t, &own, 1006, out), 5);
+	CHECK(out[0].fee_ppm == 8 && out[1].fee_ppm == 2 && out[4].fee_ppm == 5);
+	CHECK_EQ(terms_good(&t, &own, 1602, out), 4);
+	CHECK_EQ(terms_good(&t, &own, 1605, out), 1);
+	terms_encode(&t, &b);
+	CHECK(terms_decode(buf_view(&b), &read));
+	CHECK(read.set == t.set && read.before_count == 4 && policy_same(&read.own, &t.own));
+	CHECK(read.before[3].until_ms == 1605 && policy_same(&read.before[3].policy, &t.before[3].policy));
+	CHECK(!terms_decode(BYTES(b.data, b.size - 1), &read));
+	b.data[1] |= 0x80; /* a field that nobody knows */
+	CHECK(!terms_decode(buf_view(&b), &read));
+	/* A shorter grace ends the others with it; none ends all. */
+	terms_changed(&t, &own, 1010, 5);
+	CHECK_EQ(terms_good(&t, &own, 1014, out), 5);
+	CHECK_EQ(terms_good(&t, &own, 1015, out), 1);
+	terms_changed(&t, &own, 1011, 0);
+	CHECK_EQ(t.before_count, 0);
+	buf_release(&b);
 }
 
 /* --- the table --- */

@@ -94,7 +94,7 @@ TEST(small_and_great_amounts)
 	struct way w;
 
 	row_begin();
-	b.config.htlc_min = MSAT(2000);
+	b.config.forward_htlc_min = MSAT(2000);
 	row_start();
 	small = bill_of(&c, 1999, NULL);
 	w = way_to_c(&small);

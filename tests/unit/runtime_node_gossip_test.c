@@ -2,43 +2,11 @@
 #include "tests/unit/node_pair.h"
 
 #include "contract/scripts.h"
-#include "crypto/keys.h"
-#include "gossip/gossip.h"
-#include "gossip/log.h"
 #include "gossip/state.h"
 #include "node/state.h"
+#include "tests/unit/node_gossip.h"
 
-#define RIGS 4u
-
-/* The log of each, by its name; and the funding transactions that the chain has. */
-static struct buf logs[RIGS];
-static uint32_t checks[RIGS], lookups[RIGS];
 static struct rig c;
-
-static struct buf *log_of(struct rig *r)
-{
-	return &logs[r->seed[0] % RIGS];
-}
-
-static void answer(struct rig *r, const struct gossip_answer *what)
-{
-	struct event e = { .kind = EVENT_GOSSIP, .now_ms = r->now_ms };
-
-	e.u.gossip = what;
-	exec_event(r->exec, &e);
-}
-
-static void verify(struct rig *r, const struct gossip_note *n)
-{
-	bool good[1024];
-	struct gossip_answer what = { .kind = GOSSIP_VERIFIED, .id = n->id, .good = good, .count = n->count };
-
-	CHECK(n->count <= ARRAY_COUNT(good));
-	for (uint32_t i = 0; i < n->count; i++)
-		good[i] = ecdsa_verify(&n->checks[i].signature, &n->checks[i].hash, &n->checks[i].key);
-	checks[r->seed[0] % RIGS] += n->count;
-	answer(r, &what);
-}
 
 /* The channel of a and b is the only one that there is. */
 static void look_up(struct rig *r, const struct gossip_note *n)
@@ -56,82 +24,6 @@ static void look_up(struct rig *r, const struct gossip_note *n)
 	}
 	lookups[r->seed[0] % RIGS]++;
 	answer(r, &answered);
-}
-
-static void send_later(struct rig *r, uint64_t connection, struct bytes message)
-{
-	struct rig_item *i = ARENA_NEW(&r->kept, struct rig_item);
-
-	i->kind = EFFECT_SEND;
-	i->id = connection;
-	i->data = arena_bytes(&r->kept, message);
-	*r->tail = i;
-	r->tail = &i->next;
-}
-
-static void obey(struct rig *r, const struct gossip_note *n)
-{
-	struct buf *log = log_of(r);
-	enum log_kind kind;
-	struct bytes body;
-
-	switch (n->kind) {
-	case GOSSIP_SEND:
-		send_later(r, n->connection, n->message);
-		return;
-	case GOSSIP_SEND_STORED:
-		CHECK(log_record_decode(BYTES(log->data + n->ref, log_record_size(log->data + n->ref)), &kind, &body));
-		send_later(r, n->connection, log_message(kind, body));
-		return;
-	case GOSSIP_VERIFY:
-		verify(r, n);
-		return;
-	case GOSSIP_LOOKUP:
-		look_up(r, n);
-		return;
-	case GOSSIP_STORE:
-		CHECK_EQ(n->ref, log->size);
-		buf_add_bytes(log, n->message);
-		return;
-	case GOSSIP_COMPACT:
-	case GOSSIP_HANG_UP:
-	case GOSSIP_PEER_POLICY:
-	case GOSSIP_ANNOUNCED:
-		break;
-	}
-	UNREACHABLE();
-}
-
-static void load_log(struct rig *r)
-{
-	struct log_reader reader = { .log = buf_view(log_of(r)) };
-	struct bytes record;
-	uint32_t ref;
-
-	while (log_next(&reader, &ref, &record))
-		CHECK(node_load_gossip(r->node, ref, record));
-	node_gossip_loaded(r->node, reader.at);
-}
-
-static void turn_on(struct rig *r)
-{
-	struct buf *log = log_of(r);
-
-	buf_clear(log);
-	log_header_encode(buf_extend(log, LOG_HEADER_SIZE), &r->config.network->genesis);
-	checks[r->seed[0] % RIGS] = lookups[r->seed[0] % RIGS] = 0;
-	r->config.gossip = true;
-	r->config.alias = "rig";
-	r->gossip = obey;
-	r->gossip_load = load_log;
-}
-
-static void later(struct rig *r, uint64_t ms)
-{
-	struct event e = { .kind = EVENT_TICK };
-
-	r->now_ms += ms;
-	rig_event(r, &e);
 }
 
 /* Two nodes and a public channel, not deep yet. */
@@ -364,4 +256,63 @@ TEST(an_update_in_one_read_with_what_it_rests_on)
 	CHECK(channel_is_usable(rig_channel(&a)));
 	CHECK(node_view_peer_policy(a.node, rig_channel(&a), &p) && p.fee_ppm == b.config.forward_fee_ppm);
 	CHECK(node_view_own_policy(b.node, rig_channel(&b), &p));
+}
+
+/* --- terms that change --- */
+
+static struct graph_policy said_by(struct rig *r)
+{
+	struct graph_policy p;
+
+	CHECK(node_view_own_policy(r->node, rig_channel(r), &p));
+	return p;
+}
+
+/* a asks for another fee. */
+static void set_fee(uint32_t ppm)
+{
+	struct command order = { .kind = COMMAND_SET_CHANNEL };
+
+	order.u.set_channel.all = true;
+	order.u.set_channel.fields = POLICY_FEE_PPM;
+	order.u.set_channel.own.fee_ppm = ppm;
+	CHECK_EQ(code_of(&a, rig_command(&a, &order)), REPLY_OK);
+}
+
+TEST(the_peer_of_a_hidden_channel_is_told_new_terms_at_once)
+{
+	struct node_channel *n;
+	uint32_t before;
+
+	pair(false);
+	deepen(10);
+	n = node_channel_by_key(b.node, channel_key(rig_channel(&b)));
+	before = n->peer_policy.timestamp;
+	set_fee(777);
+	rig_pump(&a, &b, 1);
+	CHECK_EQ(n->peer_policy.fee_ppm, 777);
+	/* B7.channel_update.14: in the same second too. */
+	CHECK(n->peer_policy.timestamp > before);
+	CHECK_EQ(n->peer_policy.fee_base_msat, a.config.forward_fee_base.v);
+	/* B7.channel_update.19: nothing new, nothing said. */
+	before = n->peer_policy.timestamp;
+	set_fee(777);
+	rig_pump(&a, &b, 1);
+	CHECK_EQ(said_by(&a).timestamp, before);
+}
+
+TEST(the_world_is_told_new_terms_at_once)
+{
+	struct graph_policy before;
+
+	pair(true);
+	deepen(5);
+	CHECK(known(&b));
+	before = said_by(&a);
+	set_fee(4242);
+	rig_pump(&a, &b, 1);
+	CHECK(said_by(&a).timestamp > before.timestamp);
+	CHECK_EQ(said_by(&a).fee_ppm, 4242);
+	/* It is in the graph of the other one already. */
+	CHECK(known(&b)->policy[0].fee_ppm == 4242 || known(&b)->policy[1].fee_ppm == 4242);
 }
