@@ -1,6 +1,6 @@
-/* Any order of orders, refusals, failures, preimages, time and restarts: the
- * payer's invariants hold (INV-S1 to INV-S5), every call is answered in the end,
- * and no hash is paid twice. */
+/* Any order of orders, answers (late ones too), refusals, failures, preimages, time and restarts: the payer's
+ * invariants hold (INV-S1 to INV-S6), every call is answered in the end, no hash is paid twice, and what the facts say
+ * is in flight is what is. */
 #include "crypto/hash.h"
 #include "payment/send.h"
 
@@ -20,10 +20,10 @@ struct world {
 	struct effects effects;
 	struct drbg entropy;
 	struct step step;
-	struct path_channel channels[4];
-	struct path_hint_hop hint_hops[2];
-	struct path_hint hints[2];
-	struct pubkey payee;
+	struct pubkey payee, between[2];
+	struct send_question asked[64]; /* and not answered */
+	uint32_t asked_count;
+	int64_t loads[8];         /* in flight over the channel with that scid, in msat */
 	struct { enum record_kind kind; struct buf key, value; } *records;
 	uint32_t record_count;
 	struct flying flying[512];
@@ -70,6 +70,25 @@ static void keep_record(struct world *w, const struct effect *e)
 		buf_add_bytes(&w->records[i].value, e->u.persist.value);
 }
 
+/* What is in flight over channels that are not ours. */
+static void take_facts(struct world *w)
+{
+	uint32_t count;
+	const struct send_fact *f = send_facts(w->send, &count);
+
+	for (; count; f++, count--) {
+		int64_t *load = &w->loads[f->scid.v % 8];
+
+		ASSERT(f->scid.v && f->direction < 2 && f->amount.v);
+		if (f->kind == SEND_FACT_TAKEN)
+			*load += (int64_t)f->amount.v;
+		if (f->kind == SEND_FACT_FREED)
+			*load -= (int64_t)f->amount.v;
+		ASSERT(*load >= 0);
+	}
+	send_facts_taken(w->send);
+}
+
 static void take_effects(struct world *w)
 {
 	for (struct effect *e = w->effects.head; e; e = e->next) {
@@ -89,16 +108,14 @@ static void take_effects(struct world *w)
 					ASSERT(++w->completed[v] == 1);
 			}
 	}
+	take_facts(w);
 	effects_reset(&w->effects);
 	send_check_invariants(w->send);
 }
 
-static void flush(struct world *w, uint8_t choice)
+static void offer_all(struct world *w, const struct send_offers *offers, uint8_t choice)
 {
-	struct send_offers offers = { 0 };
-
-	send_flush(w->send, &w->step, w->channels, ARRAY_COUNT(w->channels), &offers);
-	for (struct send_offer *o = offers.head; o; o = o->next, choice = (uint8_t)(choice * 5 + 1)) {
+	for (struct send_offer *o = offers->head; o; o = o->next, choice = (uint8_t)(choice * 5 + 1)) {
 		ASSERT(o->kind == SEND_OFFER_HTLC && o->onion.size == ONION_PACKET_SIZE);
 		if (choice & 1 || w->flying_count == ARRAY_COUNT(w->flying)) {
 			send_refused(w->send, &w->step, o, "full");
@@ -109,14 +126,61 @@ static void flush(struct world *w, uint8_t choice)
 	}
 }
 
+/* One part: straight to the payee, or over a node that takes a fee, as far as the question allows. */
+static struct send_way way(const struct world *w, struct path_hop *hops, const struct send_question *q, uint64_t msat, uint8_t kind)
+{
+	const bool far = kind & 1 && q->hops_max != 1 && q->fee_limit.v >= 100 * SEND_PARTS_MAX && q->cltv_max >= q->final_cltv + 6;
+
+	hops[far] = (struct path_hop){ q->payee, { far ? 50u + (kind >> 1 & 1) : 90u + (kind & 3) }, MSAT(msat), q->final_cltv };
+	if (far)
+		hops[0] = (struct path_hop){ w->between[kind >> 1 & 1], { 92u + (kind & 3) }, MSAT(msat + 100), q->final_cltv + 6 };
+	return (struct send_way){ kind & 3, hops, 1u + far };
+}
+
+/* The number-th question that is out, in up to four parts. */
+static void answer(struct world *w, uint32_t number, uint8_t choice)
+{
+	struct send_question q = w->asked[number];
+	struct path_hop hops[4][2];
+	struct send_way ways[4];
+	struct send_answer a = { .verdict = (enum send_verdict)(choice % 7), .ways = ways };
+	struct send_offers offers = { 0 };
+	uint64_t left = q.amount.v;
+
+	w->asked[number] = w->asked[--w->asked_count];
+	for (a.count = 0; a.verdict == SEND_FOUND && left; a.count++) {
+		uint64_t msat = a.count + 1 < q.parts_max && a.count < 3 ? left - left * (choice >> 4) / 16 : left;
+
+		ways[a.count] = way(w, hops[a.count], &q, msat, (uint8_t)(choice >> a.count));
+		left -= msat;
+	}
+	send_planned(w->send, &w->step, q.id, &a, &offers);
+	offer_all(w, &offers, choice);
+}
+
+static void flush(struct world *w)
+{
+	struct send_offers offers = { 0 };
+	struct send_questions questions = { 0 };
+
+	send_flush(w->send, &w->step, (uint32_t)ARRAY_COUNT(w->asked) - w->asked_count, &questions, &offers);
+	ASSERT(!offers.head);
+	for (const struct send_question *q = questions.head; q; q = q->next) {
+		ASSERT(w->asked_count < ARRAY_COUNT(w->asked) && q->amount.v && q->parts_max);
+		w->asked[w->asked_count++] = *q;
+	}
+}
+
 static void pay(struct world *w, uint8_t v, uint8_t amount, uint8_t flags)
 {
 	struct preimage p = preimage_of(v);
 	struct send_request q = {
-		.call = w->next_call++, .kind = flags & 1 ? PAYMENT_KEYSEND : PAYMENT_BOLT11, .payee = w->payee,
+		.call = w->next_call++, .payee = w->payee,
+		.kind = !(flags & 1) ? PAYMENT_BOLT11 : flags & 4 ? PAYMENT_PROBE : PAYMENT_KEYSEND, .bolt11 = "lnbcrt1",
 		.amount = MSAT(1000ull * amount), .any_amount = true, .payment_hash = sha256(p.v, sizeof(p.v)),
 		.has_secret = true, .basic_mpp = flags & 2, .expires_at_s = w->step.now_ms / 1000 + (flags >> 4),
-		.hints = w->hints, .hint_count = flags & 4 ? 2 : 0, .retry_for_s = flags >> 5,
+		.retry_for_s = flags >> 5, .has_fee_limit = flags & 8, .fee_limit = MSAT(100ull * amount),
+		.total = MSAT(flags & 16 ? 2000ull * amount : 0),
 	};
 
 	w->calls_open++;
@@ -191,9 +255,11 @@ static bool has_htlc(const void *context, uint64_t channel_key, uint64_t htlc_id
 }
 
 /* The newest HTLC may not have been committed when the process ended. */
-static void restart(struct world *w, bool lose_one)
+static void restart(struct world *w, bool lose_one, bool carry_on)
 {
 	struct send_config c = { .pending_max = 3 };
+	const struct payment *p;
+	uint32_t at = 0;
 
 	if (lose_one && w->flying_count)
 		w->flying_count--;
@@ -204,7 +270,16 @@ static void restart(struct world *w, bool lose_one)
 		if (w->records[i].value.size)
 			ASSERT(send_load(w->send, w->records[i].kind, buf_view(&w->records[i].key),
 					 buf_view(&w->records[i].value)));
+	memset(w->loads, 0, sizeof(w->loads));
+	w->asked_count = 0;
 	ASSERT(send_resume(w->send, &w->step, has_htlc, w));
+	while (carry_on && (p = send_interrupted(w->send, &w->step, &at))) {
+		struct send_request q = { .kind = p->r.kind, .payee = p->r.payee, .amount = p->r.amount, .has_secret = true,
+					  .basic_mpp = true, .expires_at_s = w->step.now_ms / 1000 + 5 };
+
+		send_carry_on(w->send, &w->step, p, &q);
+	}
+	send_resumed(w->send, &w->step);
 }
 
 static void act(struct world *w, const uint8_t *b)
@@ -221,7 +296,9 @@ static void act(struct world *w, const uint8_t *b)
 		break;
 	case 2:
 	case 3:
-		flush(w, b[1]);
+		flush(w);
+		if (w->asked_count && b[0] & 8)
+			answer(w, b[2] % w->asked_count, b[1]);
 		break;
 	case 4:
 		if (w->flying_count)
@@ -234,10 +311,9 @@ static void act(struct world *w, const uint8_t *b)
 	case 6:
 		w->step.now_ms += 100u * b[1];
 		send_tick(w->send, &w->step);
-		w->channels[b[2] & 3].spendable = MSAT(1000ull * b[3]);
 		break;
 	default:
-		restart(w, b[1] & 1);
+		restart(w, b[1] & 1, b[1] & 2);
 		break;
 	}
 	take_effects(w);
@@ -256,12 +332,8 @@ static void init(struct world *w)
 	w->step.now_ms = 1000000;
 	w->step.height = 100;
 	w->payee = node(secp, 9);
-	for (uint8_t i = 0; i < 4; i++)
-		w->channels[i] = (struct path_channel){ i, i < 2 ? w->payee : node(secp, i), MSAT(100000), MSAT(1000) };
-	for (uint8_t i = 0; i < 2; i++) {
-		w->hint_hops[i] = (struct path_hint_hop){ node(secp, (uint8_t)(i + 2)), { i + 50u }, 10, 100, 6 };
-		w->hints[i] = (struct path_hint){ &w->hint_hops[i], 1 };
-	}
+	for (uint8_t i = 0; i < 2; i++)
+		w->between[i] = node(secp, (uint8_t)(i + 2));
 	w->records = mem_alloc_array(RECORDS, sizeof(*w->records));
 	secp_free(secp);
 }
@@ -275,16 +347,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (; size >= 4; data += 4, size -= 4)
 		act(&w, data);
 	/* In the end everything comes back, and nobody waits. */
-	while (w.flying_count || send_wants_flush(w.send)) {
+	while (send_pending_count(w.send) || w.flying_count) {
 		static const uint8_t local[4] = { 0, 0, SEND_FAILURE_LOCAL, 0 };
 
 		if (w.flying_count)
 			fail(&w, 0, local);
 		w.step.now_ms += 1000;
-		flush(&w, 0);
+		send_tick(w.send, &w.step);
+		flush(&w);
+		if (w.asked_count)
+			answer(&w, 0, SEND_NO_WAY);
 		take_effects(&w);
 	}
-	ASSERT(send_pending_count(w.send) == 0 && w.calls_open == 0);
+	ASSERT(w.calls_open == 0 && !send_wants_flush(w.send));
+	for (uint32_t i = 0; i < ARRAY_COUNT(w.loads); i++)
+		ASSERT(w.loads[i] == 0);
 	send_free(w.send);
 	effects_release(&w.effects);
 	for (uint32_t i = 0; i < RECORDS; i++) {

@@ -1,0 +1,264 @@
+/* pay over whole nodes: along ways that a worker finds, in parts, to a payee behind a hint, around what fails, and
+ * through restarts. */
+#include "tests/unit/node_net.h"
+
+TEST(a_payment_over_a_forwarder)
+{
+	const uint64_t msat = 50000000;
+	const struct reply *reply;
+	struct net_bill bill;
+	uint64_t before, fee;
+
+	net_square();
+	bill = net_bill(3, msat);
+	before = net_msat(0);
+	fee = net_fee(1, msat);
+	reply = net_pay(&bill);
+	CHECK_EQ(reply->code, REPLY_OK);
+	CHECK_EQ(reply->u.pay.parts, 1);
+	CHECK_EQ(reply->u.pay.sent.v, msat + fee);
+	CHECK_EQ(before - net_msat(0), msat + fee);
+	CHECK(net_paid(3, &bill));
+	net_is_quiet();
+}
+
+/* No channel carries so much. */
+TEST(parts_over_two_forwarders)
+{
+	const uint64_t msat = 1500000000;
+	struct net_bill bill;
+	uint64_t before[4], earned = 0;
+	const struct reply *reply;
+
+	net_square();
+	bill = net_bill(3, msat);
+	for (uint32_t i = 0; i < 4; i++)
+		before[i] = net_msat(i);
+	reply = net_pay(&bill);
+	/* B4.basic_multi_part_payments.1 B4.basic_multi_part_payments.3 B4.basic_multi_part_payments.7 */
+	CHECK_EQ(reply->code, REPLY_OK);
+	CHECK_EQ(reply->u.pay.parts, 2);
+	CHECK_EQ(net_msat(3) - before[3], msat);
+	for (uint32_t i = 1; i < 3; i++) {
+		CHECK(net_msat(i) > before[i]);
+		earned += net_msat(i) - before[i];
+	}
+	CHECK_EQ(before[0] - net_msat(0), msat + earned);
+	CHECK_EQ(reply->u.pay.sent.v, msat + earned);
+	net_is_quiet();
+	/* Nothing more is there to be sent. */
+	bill = net_bill(3, msat);
+	reply = net_pay(&bill);
+	CHECK_EQ(reply->code, REPLY_PAY_NO_ROUTE);
+	CHECK(strstr(reply->message, "no way to the payee"));
+	net_is_quiet();
+}
+
+TEST(a_payee_behind_a_private_channel)
+{
+	const uint64_t msat = 20000000;
+	const struct reply *reply;
+	struct net_bill bill;
+
+	net_square();
+	net_private[3][4] = true;
+	net_link(3, 4);
+	net_pump();
+	net_open(3, 4, NET_SAT);
+	net_restart(0);
+	net_pump();
+	bill = net_bill(4, msat);
+	reply = net_pay(&bill);
+	CHECK_EQ(reply->code, REPLY_PAY_NO_ROUTE);
+	CHECK(strstr(reply->message, "neither gossip nor a hint"));
+	net_add_hint(&bill, 4, 3);
+	reply = net_pay(&bill);
+	CHECK_EQ(reply->code, REPLY_OK);
+	CHECK(net_paid(4, &bill));
+	CHECK_EQ(reply->u.pay.sent.v, msat + net_fee(3, msat) + net_fee(1, msat + net_fee(3, msat)));
+	net_is_quiet();
+}
+
+/* The way over 1 is the cheaper one, and has nothing left behind it. */
+static void drained(void)
+{
+	struct net_bill bill;
+	uint64_t call;
+
+	net_begin();
+	net[2].config.forward_fee_ppm = 1000;
+	net_start();
+	bill = net_bill(3, 900000000);
+	call = net_order(1, &bill);
+	net_pump();
+	CHECK_EQ(rig_reply(&net[1], call)->code, REPLY_OK);
+}
+
+TEST(a_failure_leads_elsewhere_and_is_remembered)
+{
+	const uint64_t msat = 300000000;
+	const struct reply *reply;
+	struct net_bill bill;
+
+	drained();
+	bill = net_bill(3, msat);
+	reply = net_pay(&bill);
+	/* B4.receiving_failure_codes.6 */
+	CHECK_EQ(reply->code, REPLY_OK);
+	CHECK_EQ(reply->u.pay.try_count, 2);
+	CHECK_EQ(reply->u.pay.parts, 1);
+	CHECK_EQ(net_payment(&bill)->r.tries[0].failure_code, FAIL_TEMPORARY_CHANNEL_FAILURE);
+	CHECK(SAME(net_payment(&bill)->r.tries[0].erring_node, net[1].id));
+	CHECK_EQ(net_payment(&bill)->r.tries[0].erring_scid.v, net_scid(1, 3).v);
+	CHECK_EQ(net_payment(&bill)->r.tries[1].state, PAYMENT_COMPLETE);
+	/* The next payment goes there at once, after a restart too: what was learned is stored. */
+	net_restart(0);
+	net_pump();
+	bill = net_bill(3, msat);
+	reply = net_pay(&bill);
+	CHECK_EQ(reply->code, REPLY_OK);
+	CHECK_EQ(reply->u.pay.try_count, 1);
+	net_is_quiet();
+}
+
+static const char *words_of_try(const struct net_bill *bill, uint32_t i)
+{
+	const struct bytes words = net_payment(bill)->r.tries[i].words;
+
+	return arena_printf(&net[0].kept, "%.*s", (int)words.size, (const char *)words.data);
+}
+
+TEST(a_failure_says_what_was_tried)
+{
+	const struct reply *reply;
+	struct net_bill bill;
+
+	drained();
+	net_cut(2, 3);
+	bill = net_bill(3, 300000000);
+	reply = net_pay(&bill);
+	CHECK_EQ(reply->code, REPLY_PAY_STOPPED);
+	CHECK(strstr(reply->message, "the last: "));
+	/* What 2 cannot hand on now is not known to be lost before the minute is over. */
+	CHECK(strstr(reply->message, "mpp_timeout"));
+	CHECK(strstr(words_of_try(&bill, 0), "said temporary_channel_failure about "));
+	CHECK(reply->u.pay.try_count >= 2);
+	CHECK_EQ(net_payment(&bill)->r.state, PAYMENT_FAILED);
+	net_is_quiet();
+}
+
+TEST(a_probe_teaches_and_costs_nothing)
+{
+	struct command c = { .kind = COMMAND_PROBE };
+	const struct reply *reply;
+	struct net_bill bill;
+	uint64_t call, before;
+	uint32_t at = 0;
+
+	drained();
+	before = net_msat(0);
+	c.u.probe.destination = net[3].id;
+	c.u.probe.amount = MSAT(300000000);
+	call = rig_command(&net[0], &c);
+	net_pump();
+	reply = rig_reply(&net[0], call);
+	CHECK(reply);
+	CHECK_EQ(reply->kind, COMMAND_PROBE);
+	CHECK_EQ(reply->code, REPLY_OK);
+	CHECK_EQ(reply->u.pay.try_count, 2);
+	CHECK_EQ(net_msat(0), before);
+	CHECK(!send_next(node_view_payments(net[0].node), &at));
+	net_is_quiet();
+	/* The payment that follows need not find out again. */
+	bill = net_bill(3, 300000000);
+	reply = net_pay(&bill);
+	CHECK_EQ(reply->code, REPLY_OK);
+	CHECK_EQ(reply->u.pay.try_count, 1);
+}
+
+/* --- restarts --- */
+
+/* Node 0 dies after so many messages of a payment in parts; false: the payment was over before. */
+static bool dies_after(uint32_t messages)
+{
+	const uint64_t msat = 1500000000;
+	struct net_bill bill;
+	uint64_t before[4];
+	bool died;
+
+	net_square();
+	bill = net_bill(3, msat);
+	for (uint32_t i = 0; i < 4; i++)
+		before[i] = net_msat(i);
+	(void)net_order(0, &bill);
+	while (messages && net_deliver_one())
+		messages--;
+	died = messages == 0;
+	net_restart(0);
+	net_pump();
+	for (uint32_t i = 0; i < 90 && net_payment(&bill)->r.state == PAYMENT_PENDING; i++) {
+		net_tick(1000);
+		net_pump();
+	}
+	/* B4.basic_multi_part_payments.8: all of it and not a millisatoshi twice. */
+	CHECK_EQ(net_payment(&bill)->r.state, PAYMENT_COMPLETE);
+	CHECK(net_paid(3, &bill));
+	CHECK_EQ(net_msat(3) - before[3], msat);
+	CHECK_EQ(before[0] - net_msat(0), net_payment(&bill)->r.sent.v);
+	net_is_quiet();
+	return died;
+}
+
+TEST(a_restart_in_the_middle_carries_on)
+{
+	uint32_t messages = 0;
+
+	while (dies_after(messages))
+		messages++;
+	CHECK(messages > 20);
+}
+
+/* --- stuck parts --- */
+
+/* The line to 2 is cut when the part over it is committed there, so nobody knows its end. */
+TEST(beside_a_stuck_part_only_the_rest_is_sent)
+{
+	const uint64_t msat = 1500000000;
+	struct net_bill bill;
+	uint64_t before, call;
+
+	net_square();
+	bill = net_bill(3, msat);
+	before = net_msat(3);
+	net_cut(2, 3);
+	net[2].config.forward_fee_base = MSAT(1);
+	call = net_order(0, &bill);
+	while (!channel_htlc_count(net_channel(2, 0)) || !channel_htlc_count(net_channel(0, 2)))
+		CHECK(net_deliver_one());
+	net_cut(0, 2);
+	net_link(2, 3);
+	net_pump();
+	/* The payee gives the other part back after a minute, and it is sent again. */
+	for (uint32_t i = 0; i < 50; i++) {
+		net_tick(1000);
+		net_pump();
+	}
+	CHECK_EQ(net_payment(&bill)->r.state, PAYMENT_PENDING);
+	CHECK(!rig_reply(&net[0], call));
+	/* INV-S1 */
+	send_check_invariants(node_view_payments(net[0].node));
+	for (uint32_t i = 0; i < 30; i++) {
+		net_tick(1000);
+		net_pump();
+	}
+	net_link(0, 2);
+	for (uint32_t i = 0; i < 90 && net_payment(&bill)->r.state == PAYMENT_PENDING; i++) {
+		net_tick(1000);
+		net_pump();
+	}
+	/* INV-S3: one end, whichever, and the payee has all or nothing. */
+	CHECK(net_payment(&bill)->r.state != PAYMENT_PENDING);
+	CHECK_EQ(net_msat(3) - before, net_payment(&bill)->r.state == PAYMENT_COMPLETE ? msat : 0);
+	CHECK(rig_reply(&net[0], call));
+	net_is_quiet();
+}
