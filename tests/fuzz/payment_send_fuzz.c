@@ -229,7 +229,9 @@ static void fail(struct world *w, uint32_t i, const uint8_t *b)
 
 	memcpy(reason, b, 4);
 	f.reason = BYTES(reason, b[3] & 1 ? sizeof(reason) : b[3]);
-	send_failed(w->send, &w->step, w->flying[i].channel_key, w->flying[i].htlc_id, &f);
+	/* A probe's of before a restart is nobody's. */
+	if (send_owns(w->send, w->flying[i].channel_key, w->flying[i].htlc_id))
+		send_failed(w->send, &w->step, w->flying[i].channel_key, w->flying[i].htlc_id, &f);
 	w->flying[i] = w->flying[--w->flying_count];
 }
 
@@ -237,8 +239,11 @@ static void fulfil(struct world *w, uint32_t i, uint8_t v)
 {
 	struct preimage p = preimage_of(v);
 	struct sha256 h = sha256(p.v, sizeof(p.v));
-	bool good = send_fulfilled(w->send, &w->step, w->flying[i].channel_key, w->flying[i].htlc_id, &p);
+	bool good;
 
+	if (!send_owns(w->send, w->flying[i].channel_key, w->flying[i].htlc_id))
+		return;
+	good = send_fulfilled(w->send, &w->step, w->flying[i].channel_key, w->flying[i].htlc_id, &p);
 	ASSERT(good == SAME(h, w->flying[i].payment_hash));
 	if (good)
 		w->flying[i] = w->flying[--w->flying_count];
