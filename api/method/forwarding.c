@@ -1,7 +1,13 @@
-/* setchannel: on which terms others' payments go out over a channel. */
+/* setchannel, listforwards, delforward: others' payments, on which terms they go out over a channel and what became of
+ * them. */
 #include "api/method/inner.h"
+#include "api/method/stored.h"
 
+#include <ctype.h>
 #include <string.h>
+
+#include "payment/history.h"
+#include "wire/message.h"
 
 static void take_msat(const struct params *params, const char *name, struct amount_msat *out, uint8_t *fields, enum policy_field field)
 {
@@ -70,4 +76,100 @@ json_t *reply_set_channel(const struct reply *reply)
 		json_append(list, set_json(&reply->u.set_channel.channels[i]));
 	json_add(o, "channels", list);
 	return o;
+}
+
+/* --- what became of them --- */
+
+MUST_USE static bool asked_for(struct params *params, const struct history_entry *e)
+{
+	const struct value *in = params_get(params, "in_channel"), *out = params_get(params, "out_channel");
+
+	return (!params_has(params, "status") || strcmp(params_string(params, "status"), history_status_name(e->status)) == 0) &&
+	       (!in || in->u.scid.v == e->in_channel.v) && (!out || out->u.scid.v == e->out_channel.v);
+}
+
+/* Core Lightning's: WIRE_FEE_INSUFFICIENT. */
+static void add_reason(json_t *o, uint16_t code)
+{
+	const struct codec *codec = fail_codec(code);
+	struct buf name = BUF_EMPTY;
+
+	json_add_u64(o, "failcode", code);
+	if (!codec)
+		return;
+	buf_add_string(&name, "WIRE_");
+	for (const char *c = codec->name; *c; c++)
+		buf_add_u8(&name, (uint8_t)toupper((unsigned char)*c));
+	json_add_printf(o, "failreason", "%.*s", (int)name.size, (const char *)name.data);
+	buf_release(&name);
+}
+
+static json_t *entry_json(const struct history_entry *e)
+{
+	json_t *o = json_new_object();
+
+	if (e->index) {
+		json_add_u64(o, "created_index", e->index);
+		json_add_u64(o, "updated_index", e->index);
+	}
+	json_add_scid(o, "in_channel", e->in_channel);
+	json_add_u64(o, "in_htlc_id", e->in_htlc_id);
+	json_add_msat(o, "in_msat", e->in_amount);
+	json_add_scid(o, "out_channel", e->out_channel);
+	if (e->has_out_htlc)
+		json_add_u64(o, "out_htlc_id", e->out_htlc_id);
+	json_add_msat(o, "out_msat", e->out_amount);
+	/* Of one that was refused because it did not pay: nothing. */
+	json_add_msat(o, "fee_msat", msat_sub_or_zero(e->in_amount, e->out_amount));
+	json_add_string(o, "status", history_status_name(e->status));
+	json_add_string(o, "style", "tlv");
+	if (e->fail_code)
+		add_reason(o, e->fail_code);
+	json_add_u64(o, "received_time", e->received_ms / 1000);
+	if (e->index)
+		json_add_u64(o, "resolved_time", e->resolved_ms / 1000);
+	return o;
+}
+
+static bool show_forward(const struct methods *m, struct params *params, const struct fetched *record, json_t **out)
+{
+	struct history_entry e;
+
+	(void)m;
+	if (!history_decode(record->key, record->value, &e))
+		return false;
+	*out = asked_for(params, &e) ? entry_json(&e) : NULL;
+	return true;
+}
+
+static json_t *live_forwards(const struct methods *m, struct params *params, uint64_t *last)
+{
+	json_t *list = json_new_array();
+	struct history_entry e;
+	uint32_t at = 0;
+
+	while (node_view_forward(m->port.node, &at, &e))
+		if (asked_for(params, &e))
+			json_append(list, entry_json(&e));
+	*last = node_view_history_last(m->port.node);
+	return list;
+}
+
+void method_listforwards(void *context, struct lampo_call *call, struct params *params)
+{
+	static const struct stored_list forwards = { "forwards", { RECORD_FORWARD }, 1, show_forward };
+
+	stored_list_ask_live(context, call, params, &forwards, live_forwards);
+}
+
+void method_delforward(void *context, struct lampo_call *call, struct params *params)
+{
+	struct command command = { .kind = COMMAND_DEL_FORWARD };
+	enum history_status status = HISTORY_SETTLED;
+
+	ASSERT(history_status_read(&status, params_string(params, "status")));
+	command.u.del_forward.in_channel = params_get(params, "in_channel")->u.scid;
+	command.u.del_forward.in_htlc_id = params_get(params, "in_htlc_id")->u.number;
+	command.u.del_forward.status = (uint8_t)status;
+	order(context, call, &command);
 }

@@ -57,7 +57,7 @@ rpc_handler method_getinfo, method_stop;
 rpc_handler method_connect, method_disconnect, method_listpeers;
 rpc_handler method_newaddr, method_listfunds, method_withdraw;
 rpc_handler method_fundchannel, method_listpeerchannels, method_listclosedchannels, method_close;
-rpc_handler method_setchannel;
+rpc_handler method_setchannel, method_listforwards, method_delforward;
 rpc_handler method_invoice, method_listinvoices, method_waitinvoice, method_decode;
 rpc_handler method_staticbackup, method_emergencyrecover, method_recoverchannel, method_listsweeps;
 rpc_handler method_listchannels, method_listnodes;

@@ -105,6 +105,8 @@ static json_t *reply_json(struct methods *m, struct lampo_call *call, uint64_t i
 		return reply_fund_channel(m, reply);
 	case COMMAND_CLOSE:
 		return reply_close(m, call, reply);
+	case COMMAND_DEL_FORWARD:
+		return json_new_object();
 	case COMMAND_SET_CHANNEL:
 		return reply_set_channel(reply);
 	case COMMAND_INVOICE:
@@ -183,7 +185,8 @@ struct methods *methods_new(struct rpc *rpc, const struct node_port *port)
 		method_listfunds,	   method_withdraw,
 		method_fundchannel,	   method_listpeerchannels,
 		method_listclosedchannels, method_close,
-		method_setchannel,
+		method_setchannel,	   method_listforwards,
+		method_delforward,
 		method_invoice,		   method_listinvoices,
 		method_waitinvoice,	   method_decode,
 		method_pay,		   method_keysend,

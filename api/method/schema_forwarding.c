@@ -48,3 +48,68 @@ const struct lampo_method schema_setchannel = {
 	.errors = setchannel_errors,
 	.error_count = ARRAY_COUNT(setchannel_errors),
 };
+
+static const struct lampo_param listforwards_params[] = {
+	{ .name = "status", .type = LAMPO_STRING, .choices = "offered settled local_failed failed", .doc = "Those alone." },
+	{ .name = "in_channel", .type = LAMPO_SCID, .doc = "Those alone that came in over this channel." },
+	{ .name = "out_channel", .type = LAMPO_SCID, .doc = "Those alone that went, or were to go, out over this one." },
+	{ .name = "index", .type = LAMPO_STRING, .choices = "created updated",
+	  .doc = "Which number `start` means; here they are the same." },
+	{ .name = "start", .type = LAMPO_U64, .doc = "From this number on." },
+	{ .name = "limit", .type = LAMPO_U32, .doc = "At most so many." },
+};
+#define FORWARD(name) "forwards[]." name
+static const struct lampo_result listforwards_results[] = {
+	{ "forwards", LAMPO_ARRAY, 0, "In the order in which they ended; those under way last." },
+	{ FORWARD("created_index"), LAMPO_U64, LAMPO_OPTIONAL, "Its number, which it takes when it ends, and which never changes." },
+	{ FORWARD("updated_index"), LAMPO_U64, LAMPO_OPTIONAL, "The same." },
+	{ FORWARD("in_channel"), LAMPO_SCID, 0, "The channel that it came in over; our alias, if it was not in the chain then." },
+	{ FORWARD("in_htlc_id"), LAMPO_U64, 0, "The HTLC's number there." },
+	{ FORWARD("in_msat"), LAMPO_MSAT, 0, "What came in." },
+	{ FORWARD("out_channel"), LAMPO_SCID, LAMPO_OPTIONAL, "The channel that it went out over; of local_failed the one that was named." },
+	{ FORWARD("out_htlc_id"), LAMPO_U64, LAMPO_OPTIONAL, "The HTLC's number there." },
+	{ FORWARD("out_msat"), LAMPO_MSAT, 0, "What went out, or should have." },
+	{ FORWARD("fee_msat"), LAMPO_MSAT, 0, "What stays here." },
+	{ FORWARD("status"), LAMPO_STRING, 0,
+	  "offered: under way; settled: paid; local_failed: refused here; failed: it went on and came back." },
+	{ FORWARD("style"), LAMPO_STRING, 0, "Always tlv: the form of the onion." },
+	{ FORWARD("failcode"), LAMPO_U32, LAMPO_OPTIONAL, "BOLT 4's code of a failure of ours; others only the sender can read." },
+	{ FORWARD("failreason"), LAMPO_STRING, LAMPO_OPTIONAL, "Its name." },
+	{ FORWARD("received_time"), LAMPO_U64, 0, "When it came in, in seconds since 1970; 0: before the last start." },
+	{ FORWARD("resolved_time"), LAMPO_U64, LAMPO_OPTIONAL, "When it ended." },
+};
+static const struct lampo_error listforwards_errors[] = {
+	{ -32602, "There are more than 10000: ask for pieces, with `start` and `limit`." },
+};
+const struct lampo_method schema_listforwards = {
+	.name = "listforwards",
+	.category = "channels",
+	.summary = "List what this node forwarded, or refused to",
+	.doc = "To follow them, ask with `start` one greater than the last number that you have seen.",
+	.params = listforwards_params,
+	.param_count = ARRAY_COUNT(listforwards_params),
+	.results = listforwards_results,
+	.result_count = ARRAY_COUNT(listforwards_results),
+	.errors = listforwards_errors,
+	.error_count = ARRAY_COUNT(listforwards_errors),
+};
+
+static const struct lampo_param delforward_params[] = {
+	{ .name = "in_channel", .type = LAMPO_SCID, .flags = LAMPO_REQUIRED, .doc = "The channel that it came in over." },
+	{ .name = "in_htlc_id", .type = LAMPO_U64, .flags = LAMPO_REQUIRED, .doc = "The HTLC's number there." },
+	{ .name = "status", .type = LAMPO_STRING, .flags = LAMPO_REQUIRED, .choices = "settled local_failed failed", .doc = "Its status." },
+};
+static const struct lampo_error delforward_errors[] = {
+	{ 1401, "There is no such forward." },
+	{ -1, "Too many are being looked for at once." },
+};
+const struct lampo_method schema_delforward = {
+	.name = "delforward",
+	.category = "channels",
+	.summary = "Delete an entry of listforwards",
+	.doc = "It is looked for from the oldest entry on.",
+	.params = delforward_params,
+	.param_count = ARRAY_COUNT(delforward_params),
+	.errors = delforward_errors,
+	.error_count = ARRAY_COUNT(delforward_errors),
+};

@@ -19,6 +19,9 @@ struct stored_read {
 	uint32_t limit;            /* of entries */
 	bool limited;              /* it is the call's own */
 	json_t *entries;
+	stored_live *ask_live;     /* NULL: the list has none */
+	json_t *live;              /* come after them */
+	uint64_t last;             /* of those that were stored when `live` was made; UINT64_MAX: all */
 	struct stored_read *next, **self;
 };
 
@@ -31,6 +34,7 @@ static void read_free(struct stored_read *r)
 	arena_release(&r->arena);
 	buf_release(&r->from);
 	json_decref(r->entries);
+	json_decref(r->live);
 	mem_free(r);
 }
 
@@ -45,6 +49,8 @@ static void finish(struct stored_read *r)
 	struct lampo_call *call = rpc_deferred(r->methods->rpc, r->call);
 	json_t *o;
 
+	for (size_t i = 0; i < json_array_size(r->live) && json_array_size(r->entries) < r->limit; i++)
+		json_append(r->entries, json_incref(json_array_get(r->live, i)));
 	if (call) {
 		o = json_new_object();
 		json_add(o, r->list->name, json_incref(r->entries));
@@ -112,7 +118,7 @@ MUST_USE static bool take(struct stored_read *r, const struct fetched *record)
 		give_up(r, RPC_INTERNAL_ERROR, "a stored record is damaged");
 		return false;
 	}
-	if (!entry || load_be64(record->key.data) < r->start) {
+	if (!entry || load_be64(record->key.data) < r->start || load_be64(record->key.data) > r->last) {
 		json_decref(entry);
 		return true;
 	}
@@ -213,7 +219,10 @@ void methods_read(struct methods *m, uint64_t id, const struct fetch *got)
 
 static void evaluate(void *context)
 {
-	(void)context;
+	struct stored_read *r = context;
+
+	if (r->ask_live)
+		r->live = r->ask_live(r->methods, &r->params, &r->last);
 }
 
 /* What was visible when the call came is durable, and is what will be read. */
@@ -247,8 +256,8 @@ static void read_limits(struct stored_read *r, const struct params *params)
 	store_be64(buf_extend(&r->from, 8), r->start);
 }
 
-void stored_list_ask(struct methods *m, struct lampo_call *call, struct params *params, const struct stored_list *list,
-		     const struct record_range *index)
+static void begin(struct methods *m, struct lampo_call *call, struct params *params, const struct stored_list *list,
+		  const struct record_range *index, stored_live *live)
 {
 	struct stored_read *r = NEW(struct stored_read);
 	const struct exec_query query = { .context = r, .evaluate = evaluate, .release = release };
@@ -257,6 +266,8 @@ void stored_list_ask(struct methods *m, struct lampo_call *call, struct params *
 	r->call = rpc_defer(call);
 	r->list = list;
 	r->entries = json_new_array();
+	r->last = UINT64_MAX;
+	r->ask_live = live;
 	arena_init(&r->arena);
 	read_limits(r, params);
 	params_move(&r->params, params);
@@ -272,4 +283,16 @@ void stored_list_ask(struct methods *m, struct lampo_call *call, struct params *
 		r->next->self = &r->next;
 	m->reads = r;
 	m->port.query(m->port.context, &query);
+}
+
+void stored_list_ask(struct methods *m, struct lampo_call *call, struct params *params, const struct stored_list *list,
+		     const struct record_range *index)
+{
+	begin(m, call, params, list, index, NULL);
+}
+
+void stored_list_ask_live(struct methods *m, struct lampo_call *call, struct params *params, const struct stored_list *list,
+			  stored_live *live)
+{
+	begin(m, call, params, list, NULL, live);
 }

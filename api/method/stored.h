@@ -25,12 +25,19 @@ struct stored_list {
 	bool (*show)(const struct methods *m, struct params *params, const struct fetched *record, json_t **out);
 };
 
+/* What is not stored yet, on a quiet core: an array of elements that come last, and the number up to which the stored
+ * ones belong to the same moment. */
+typedef json_t *stored_live(const struct methods *m, struct params *params, uint64_t *last);
+
 /* Defers the call, moves the parameters, and answers {NAME: [...]}.
  *
  * index: where to look up which entries are meant: records whose values begin with a created_index (be64), their keys
  * in the order of the answer.  NULL: all that `show` takes.  Copied. */
 void stored_list_ask(struct methods *m, struct lampo_call *call, struct params *params, const struct stored_list *list,
 		     const struct record_range *index);
+/* All that `show` takes, and what is live behind it. */
+void stored_list_ask_live(struct methods *m, struct lampo_call *call, struct params *params, const struct stored_list *list,
+			  stored_live *live);
 
 /* Inside api/method. */
 struct stored_read;

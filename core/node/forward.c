@@ -114,11 +114,32 @@ static void offer(struct node *n, struct step *s, const struct node_onion *o, co
 		.cookie = { in->channel_key, in->id },
 	};
 	struct forward_htlc out = { .channel_key = channel_key(c->channel), .amount = p->amount, .cltv_expiry = p->cltv_expiry };
+	struct forward *w;
 
 	/* It was asked in this very step. */
 	ASSERT(channel_offer_htlc(c->channel, s, &offer, &out.id) == OFFER_OK);
-	ASSERT(forward_add(&n->forwards, in, &out, &offer.payment_hash, &o->opening.shared_secret)); /* INV-W1 */
+	w = forward_add(&n->forwards, in, &out, &offer.payment_hash, &o->opening.shared_secret); /* INV-W1 */
+	ASSERT(w);
+	w->in_scid = node_channel_scid(node_channel_by_key(n, in->channel_key));
+	w->out_scid = node_channel_scid(c);
+	w->received_ms = o->received_ms;
 	node_touch(n, c);
+}
+
+static void remember_refused(struct node *n, struct step *s, const struct node_onion *o, uint16_t code)
+{
+	struct history_entry e = {
+		.status = HISTORY_LOCAL_FAILED,
+		.in_channel = node_channel_scid(node_channel_by_key(n, o->channel_key)),
+		.in_htlc_id = o->htlc_id,
+		.in_amount = o->amount,
+		.out_channel = o->opening.payload.scid,
+		.out_amount = o->opening.payload.amount,
+		.fail_code = code,
+		.received_ms = o->received_ms,
+	};
+
+	node_history_add(n, s, &e);
 }
 
 static void forward(struct node *n, struct step *s, const struct node_onion *o)
@@ -150,6 +171,7 @@ static void forward(struct node *n, struct step *s, const struct node_onion *o)
 		why = failure_of_offer(result, p->amount);
 	}
 	log_write(s->log, LOG_DEBUG, "forward", "refused: %s", failure_words(&s->out->arena, &why));
+	remember_refused(n, s, o, why.code);
 	node_fail_sealed(n, s, o, &why);
 }
 
@@ -197,6 +219,8 @@ static void gone(struct node *n, struct step *s, struct forward *w, const struct
 	/* A preimage that has come stays known: its forward is over (INV-W4). */
 	if (w->state != FORWARD_OUT)
 		return;
+	/* What a node behind us says only the sender can read. */
+	node_history_end(n, s, w, HISTORY_FAILED, end->kind == FORWARD_END_REPORT ? 0 : end->code);
 	forward_fail(&n->forwards, w, end);
 	fail_upstream(n, s, w);
 }
@@ -207,6 +231,7 @@ static void fulfilled(struct node *n, struct step *s, struct forward *w, const s
 	if (!node_htlc_fulfil(n, s, w->in.channel_key, w->in.id, preimage))
 		log_write(s->log, LOG_ERROR, "forward", "an HTLC was paid downstream and is gone upstream: %llu msat are lost",
 			  (unsigned long long)w->out.amount.v);
+	node_history_end(n, s, w, HISTORY_SETTLED, 0);
 	forward_over(&n->forwards, w);
 }
 
@@ -305,14 +330,18 @@ bool node_forward_unreadable(struct node *n, struct step *s, uint64_t channel_ke
 	return true;
 }
 
-void node_forwards_stranded(struct node *n, const struct node_channel *c, bool for_good)
+void node_forwards_stranded(struct node *n, struct step *s, const struct node_channel *c, bool for_good)
 {
 	uint32_t at = 0;
 	struct forward *w;
 
-	while ((w = forward_next(&n->forwards, &at)))
-		if (w->in.channel_key == channel_key(c->channel) && (for_good || w->state == FORWARD_FAILED))
-			forward_over(&n->forwards, w);
+	while ((w = forward_next(&n->forwards, &at))) {
+		if (w->in.channel_key != channel_key(c->channel) || !(for_good || w->state == FORWARD_FAILED))
+			continue;
+		if (w->state == FORWARD_OUT)
+			node_history_end(n, s, w, HISTORY_FAILED, FAIL_PERMANENT_CHANNEL_FAILURE);
+		forward_over(&n->forwards, w);
+	}
 }
 
 static bool rebuild_one(struct node *n, const struct node_channel *c, const struct channel_htlc *h)
@@ -321,17 +350,23 @@ static bool rebuild_one(struct node *n, const struct node_channel *c, const stru
 	struct node_channel *from = node_channel_by_key(n, h->cookie[0]);
 	const struct channel_htlc *twin = from ? channel_htlc_get(from->channel, SIDE_REMOTE, h->cookie[1]) : NULL;
 	struct forward_htlc out = { channel_key(c->channel), h->id, h->amount, h->cltv_expiry }, in;
+	struct forward *w;
 
 	bool over = c->onchain && onchain_htlc_is_gone(c->onchain, h->id);
 
 	if (!undecided(twin) || (over && channel_state_of(from->channel) >= AWAITING_UNILATERAL))
 		return true;
 	in = (struct forward_htlc){ h->cookie[0], h->cookie[1], twin->amount, twin->cltv_expiry };
-	if (!SAME(h->payment_hash, twin->payment_hash) || !forward_add(&n->forwards, &in, &out, &h->payment_hash, NULL))
+	if (!SAME(h->payment_hash, twin->payment_hash))
 		return false;
+	w = forward_add(&n->forwards, &in, &out, &h->payment_hash, NULL);
+	if (!w)
+		return false;
+	w->in_scid = node_channel_scid(from);
+	w->out_scid = node_channel_scid(c);
 	/* Its end was told before a restart that came before its failure could be sealed. */
 	if (over)
-		forward_fail(&n->forwards, forward_by_out(&n->forwards, out.channel_key, out.id), &end);
+		forward_fail(&n->forwards, w, &end);
 	return true;
 }
 

@@ -213,6 +213,7 @@ void node_free(struct node *n)
 	table_release(&n->channels);
 	table_release(&n->by_funding);
 	node_names_free(n);
+	node_history_free(n);
 	table_release(&n->calls);
 	table_release(&n->openings);
 	arena_release(&n->load_memory);
@@ -336,6 +337,8 @@ static bool counters_load(struct node *n, struct bytes key, struct bytes value)
 {
 	struct cursor c = cursor_of(value);
 
+	if (bytes_equal(key, bytes_from_string("forwards")))
+		return node_history_load(n, value);
 	if (!bytes_equal(key, bytes_from_string("counters")) || cursor_u8(&c) != COUNTERS_VERSION)
 		return false;
 	n->next_channel_key = cursor_be64(&c);
@@ -397,6 +400,7 @@ bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, s
 			return false;
 		keep_part(n, kind, key, value);
 		return true;
+	case RECORD_FORWARD: /* read by who lists them */
 	case RECORD_HTLC_PAST: /* read from the store when a revoked commitment shows up (record_is_past) */
 		return true;
 	case RECORD_PEER:
@@ -568,6 +572,7 @@ bool node_start(struct node *n, uint64_t now_ms, struct effects *out)
 	if (n->counters_changed || n->next_reservation != n->reservations_stored)
 		counters_persist(n, &s);
 	node_bury(n, &s);
+	n->started = true;
 	return true;
 }
 
@@ -624,6 +629,7 @@ static void on_signed(struct node *n, struct step *s, const struct event *e)
 	case OWNER_CALL:
 	case OWNER_PAST:
 	case OWNER_STORAGE:
+	case OWNER_FORWARDS:
 		return;
 	}
 	UNREACHABLE();
@@ -661,6 +667,7 @@ static void on_funds(struct node *n, struct step *s, const struct event *e)
 	case OWNER_PAST:
 	case OWNER_BACKUP:
 	case OWNER_STORAGE:
+	case OWNER_FORWARDS:
 		return;
 	}
 	UNREACHABLE();
@@ -676,6 +683,9 @@ static void on_fetched(struct node *n, struct step *s, const struct event *e)
 	switch (kind) {
 	case OWNER_PAST:
 		node_fetched(n, s, owner, e);
+		return;
+	case OWNER_FORWARDS:
+		node_history_fetched(n, s, owner, e);
 		return;
 	case OWNER_STORAGE:
 		node_storage_fetched(n, s, owner, e);

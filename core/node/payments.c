@@ -226,6 +226,8 @@ void node_htlc_in(struct node *n, struct step *s, struct node_channel *c, const 
 	store_be64(o->serial_key, ++n->next_serial);
 	o->amount = note->htlc_amount;
 	o->cltv_expiry = note->cltv_expiry;
+	/* What a start shows again came before it. */
+	o->received_ms = n->started ? s->now_ms : 0;
 	o->refuse = note->dust_exposed;
 	o->closing = note->closing;
 	table_add(&n->onions, o);
@@ -310,7 +312,7 @@ void node_htlc_out_done(struct node *n, struct step *s, const struct channel_not
 
 /* The channel ends without its peer.  What is not decided yet stays a part of its set as long as it could be claimed on
  * chain: a preimage must not leave for one that cannot.  The peer takes the others back when they expire. */
-void node_htlcs_stranded(struct node *n, const struct step *s, const struct node_channel *c)
+void node_htlcs_stranded(struct node *n, struct step *s, const struct node_channel *c)
 {
 	uint32_t at = 0;
 	struct node_onion *o;
@@ -321,7 +323,7 @@ void node_htlcs_stranded(struct node *n, const struct step *s, const struct node
 		receive_htlc_gone(n->receive, o->channel_key, o->htlc_id);
 		onion_end(n, o);
 	}
-	node_forwards_stranded(n, c, false);
+	node_forwards_stranded(n, s, c, false);
 }
 
 /* B2.forwarding_htlcs.3, B2.cltv_expiry_delta.6.  One that was forwarded before a restart and whose onion is being opened

@@ -165,7 +165,7 @@ void node_channel_resolved(struct node *n, struct step *s, struct node_channel *
 	effect_persist(s->out, RECORD_CLOSED, BYTES_OF(c->key), buf_view(&b));
 	buf_release(&b);
 	remember_closed(n, channel_record_of(c->channel));
-	node_forwards_stranded(n, c, true);
+	node_forwards_stranded(n, s, c, true);
 	channel_forget(c->channel, s);
 	effect_remove(s->out, RECORD_ONCHAIN, BYTES_OF(c->key));
 	node_terms_forget(s, c);

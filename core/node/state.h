@@ -23,6 +23,7 @@
 #include "onion/opening.h"
 #include "onion/replay.h"
 #include "payment/forward.h"
+#include "payment/history.h"
 #include "payment/receive.h"
 #include "payment/send.h"
 #include "peer/peer.h"
@@ -165,6 +166,7 @@ struct node_onion {
 	uint64_t channel_key, htlc_id;
 	struct amount_msat amount;
 	uint32_t cltv_expiry;
+	uint64_t received_ms;      /* 0: before the last start */
 	bool refuse;               /* dust exposure: only to be failed */
 	bool closing;              /* it came after our shutdown: not to be forwarded */
 	bool asked;                /* the signer, for a shared secret */
@@ -184,6 +186,7 @@ struct node {
 	uint32_t height, best_height;
 	struct block_hash tip;
 	bool have_tip, synced;
+	bool started;              /* node_start is through */
 
 	struct feature_policy known;
 	struct buf features_init, features_node, features_channel, features_invoice;
@@ -214,6 +217,8 @@ struct node {
 	struct receive *receive;
 	struct send *send;
 	struct forwards forwards;
+	uint64_t history_last;     /* forwards that ended, ever */
+	struct history_search *searches;
 	struct gossip *gossip;     /* NULL: config says no */
 	struct ways *ways;
 	struct buf gossip_addresses;
@@ -337,7 +342,7 @@ void node_forward_out_done(struct node *n, struct step *s, const struct channel_
 /* The end of an outgoing HTLC on chain.  False if it is not a forwarded one. */
 MUST_USE bool node_forward_onchain(struct node *n, struct step *s, const struct node_channel *c, const struct onchain_note *note);
 /* The incoming channel left its peer, or is history: what can be decided no more is over. */
-void node_forwards_stranded(struct node *n, const struct node_channel *c, bool for_good);
+void node_forwards_stranded(struct node *n, struct step *s, const struct node_channel *c, bool for_good);
 /* From the HTLCs of all channels.  False if they contradict one another. */
 MUST_USE bool node_forwards_rebuild(struct node *n);
 void node_forwards_check(const struct node *n);
@@ -346,6 +351,18 @@ void node_forwards_check(const struct node *n);
 void node_forward_give_up(struct node *n, struct step *s, const struct node_channel *c, uint64_t htlc_id);
 /* Failures whose secret did not come in time. */
 void node_forwards_expire(struct node *n, struct step *s);
+
+/* history.c */
+/* Stores it, with the number that it takes and the time. */
+void node_history_add(struct node *n, struct step *s, struct history_entry *e);
+/* Of a forward that ends; code: 0, or what our failure says. */
+void node_history_end(struct node *n, struct step *s, const struct forward *w, enum history_status status, uint16_t code);
+MUST_USE bool node_history_load(struct node *n, struct bytes value);
+void node_history_free(struct node *n);
+void node_del_forward(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
+void node_history_fetched(struct node *n, struct step *s, uint64_t call, const struct event *e);
+/* How users know it: its place in the chain, else our alias. */
+struct scid node_channel_scid(const struct node_channel *c);
 
 /* gossip.c */
 MUST_USE bool node_load_spent(struct node *n, struct bytes key, struct bytes value);
@@ -383,7 +400,7 @@ void node_payments_init(struct node *n, const uint8_t seed16[16]);
 void node_payments_free(struct node *n);
 void node_payments_synced(struct node *n, struct step *s);
 void node_htlc_in(struct node *n, struct step *s, struct node_channel *c, const struct channel_note *note);
-void node_htlcs_stranded(struct node *n, const struct step *s, const struct node_channel *c);
+void node_htlcs_stranded(struct node *n, struct step *s, const struct node_channel *c);
 void node_htlc_onchain(struct node *n, struct step *s, struct node_channel *c, const struct onchain_note *note);
 void node_htlc_out_done(struct node *n, struct step *s, const struct channel_note *note);
 void node_onion_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a);

@@ -7,6 +7,7 @@
 #include "node/node.h"
 #include "onchain/anchor.h"
 #include "onchain/onchain.h"
+#include "payment/history.h"
 #include "payment/receive.h"
 #include "payment/send.h"
 
@@ -55,6 +56,10 @@ const struct send *node_view_payments(const struct node *n);    /* payment/send.
 
 /* What forwarding over a channel that is not history costs now. */
 struct forward_policy node_view_policy(const struct node *n, const struct channel *ch, bool *ignore_fee_limits);
+/* Forwards under way.  for (at = 0; node_view_forward(n, &at, &e); ) */
+MUST_USE bool node_view_forward(const struct node *n, uint32_t *at, struct history_entry *out);
+/* Forwards that ended, ever: the last number in the history. */
+uint64_t node_view_history_last(const struct node *n);
 /* What our and the peer's latest channel_update for a channel say.  False: nothing is known. */
 MUST_USE bool node_view_own_policy(const struct node *n, const struct channel *ch, struct graph_policy *out);
 MUST_USE bool node_view_peer_policy(const struct node *n, const struct channel *ch, struct graph_policy *out);

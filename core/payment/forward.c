@@ -155,14 +155,14 @@ struct forward *forward_by_out(const struct forwards *f, uint64_t channel_key, u
 	return table_get(&f->by_out, BYTES_OF(key));
 }
 
-bool forward_add(struct forwards *f, const struct forward_htlc *in, const struct forward_htlc *out,
+struct forward *forward_add(struct forwards *f, const struct forward_htlc *in, const struct forward_htlc *out,
 		 const struct sha256 *payment_hash, const struct secret32 *secret)
 {
 	struct forward *w;
 
 	/* INV-W2 */
 	if (forward_by_in(f, in->channel_key, in->id) || forward_by_out(f, out->channel_key, out->id))
-		return false;
+		return NULL;
 	w = NEW(struct forward);
 	htlc_key(w->in_key, in->channel_key, in->id);
 	htlc_key(w->out_key, out->channel_key, out->id);
@@ -175,7 +175,7 @@ bool forward_add(struct forwards *f, const struct forward_htlc *in, const struct
 		w->secret = *secret;
 	table_add(&f->by_in, w);
 	table_add(&f->by_out, w);
-	return true;
+	return w;
 }
 
 void forward_over(struct forwards *f, struct forward *w)

@@ -83,6 +83,8 @@ struct forward {
 	enum forward_state state;
 	struct forward_htlc in, out;
 	struct sha256 payment_hash;
+	struct scid in_scid, out_scid; /* for its entry in the history */
+	uint64_t received_ms;      /* 0: before the last start */
 	bool has_secret;
 	struct secret32 secret;    /* shared with the sender, of the incoming onion */
 	bool mute;                 /* the signer will not give the secret again: it can only be failed as malformed */
@@ -96,9 +98,9 @@ struct forwards {
 void forwards_init(struct forwards *f, const uint8_t seed16[16]);
 void forwards_release(struct forwards *f);
 
-/* Copies what it is given.  secret: NULL if it is not known again yet.  False, adding nothing, if one of the two HTLCs
+/* Copies what it is given.  secret: NULL if it is not known again yet.  NULL, adding nothing, if one of the two HTLCs
  * is another forward's already (INV-W2). */
-MUST_USE bool forward_add(struct forwards *f, const struct forward_htlc *in, const struct forward_htlc *out,
+MUST_USE struct forward *forward_add(struct forwards *f, const struct forward_htlc *in, const struct forward_htlc *out,
 			  const struct sha256 *payment_hash, const struct secret32 *secret);
 /* NULL if there is none. */
 struct forward *forward_by_in(const struct forwards *f, uint64_t channel_key, uint64_t htlc_id);

@@ -41,13 +41,14 @@ enum reply_code {
 	REPLY_INVOICE_PREIMAGE = 901,
 	REPLY_INVOICE_EXPIRED = 903,
 	REPLY_INVOICE_UNKNOWN = 905,
+	REPLY_FORWARD_UNKNOWN = 1401,
 };
 
 enum command_kind {
 	COMMAND_CONNECT, COMMAND_DISCONNECT, COMMAND_NEW_ADDRESS, COMMAND_WITHDRAW, COMMAND_FUND_CHANNEL,
 	COMMAND_CLOSE, COMMAND_INVOICE, COMMAND_WAIT_INVOICE, COMMAND_PAY, COMMAND_KEYSEND, COMMAND_STOP,
 	COMMAND_SENDPAY, COMMAND_WAIT_SENDPAY, COMMAND_RECOVER, COMMAND_PROBE,
-	COMMAND_SET_CHANNEL,
+	COMMAND_SET_CHANNEL, COMMAND_DEL_FORWARD,
 };
 
 /* A node on a route that a user gives, and what arrives there. */
@@ -225,6 +226,11 @@ struct command {
 			bool has_ignore_fee_limits, ignore_fee_limits;
 			uint32_t enforce_delay_s; /* for which what was asked before is still enough */
 		} set_channel;
+		struct {
+			struct scid in_channel;   /* as the history calls it */
+			uint64_t in_htlc_id;
+			uint8_t status;           /* enum history_status, of what is over */
+		} del_forward;
 		struct {
 			const struct route_hop *hops; /* our peer first, the payee last */
 			uint32_t hop_count;

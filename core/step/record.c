@@ -2,5 +2,5 @@
 
 bool record_is_past(enum record_kind kind)
 {
-	return kind == RECORD_HTLC_PAST;
+	return kind == RECORD_HTLC_PAST || kind == RECORD_FORWARD;
 }

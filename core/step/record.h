@@ -29,7 +29,8 @@ enum record_kind {
 	RECORD_SPENT = 21,       /* short_channel_id (be64) of a channel in the log of gossip whose output is spent: height (be32),
 				  * or 1 (u8) where its funding transaction left the chain then */
 	RECORD_POLICY = 22,      /* channel key id: what its user asks for forwarding over it */
-	RECORD_KINDS = 23,
+	RECORD_FORWARD = 23,     /* index (be64): what became of an HTLC that was to be forwarded */
+	RECORD_KINDS = 24,
 };
 
 /* What is over and may be any number of records: nobody reads it when the node starts, it is fetched when it is asked

@@ -26,6 +26,7 @@ enum owner_kind {
 	OWNER_PAST,         /* owner: channel key id, about its past HTLCs */
 	OWNER_BACKUP,       /* the key of the channels' backup; owner: 0 */
 	OWNER_STORAGE,      /* owner: connection, about what we keep for its peer */
+	OWNER_FORWARDS,     /* owner: call id, about the history of forwards */
 };
 
 struct step {

@@ -77,7 +77,7 @@ static void act(struct world *w, const uint8_t *b)
 
 	switch (b[0] % 5) {
 	case 0:
-		ASSERT(forward_add(&w->table, &in, &out, &hash, b[0] & 0x80 ? &secret : NULL) == (!by_in && !by_out));
+		ASSERT(!forward_add(&w->table, &in, &out, &hash, b[0] & 0x80 ? &secret : NULL) == (by_in || by_out));
 		w->live += !by_in && !by_out;
 		break;
 	case 1: /* a preimage */

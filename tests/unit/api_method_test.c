@@ -1,3 +1,4 @@
+#include "node/state.h"
 #include "tests/unit/method_world.h"
 
 static const char *text_at(const json_t *o, const char *key)
@@ -388,6 +389,62 @@ TEST(terms_of_a_channel)
 	o = world_call(w, 0, "setchannel", world_text(w, "{'id':'%s'}", w->nodes[1].id_hex));
 	CHECK_EQ(int_at(only(o, "channels"), "maximum_htlc_out_msat"), 20000);
 	json_decref(o);
+	world_free(w);
+}
+
+TEST(what_was_forwarded)
+{
+	struct world *w = world_with_channel();
+	struct history_entry e = { .status = HISTORY_SETTLED, .in_channel = { 0x0000670000010000 }, .in_htlc_id = 3, .in_amount = MSAT(1100),
+				   .out_channel = { 0x0000680000020001 }, .has_out_htlc = true, .out_htlc_id = 4, .out_amount = MSAT(1000),
+				   .received_ms = 5900, .resolved_ms = 7000 };
+	struct store_op op = { .kind = RECORD_FORWARD };
+	struct buf value = BUF_EMPTY;
+	uint8_t key[8];
+	json_t *o = world_call(w, 0, "listforwards", "{}"), *f;
+
+	CHECK_EQ(json_array_size(json_object_get(o, "forwards")), 0);
+	json_decref(o);
+	for (uint64_t i = 1; i <= 4; i++) {
+		store_be64(key, i);
+		e.fail_code = i == 3 ? FAIL_UNKNOWN_NEXT_PEER : 0;
+		e.status = i == 3 ? HISTORY_LOCAL_FAILED : HISTORY_SETTLED;
+		e.has_out_htlc = i != 3;
+		buf_clear(&value);
+		history_encode(&e, &value);
+		op.key = BYTES_OF(key);
+		op.value = buf_view(&value);
+		CHECK(w->nodes[0].store->commit(w->nodes[0].store, &op, 1));
+	}
+	buf_release(&value);
+	w->nodes[0].node->history_last = 3; /* the fourth came after the question */
+	o = world_call(w, 0, "listforwards", "{}");
+	CHECK_EQ(json_array_size(json_object_get(o, "forwards")), 3);
+	f = json_array_get(json_object_get(o, "forwards"), 0);
+	CHECK(int_at(f, "created_index") == 1 && int_at(f, "updated_index") == 1);
+	CHECK_STR(text_at(f, "in_channel"), "103x1x0");
+	CHECK_STR(text_at(f, "out_channel"), "104x2x1");
+	CHECK(int_at(f, "in_msat") == 1100 && int_at(f, "out_msat") == 1000 && int_at(f, "fee_msat") == 100);
+	CHECK(int_at(f, "in_htlc_id") == 3 && int_at(f, "out_htlc_id") == 4);
+	CHECK(int_at(f, "received_time") == 5 && int_at(f, "resolved_time") == 7);
+	CHECK_STR(text_at(f, "status"), "settled");
+	json_decref(o);
+	o = world_call(w, 0, "listforwards", "['local_failed']");
+	f = only(o, "forwards");
+	CHECK_STR(text_at(f, "failreason"), "WIRE_UNKNOWN_NEXT_PEER");
+	CHECK_EQ(int_at(f, "failcode"), FAIL_UNKNOWN_NEXT_PEER);
+	json_decref(o);
+	o = world_call(w, 0, "listforwards", "{'index':'updated','start':2,'limit':1}");
+	CHECK_EQ(int_at(only(o, "forwards"), "updated_index"), 2);
+	json_decref(o);
+	o = world_call(w, 0, "listforwards", "{'in_channel':'1x1x1'}");
+	CHECK_EQ(json_array_size(json_object_get(o, "forwards")), 0);
+	json_decref(o);
+	world_refused(w, 0, "listforwards", "['paid']", -32602, "'status'");
+	world_refused(w, 0, "delforward", "['103x1x0',3,'offered']", -32602, "'status'");
+	world_refused(w, 0, "delforward", "['103x1x0',9,'settled']", 1401, "");
+	json_decref(world_call(w, 0, "delforward", "['103x1x0',3,'local_failed']"));
+	world_refused(w, 0, "delforward", "['103x1x0',3,'local_failed']", 1401, "");
 	world_free(w);
 }
 

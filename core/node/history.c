@@ -1,0 +1,185 @@
+/* The history of forwards: an entry is written where a forward ends, and read by whoever lists it (api/). */
+#include "node/state.h"
+
+#include <string.h>
+
+#include "base/cursor.h"
+#include "node/view.h"
+
+#define HISTORY_VERSION 1
+/* Entries that one look reads while it searches for one that is to be deleted. */
+#define SEARCH_PAGE 1000u
+#define SEARCHES_MAX 16u
+
+/* An entry that is to be deleted, and that is being looked for from the oldest on. */
+struct history_search {
+	struct history_search *next;
+	uint64_t call;
+	struct scid in_channel;
+	uint64_t in_htlc_id;
+	enum history_status status;
+};
+
+struct scid node_channel_scid(const struct node_channel *c)
+{
+	const struct channel_record *r = channel_record_of(c->channel);
+
+	return r->scid.v ? r->scid : r->alias_local;
+}
+
+void node_history_add(struct node *n, struct step *s, struct history_entry *e)
+{
+	struct buf b = BUF_EMPTY;
+	uint8_t key[8];
+
+	e->resolved_ms = s->now_ms;
+	store_be64(key, ++n->history_last);
+	history_encode(e, &b);
+	effect_persist(s->out, RECORD_FORWARD, BYTES_OF(key), buf_view(&b));
+	/* How many there were is known without looking: once a batch, as writes of one record are. */
+	buf_clear(&b);
+	buf_add_u8(&b, HISTORY_VERSION);
+	buf_add_be64(&b, n->history_last);
+	effect_persist(s->out, RECORD_NODE, bytes_from_string("forwards"), buf_view(&b));
+	buf_release(&b);
+}
+
+bool node_history_load(struct node *n, struct bytes value)
+{
+	struct cursor c = cursor_of(value);
+
+	if (cursor_u8(&c) != HISTORY_VERSION)
+		return false;
+	n->history_last = cursor_be64(&c);
+	return cursor_done(&c);
+}
+
+void node_history_free(struct node *n)
+{
+	struct history_search *h;
+
+	while ((h = n->searches)) {
+		n->searches = h->next;
+		mem_free(h);
+	}
+}
+
+static struct history_entry entry_of(const struct forward *w)
+{
+	return (struct history_entry){
+		.in_channel = w->in_scid,
+		.in_htlc_id = w->in.id,
+		.in_amount = w->in.amount,
+		.out_channel = w->out_scid,
+		.has_out_htlc = true,
+		.out_htlc_id = w->out.id,
+		.out_amount = w->out.amount,
+		.received_ms = w->received_ms,
+	};
+}
+
+void node_history_end(struct node *n, struct step *s, const struct forward *w, enum history_status status, uint16_t code)
+{
+	struct history_entry e = entry_of(w);
+
+	e.status = status;
+	e.fail_code = code;
+	node_history_add(n, s, &e);
+}
+
+/* --- delforward --- */
+
+static void ask_page(struct step *s, const struct history_search *h, struct bytes from)
+{
+	const struct record_range range = { .kind = RECORD_FORWARD, .from = from, .limit = SEARCH_PAGE };
+
+	effect_fetch_range(s->out, step_ask(s, OWNER_FORWARDS, h->call), &range);
+}
+
+void node_del_forward(struct node *n, struct step *s, uint64_t call, const struct command *cmd)
+{
+	struct history_search *h;
+	uint32_t count = 0;
+
+	for (h = n->searches; h; h = h->next)
+		count++;
+	if (count >= SEARCHES_MAX) {
+		node_reply_error(s, call, cmd->kind, REPLY_FAILED, "too many forwards are being looked for: try again");
+		return;
+	}
+	h = NEW(struct history_search);
+	h->call = call;
+	h->in_channel = cmd->u.del_forward.in_channel;
+	h->in_htlc_id = cmd->u.del_forward.in_htlc_id;
+	h->status = (enum history_status)cmd->u.del_forward.status;
+	h->next = n->searches;
+	n->searches = h;
+	ask_page(s, h, BYTES_NONE);
+}
+
+static void search_end(struct node *n, struct history_search *h)
+{
+	struct history_search **at = &n->searches;
+
+	while (*at != h)
+		at = &(*at)->next;
+	*at = h->next;
+	mem_free(h);
+}
+
+static bool is_wanted(const struct history_search *h, const struct fetched *record)
+{
+	struct history_entry e;
+
+	return history_decode(record->key, record->value, &e) && e.in_channel.v == h->in_channel.v &&
+	       e.in_htlc_id == h->in_htlc_id && e.status == h->status;
+}
+
+void node_history_fetched(struct node *n, struct step *s, uint64_t call, const struct event *e)
+{
+	struct history_search *h = n->searches;
+	struct buf next = BUF_EMPTY;
+
+	while (h && h->call != call)
+		h = h->next;
+	if (!h)
+		return;
+	for (uint32_t i = 0; i < e->u.fetched.count; i++) {
+		const struct fetched *record = &e->u.fetched.records[i];
+
+		if (!is_wanted(h, record))
+			continue;
+		effect_remove(s->out, RECORD_FORWARD, record->key);
+		node_reply(s, call, COMMAND_DEL_FORWARD);
+		search_end(n, h);
+		return;
+	}
+	if (e->u.fetched.count == SEARCH_PAGE) {
+		buf_add_bytes(&next, e->u.fetched.records[SEARCH_PAGE - 1].key);
+		buf_add_u8(&next, 0); /* the least key behind it */
+		ask_page(s, h, buf_view(&next));
+		buf_release(&next);
+		return;
+	}
+	node_reply_error(s, call, COMMAND_DEL_FORWARD, REPLY_FORWARD_UNKNOWN, "no such forward: see listforwards");
+	search_end(n, h);
+}
+
+/* --- for views --- */
+
+bool node_view_forward(const struct node *n, uint32_t *at, struct history_entry *out)
+{
+	const struct forward *w;
+
+	while ((w = forward_next(&n->forwards, at)))
+		if (w->state == FORWARD_OUT) {
+			*out = entry_of(w);
+			return true;
+		}
+	return false;
+}
+
+uint64_t node_view_history_last(const struct node *n)
+{
+	return n->history_last;
+}
