@@ -113,6 +113,8 @@ void gossip_peer_up(struct gossip *g, struct step *s, struct gossip_notes *out, 
 void gossip_peer_down(struct gossip *g, struct step *s, struct gossip_notes *out, uint64_t connection);
 /* A message of types 256 to 265. */
 void gossip_message(struct gossip *g, struct step *s, struct gossip_notes *out, uint64_t connection, struct bytes raw);
+/* Less waits for verification of what this peer sent than it may have waiting: there is a point in reading more. */
+MUST_USE bool gossip_has_room(const struct gossip *g, uint64_t connection);
 /* Everything that was sent to this connection has left. */
 void gossip_drained(struct gossip *g, struct step *s, struct gossip_notes *out, uint64_t connection);
 

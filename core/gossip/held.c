@@ -138,6 +138,10 @@ void held_unpark_old(struct gossip *g)
 
 void held_verify(struct gossip *g, struct held *h)
 {
+	struct gossip_peer *p = peer_of(g, h->connection);
+
+	if (p)
+		p->unverified++;
 	/* The table knows the newest of its key, so that an older copy need not be verified. */
 	(void)table_remove(&g->verifying, held_key(h));
 	table_add(&g->verifying, h);
@@ -183,6 +187,14 @@ static uint32_t checks_of(struct gossip *g, struct arena *a, const struct held *
 		return own_checks(g, h, out);
 	}
 	UNREACHABLE();
+}
+
+bool gossip_has_room(const struct gossip *g, uint64_t connection)
+{
+	const struct gossip_peer *p = peer_of(g, connection);
+	bool asked = g->sync.phase != SYNC_IDLE && connection == g->sync.connection;
+
+	return !p || p->unverified < (asked ? UNVERIFIED_ASKED_MAX : UNVERIFIED_MAX);
 }
 
 static struct batch **free_batch(struct gossip *g)
@@ -239,6 +251,7 @@ void gossip_verified(struct gossip *g, struct step *s, struct gossip_notes *out,
 		     uint32_t count)
 {
 	struct batch *b = NULL;
+	struct gossip_peer *p;
 	uint32_t at = 0;
 
 	for (uint32_t i = 0; i < BATCHES_MAX; i++)
@@ -253,6 +266,9 @@ void gossip_verified(struct gossip *g, struct step *s, struct gossip_notes *out,
 		for (uint32_t k = 0; k < b->checks[i]; k++)
 			all &= good[at++];
 		forget_verifying(g, b->items[i]);
+		p = peer_of(g, b->items[i]->connection);
+		if (p)
+			p->unverified--;
 		if (!b->checks[i]) {
 			held_free(g, b->items[i]); /* what it was about is gone */
 			continue;

@@ -12,6 +12,8 @@
 #define HELD_PEER_BYTES_MAX (256u << 10)  /* waiting for verification or chain, of one peer */
 #define HELD_ASKED_BYTES_MAX (2u << 20)   /* of the peer that we are asking */
 #define HELD_BYTES_MAX (4u << 20)         /* of all peers that we are not asking */
+#define UNVERIFIED_MAX 128u               /* messages of one peer in the queue for that, from which on it is not read */
+#define UNVERIFIED_ASKED_MAX 2048u        /* of the peer that we are asking */
 #define CANDIDATES_MAX 8192u              /* channels whose funding output is being looked for */
 #define BATCH_CHECKS_MAX 256u             /* verifications in one lot */
 #define BATCHES_MAX 4u                    /* lots handed out */
@@ -122,6 +124,7 @@ struct gossip_peer {
 	bool queries, queries_ex; /* what it offers */
 	bool other_chain;
 	size_t held_bytes;
+	uint32_t unverified;    /* messages that are in the queue or handed out */
 
 	/* What it wants. */
 	bool has_filter;

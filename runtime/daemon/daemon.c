@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "contract/memo.h"
+#include "node/view.h"
 #include "runtime/chain/source.h"
 #include "runtime/daemon/load.h"
 #include "runtime/funds/hot.h"
@@ -21,7 +22,7 @@
 /* Effects that wait for a slow disk: beyond this we stop reading from peers. */
 #define BACKLOG_MAX (32u << 20)
 
-enum stopping { RUNNING, CLOSING, CLOSED };
+enum stopping { STOP_NOT, STOP_ASKED, STOP_NOW };
 
 struct daemon {
 	struct daemon_config config;
@@ -208,7 +209,7 @@ static void on_event(void *context, const struct event *event)
 
 static void finish_if_quiet(struct daemon *d)
 {
-	if (d->stopping == CLOSED && exec_quiet(d->exec))
+	if (d->stopping == STOP_NOW && exec_quiet(d->exec))
 		loop_stop(d->loop);
 }
 
@@ -217,7 +218,7 @@ static void turn(void *context, uint64_t now_ms)
 	struct daemon *d = context;
 
 	exec_run(d->exec, now_ms);
-	peers_pause(d->peers, d->stopping == CLOSED || exec_backlog(d->exec) > BACKLOG_MAX);
+	peers_pause(d->peers, d->stopping == STOP_NOW || exec_backlog(d->exec) > BACKLOG_MAX);
 	finish_if_quiet(d);
 }
 
@@ -401,6 +402,20 @@ static void on_drained(void *context, uint64_t connection)
 		gossip_edge_drained(d->gossip, connection);
 }
 
+static bool peer_pays(void *context, const struct pubkey *peer)
+{
+	struct peer_view v;
+
+	return node_view_peer_by_id(((struct daemon *)context)->node, peer, &v) && v.channel_count;
+}
+
+static bool has_room(void *context, uint64_t connection)
+{
+	const struct gossip *g = node_view_gossip(((struct daemon *)context)->node);
+
+	return !g || gossip_has_room(g, connection);
+}
+
 static bool load_gossip(void *context, uint32_t ref, struct bytes record)
 {
 	return node_load_gossip(((struct daemon *)context)->node, ref, record);
@@ -446,6 +461,8 @@ static void open_peers(struct daemon *d)
 	c.context = d;
 	c.event = on_event;
 	c.drained = on_drained;
+	c.pays = peer_pays;
+	c.has_room = has_room;
 	d->peers = peers_new(d->loop, &c);
 }
 
@@ -634,9 +651,9 @@ const struct wallet *daemon_wallet(const struct daemon *d)
 
 void daemon_stop(struct daemon *d)
 {
-	if (d->stopping != RUNNING)
+	if (d->stopping != STOP_NOT)
 		return;
-	d->stopping = CLOSING;
+	d->stopping = STOP_ASKED;
 	peers_stop_listening(d->peers);
 	if (d->config.closing)
 		d->config.closing(d->config.context);
@@ -647,7 +664,7 @@ void daemon_stop(struct daemon *d)
 void daemon_closed(struct daemon *d)
 {
 	/* The loop ends in the next turn in which nothing waits for a commit. */
-	d->stopping = CLOSED;
+	d->stopping = STOP_NOW;
 	loop_wake_ring(d->stop_wake);
 }
 

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "wire/message.h"
+
 static void process(struct connection *c, struct bytes in);
 static void write_out(struct connection *c);
 
@@ -95,12 +97,69 @@ void connection_drop(struct connection *c, const char *reason)
 
 /* ---- Reading ---- */
 
+static bool is_stranger(const struct connection *c)
+{
+	const struct peers_config *config = &c->peers->config;
+
+	return c->state == CONNECTION_HANDSHAKE || (config->pays && !config->pays(config->context, &c->peer));
+}
+
+/* How much may be read now; 0: nothing, and what is in the socket waits. */
+static size_t share(struct connection *c)
+{
+	struct peers *p = c->peers;
+	size_t size = p->config.piece;
+
+	if (c->state > CONNECTION_OPEN)
+		return sizeof(p->chunk);
+	if (is_stranger(c)) {
+		size = size < p->turn_left ? size : p->turn_left;
+		return size < p->rate_left ? size : p->rate_left;
+	}
+	if (!c->gossips)
+		return sizeof(p->chunk);
+	if (c->read_turn == p->turn)
+		return 0;
+	c->read_turn = p->turn;
+	return size;
+}
+
+static void spend(size_t *left, size_t n)
+{
+	*left -= n < *left ? n : *left;
+}
+
+/* A stranger had its piece, or there was none left for it: others come first now.  It is read no faster than what it says
+ * is taken in; otherwise reading it, only to drop it, would be all that the loop does. */
+static void after_stranger(struct connection *c, ssize_t n)
+{
+	struct peers *p = c->peers;
+	/* Each act of a handshake has more work behind it than bytes. */
+	size_t cost = c->state == CONNECTION_HANDSHAKE && n > 0 ? p->config.piece : n > 0 ? (size_t)n : 0;
+
+	spend(&p->turn_left, cost);
+	spend(&p->rate_left, cost);
+	peers_line_up(c);
+	connection_read_or_wait(c);
+}
+
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *b)
 {
 	struct connection *c = h->data;
 
 	(void)suggested;
-	*b = uv_buf_init((char *)c->peers->chunk, sizeof(c->peers->chunk));
+	*b = uv_buf_init((char *)c->peers->chunk, (unsigned)share(c));
+}
+
+bool connection_next(struct connection *c)
+{
+	const struct peers_config *config = &c->peers->config;
+
+	if (c->state == CONNECTION_OPEN && config->has_room && !config->has_room(config->context, c->id) && is_stranger(c))
+		return false;
+	c->in_line = false;
+	connection_read_or_wait(c);
+	return true;
 }
 
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
@@ -109,11 +168,13 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 
 	if (n == 0)
 		return;
-	if (n < 0) {
+	if (n < 0 && n != UV_ENOBUFS) {
 		connection_drop(c, n == UV_EOF ? "the peer hung up" : uv_strerror((int)n));
 		return;
 	}
-	if (c->state == CONNECTION_HANDSHAKE || c->state == CONNECTION_OPEN)
+	if (c->state <= CONNECTION_OPEN && is_stranger(c))
+		after_stranger(c, n);
+	if (n > 0 && c->state <= CONNECTION_OPEN)
 		process(c, BYTES(b->base, (size_t)n));
 	/* else: their words after our last ones are read away, so that closing does not reset the connection */
 }
@@ -123,7 +184,7 @@ void connection_read_or_wait(struct connection *c)
 	/* INV-K1 */
 	bool asking = c->waiting.size || c->noise.state == NOISE_ACT1_ECDH || c->noise.state == NOISE_ACT2_ECDH;
 	bool full = c->out.size + c->sending.size > c->peers->config.unsent_pause;
-	bool want = c->state != CONNECTION_CLOSED && !asking && (c->state > CONNECTION_OPEN || (!c->peers->paused && !full));
+	bool want = c->state != CONNECTION_CLOSED && !asking && (c->state > CONNECTION_OPEN || (!c->peers->paused && !full && !c->in_line));
 
 	if (want == c->reading)
 		return;
@@ -165,10 +226,18 @@ static void ready(struct connection *c)
 	c->peers->config.event(c->peers->config.context, &e);
 }
 
+static bool is_gossip(struct bytes text)
+{
+	uint16_t type;
+
+	return msg_type(text, &type) && type >= MSG_CHANNEL_ANNOUNCEMENT && type <= MSG_GOSSIP_TIMESTAMP_FILTER;
+}
+
 static void message(struct connection *c, struct bytes text)
 {
 	struct event e = { .kind = EVENT_MESSAGE, .now_ms = loop_now_ms(c->peers->loop) };
 
+	c->gossips = is_gossip(text);
 	e.u.message.connection = c->id;
 	e.u.message.message = text;
 	c->peers->config.event(c->peers->config.context, &e);

@@ -32,6 +32,10 @@ struct connection {
 	bool queued; /* in peers->unflushed */
 	bool tell_drained; /* somebody wants to know when all is sent ... */
 	bool drained;      /* ... and it is */
+	bool gossips;      /* its last message was gossip */
+	bool in_line;      /* a stranger: in peers->line, and not read until its turn comes */
+	struct connection *line_next;
+	uint64_t read_turn; /* in which it was last read, if it gossips */
 	struct connection *unflushed_next;
 	struct pubkey peer; /* outbound: who it must be; inbound: known when OPEN */
 	char host[64];      /* the other end's literal */
@@ -62,6 +66,12 @@ struct peers {
 	uint32_t inbound, handshakes; /* handshakes: of inbound ones */
 	uint32_t handles; /* things whose closing is waited for */
 	struct loop_wake *drained_wake;
+	uv_prepare_t prepare;      /* before each turn of the loop */
+	uv_timer_t line_timer;     /* while somebody is in line */
+	uint64_t turn;
+	struct connection *line, **line_tail; /* strangers who had a piece, or came when there was none left */
+	size_t turn_left, rate_left; /* bytes of strangers that may be read: in this turn, by the rate */
+	uint64_t rate_ms;            /* when that was last filled up */
 	bool paused, closing;
 	uint8_t chunk[65536]; /* what is being read; used within one callback */
 };
@@ -77,6 +87,8 @@ void connection_cut(struct connection *c);
 void connection_send(struct connection *c, struct bytes message);
 void connection_flush(struct connection *c);
 void connection_hang_up(struct connection *c);
+/* A stranger's turn has come.  False: what it sent has yet to be taken in. */
+MUST_USE bool connection_next(struct connection *c);
 /* Reads or not, as the pause and the connection's own queue have it. */
 void connection_read_or_wait(struct connection *c);
 
@@ -88,5 +100,7 @@ void dials_cancel(struct peers *p);
 void peers_unref(struct peers *p);
 /* The connection is no longer in the table. */
 void peers_forget(struct connection *c);
+/* A stranger waits for its turn to be read. */
+void peers_line_up(struct connection *c);
 
 #endif

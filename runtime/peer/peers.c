@@ -24,6 +24,8 @@ void peers_config_default(struct peers_config *c)
 	c->linger_ms = 2000;
 	c->unsent_pause = 1u << 20;
 	c->unsent_max = 16u << 20;
+	c->piece = 4096;
+	c->strangers_rate = 4096;
 }
 
 static struct bytes connection_key(const void *p)
@@ -46,6 +48,98 @@ static void tell_drained(void *context)
 		}
 }
 
+/* ---- Strangers, one after the other ---- */
+
+#define LINE_MS 2          /* nothing else happens: time to look at the line again */
+#define RATE_SAVED_MS 16   /* what was not used adds up to this much */
+#define LINE_STEP 4        /* of these let through in a turn, only those are read who have sent something */
+
+void peers_line_up(struct connection *c)
+{
+	struct peers *p = c->peers;
+
+	if (c->in_line || c->state > CONNECTION_OPEN)
+		return;
+	c->in_line = true;
+	c->line_next = NULL;
+	*p->line_tail = c;
+	p->line_tail = &c->line_next;
+}
+
+static struct connection *leave_line(struct peers *p)
+{
+	struct connection *c = p->line;
+
+	p->line = c->line_next;
+	if (!p->line)
+		p->line_tail = &p->line;
+	return c;
+}
+
+/* From anywhere in it. */
+static void drop_from_line(struct connection *c)
+{
+	struct connection **at = &c->peers->line;
+
+	if (!c->in_line)
+		return;
+	while (*at != c)
+		at = &(*at)->line_next;
+	*at = c->line_next;
+	if (!*at)
+		c->peers->line_tail = at;
+	c->in_line = false;
+}
+
+static void fill_up_rate(struct peers *p)
+{
+	uint64_t now = uv_now(loop_uv(p->loop)), spent = now - p->rate_ms;
+	size_t most = RATE_SAVED_MS * p->config.strangers_rate;
+
+	p->rate_ms = now;
+	p->rate_left = spent >= RATE_SAVED_MS ? most : p->rate_left + spent * p->config.strangers_rate;
+	if (p->rate_left > most)
+		p->rate_left = most;
+}
+
+/* Whoever must wait for what it sent to be taken in goes to the end. */
+static void move_line(struct peers *p)
+{
+	struct connection *last = NULL;
+	uint32_t let = 0;
+
+	while (p->line && p->line != last && let < LINE_STEP) {
+		struct connection *c = leave_line(p);
+
+		if (connection_next(c)) {
+			let++;
+			continue;
+		}
+		c->in_line = false;
+		peers_line_up(c);
+		if (!last)
+			last = c;
+	}
+}
+
+static void on_line_timer(uv_timer_t *t)
+{
+	(void)t; /* it has woken the loop */
+}
+
+static void on_prepare(uv_prepare_t *h)
+{
+	struct peers *p = h->data;
+
+	p->turn++;
+	p->turn_left = p->config.piece;
+	fill_up_rate(p);
+	if (p->rate_left && !p->paused)
+		move_line(p);
+	if (p->line && !uv_is_active((uv_handle_t *)&p->line_timer))
+		uv_timer_start(&p->line_timer, on_line_timer, LINE_MS, 0);
+}
+
 struct peers *peers_new(struct loop *loop, const struct peers_config *config)
 {
 	struct peers *p = NEW(struct peers);
@@ -58,7 +152,12 @@ struct peers *peers_new(struct loop *loop, const struct peers_config *config)
 	table_init(&p->connections, connection_key, seed + 32);
 	p->unflushed_tail = &p->unflushed;
 	p->drained_wake = loop_wake_new(loop, tell_drained, p);
-	p->handles = 1; /* until peers_free */
+	p->handles = 3; /* until peers_free; the next two */
+	p->line_tail = &p->line;
+	uv_prepare_init(loop_uv(loop), &p->prepare);
+	uv_timer_init(loop_uv(loop), &p->line_timer);
+	p->prepare.data = p->line_timer.data = p;
+	uv_prepare_start(&p->prepare, on_prepare);
 	mem_wipe(seed, sizeof(seed));
 	return p;
 }
@@ -70,6 +169,11 @@ void peers_unref(struct peers *p)
 	secp_free(p->secp);
 	table_release(&p->connections);
 	mem_free(p);
+}
+
+static void on_own_closed(uv_handle_t *h)
+{
+	peers_unref(h->data);
 }
 
 static void on_listener_closed(uv_handle_t *h)
@@ -102,6 +206,8 @@ void peers_free(struct peers *p)
 	while ((c = table_next(&p->connections, &at)))
 		connection_cut(c);
 	loop_wake_free(p->drained_wake);
+	uv_close((uv_handle_t *)&p->prepare, on_own_closed);
+	uv_close((uv_handle_t *)&p->line_timer, on_own_closed);
 	peers_unref(p);
 }
 
@@ -125,6 +231,7 @@ void peers_forget(struct connection *c)
 
 	ASSERT(table_remove(&p->connections, BYTES_OF(c->key)) == c);
 	leave_unflushed(c);
+	drop_from_line(c);
 	if (c->outbound)
 		return;
 	p->inbound--;

@@ -7,7 +7,10 @@
  *
  * Strangers meet bounds: connections in total, handshakes at a time and their
  * duration, bytes that wait for a reader.  A peer that does not read is first
- * not read from and then dropped.  Loop thread only. */
+ * not read from and then dropped.  Loop thread only.
+ *
+ * Strangers, with whom we have no channel, are read a piece at a time, one after the other, and no faster all together
+ * than a rate; others a piece at a time while they gossip.  So whoever pays waits for no more than a piece. */
 #ifndef RUNTIME_PEER_PEERS_H
 #define RUNTIME_PEER_PEERS_H
 
@@ -29,8 +32,14 @@ struct peers_config {
 	size_t unsent_pause;             /* bytes waiting for one peer: no more is read from it */
 	size_t unsent_max;               /* ... it is dropped */
 	struct signer_port signer;       /* for the handshake's ECDH */
+	size_t piece;                    /* bytes of all strangers in a turn of the loop, and of each other that gossips */
+	size_t strangers_rate;           /* bytes of all strangers in a millisecond */
 	const struct log_sink *log;
 	void *context;
+	/* Payments come from this peer: it is read as soon as there is something.  NULL: from each. */
+	bool (*pays)(void *context, const struct pubkey *peer);
+	/* What this one has sent was taken in; false: a stranger is not read from until it was.  NULL: always. */
+	bool (*has_room)(void *context, uint64_t connection);
 	void (*event)(void *context, const struct event *event);
 	/* What peers_tell_drained asked for; may be NULL. */
 	void (*drained)(void *context, uint64_t connection);

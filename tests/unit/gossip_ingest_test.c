@@ -437,6 +437,12 @@ TEST(what_a_peer_may_have_waiting_is_bounded)
 	/* Four lots are out, each of what had come by then; all the rest waits for the next. */
 	CHECK_EQ(gossip_figures(w->g).checks_open, BATCHES_MAX * 4);
 	CHECK_EQ(w->verify_lots, BATCHES_MAX);
+	/* Nor is there a point in reading more of them. */
+	CHECK(!gossip_has_room(w->g, 1));
+	CHECK(!gossip_has_room(w->g, 2));
+	world_peer(w, 3, 9);
+	CHECK(gossip_has_room(w->g, 3));
+	CHECK(gossip_has_room(w->g, 4711));
 	finish();
 }
 

@@ -33,6 +33,7 @@ struct end {
 	uint64_t held_id;
 	struct pubkey held_point;
 	bool no_flush;
+	bool strangers, full; /* it has no channel with anybody; it has not taken in what came */
 };
 
 struct world {
@@ -125,6 +126,18 @@ static void tick(void *context, uint64_t now_ms)
 	loop_stop(w->loop);
 }
 
+static bool pays(void *context, const struct pubkey *peer)
+{
+	(void)peer;
+	return !((struct end *)context)->strangers;
+}
+
+static bool has_room(void *context, uint64_t connection)
+{
+	(void)connection;
+	return !((struct end *)context)->full;
+}
+
 static void end_open(struct world *w, struct end *e, const struct peers_config *limits)
 {
 	struct peers_config c = *limits;
@@ -138,6 +151,8 @@ static void end_open(struct world *w, struct end *e, const struct peers_config *
 	c.signer.request = sign;
 	c.context = e;
 	c.event = on_event;
+	c.pays = pays;
+	c.has_room = has_room;
 	e->peers = peers_new(w->loop, &c);
 }
 
@@ -390,6 +405,99 @@ TEST(a_paused_node_reads_later)
 	CHECK_EQ(w.b.messages, 0);
 	peers_pause(w.b.peers, false);
 	RUN_UNTIL(&w, w.b.messages == 10);
+	world_close(&w);
+}
+
+/* Turns until b has that many messages; the most bytes that one of them brought. */
+static uint64_t most_in_a_turn(struct world *w, uint32_t messages)
+{
+	uint64_t most = 0, give_up = loop_now_ms(w->loop) + 10000;
+
+	while (w->b.messages < messages && loop_now_ms(w->loop) < give_up) {
+		uint64_t before = w->b.bytes;
+
+		run_once(w);
+		if (w->b.bytes - before > most)
+			most = w->b.bytes - before;
+	}
+	CHECK_EQ(w->b.messages, messages);
+	return most;
+}
+
+/* However much they send, whoever pays waits for no more than a piece. */
+TEST(strangers_are_read_a_piece_in_a_turn)
+{
+	struct peers_config c = defaults();
+	struct world w;
+
+	c.strangers_rate = 1 << 20;
+	world_open(&w, &c);
+	join(&w, "127.0.0.1", "127.0.0.1");
+	send_numbered(&w.a, 0, 2000, 200);
+	CHECK(most_in_a_turn(&w, 2000) > 10 * c.piece);
+	w.b.strangers = true;
+	send_numbered(&w.a, 2000, 2000, 200);
+	CHECK(most_in_a_turn(&w, 4000) <= c.piece);
+	CHECK_EQ(w.b.out_of_order, 0);
+	world_close(&w);
+}
+
+TEST(strangers_are_read_no_faster_than_a_rate)
+{
+	struct peers_config c = defaults();
+	struct world w;
+	uint64_t began;
+
+	c.strangers_rate = 100;
+	world_open(&w, &c);
+	w.b.strangers = true;
+	join(&w, "127.0.0.1", "127.0.0.1");
+	began = loop_now_ms(w.loop);
+	send_numbered(&w.a, 0, 200, 100);
+	RUN_UNTIL(&w, w.b.messages == 200);
+	/* 20,000 bytes at 100 in a millisecond, less what was saved up. */
+	CHECK(loop_now_ms(w.loop) - began >= 150);
+	world_close(&w);
+}
+
+TEST(strangers_wait_until_what_they_sent_was_taken_in)
+{
+	struct peers_config c = defaults();
+	struct world w;
+
+	world_open(&w, &c);
+	join(&w, "127.0.0.1", "127.0.0.1");
+	w.b.strangers = w.b.full = true;
+	send_numbered(&w.a, 0, 500, 200);
+	for (int i = 0; i < 100; i++) {
+		run_once(&w);
+		usleep(200);
+	}
+	CHECK(w.b.bytes <= c.piece);
+	w.b.full = false;
+	RUN_UNTIL(&w, w.b.messages == 500);
+	/* Who pays does not wait for that. */
+	w.b.strangers = false;
+	w.b.full = true;
+	send_numbered(&w.a, 500, 500, 200);
+	RUN_UNTIL(&w, w.b.messages == 1000);
+	CHECK_EQ(w.b.out_of_order, 0);
+	world_close(&w);
+}
+
+TEST(gossip_of_who_pays_is_read_a_piece_in_a_turn)
+{
+	struct peers_config c = defaults();
+	struct world w;
+	uint64_t most;
+
+	world_open(&w, &c);
+	join(&w, "127.0.0.1", "127.0.0.1");
+	send_numbered(&w.a, 0x01020000, 1, 200); /* channel_update's type */
+	RUN_UNTIL(&w, w.b.messages == 1);
+	send_numbered(&w.a, 0x01020001, 2000, 200);
+	most = most_in_a_turn(&w, 2001);
+	CHECK(most <= c.piece);
 	world_close(&w);
 }
 
