@@ -140,7 +140,7 @@ $(OUT)/bench/core $(OUT)/bench/simchain: $(OUT)/bench/%: $(OUT)/bench/%.o $(CHAI
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 # What speaks for a whole network.
 LOAD_O := $(patsubst %.c,$(OUT)/%.o,$(wildcard bench/load/*.c))
-$(OUT)/bench/verify: $(OUT)/bench/verify.o $(LOAD_O) $(LIBLAMPO)
+$(OUT)/bench/verify $(OUT)/bench/crowd: $(OUT)/bench/%: $(OUT)/bench/%.o $(LOAD_O) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)
 $(OUT)/bench/route_%: $(OUT)/bench/route_%.o $(ROUTE_WORLD_O) $(LIBLAMPO)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) $(EDGE_LIBS)

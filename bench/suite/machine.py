@@ -37,6 +37,12 @@ def io_bytes(pid):
     return said["wchar"], said["write_bytes"]
 
 
+def read_bytes(pid):
+    """Of files and sockets."""
+    with open("/proc/%d/io" % pid, encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("rchar"))
+
+
 def memory(pid):
     """RSS, PSS and USS in KiB."""
     with open("/proc/%d/smaps_rollup" % pid, encoding="ascii") as f:
