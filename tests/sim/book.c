@@ -79,6 +79,7 @@ void book_free(struct book *b)
 {
 	mem_free(b->channels);
 	mem_free(b->wishes);
+	mem_free(b->open);
 	mem_free(b);
 }
 

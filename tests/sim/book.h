@@ -6,6 +6,7 @@
 #include "tests/sim/world.h"
 
 #define BOOK_HOPS_MAX 8
+#define BOOK_LISTS 1024u
 
 struct book_channel {
 	uint32_t index;
@@ -40,6 +41,10 @@ struct wish {
 	int from, to;
 	bool wrong_secret;       /* ROUTE: the payee must refuse it */
 	bool half;               /* ROUTE: it says that as much again will come, and nothing does */
+	bool hints;              /* PAY: its invoice names private channels */
+	bool twice;              /* PAY: its user orders it twice */
+	bool has_fee_limit;      /* PAY, KEYSEND: else as the node likes */
+	struct amount_msat fee_limit;
 	struct amount_msat amount;
 	struct book_hop hops[BOOK_HOPS_MAX]; /* ROUTE */
 	uint32_t hop_count;
@@ -47,7 +52,9 @@ struct wish {
 	struct sha256 hash;
 	struct secret32 secret;
 	struct preimage preimage;
-	uint64_t invoice_call, pay_call;
+	uint64_t invoice_call, pay_call, again_call;
+	uint32_t next_of_hash;   /* index + 1 */
+	enum reply_code code;    /* of what is over and not paid; REPLY_OK: nobody said */
 	uint32_t life;              /* of the payer, when it was ordered */
 	uint64_t asked_at;       /* when the payer was asked last */
 	bool has_invoice, called, over, paid;
@@ -59,7 +66,9 @@ struct book {
 	uint32_t channel_count, channel_capacity;
 	struct wish *wishes;
 	uint32_t wish_count, wish_capacity;
-	uint32_t first_open;     /* every wish before it is over */
+	uint32_t *open;          /* wishes that are not over, in order */
+	uint32_t open_count, open_capacity;
+	uint32_t of_hash[BOOK_LISTS]; /* the first of each list, by hash; index + 1 */
 };
 
 struct book *book_new(struct world *w); /* hooks itself into the world */
@@ -90,6 +99,8 @@ void user_open(struct book *b, const struct open_wish *o, uint64_t *call);
 void user_close(struct book *b, struct book_channel *c, int node, bool force, uint64_t *call);
 
 struct wish *wish_new(struct book *b, enum wish_kind kind, int from, int to, struct amount_msat amount);
+/* Of an invoice's hash or a route's; NULL: nobody's. */
+struct wish *wish_of_hash(const struct book *b, const struct sha256 *hash);
 /* Fees and expiries of a ROUTE whose hops' channels and nodes are set, from its end to its beginning. */
 void wish_price(struct book *b, struct wish *v);
 /* Looks at it, and asks again for what a crash swallowed.  True once it is over. */

@@ -19,13 +19,17 @@ struct seen_htlc {
 	bool failed;           /* the receiver said so */
 	bool on_chain;         /* its preimage is in a block, in a spend of its channel's commitment */
 	struct preimage preimage;
+	uint32_t next_of_id, next_of_hash; /* in their lists: index + 1 */
 };
+
+#define CHECK_LISTS 4096u
 
 struct checks {
 	struct world *w;
 	struct book *b;
 	struct seen_htlc *htlcs;
 	uint32_t htlc_count, htlc_capacity;
+	uint32_t of_id[CHECK_LISTS], of_hash[CHECK_LISTS]; /* newest first: index + 1 */
 	struct revealed *revealed; /* check_revoked.c */
 	uint32_t revealed_count, revealed_capacity;
 	uint64_t settles;
@@ -44,6 +48,8 @@ void checks_free(struct checks *k);
 /* check_htlc.c */
 void check_htlc_message(struct checks *k, int from, int to, struct bytes message);
 void check_htlc_end(struct checks *k);
+/* The newest HTLC of that hash, then each before it; NULL: no more. */
+struct seen_htlc *check_htlc_of_hash(const struct checks *k, const struct sha256 *hash, const struct seen_htlc *after);
 /* Whether its preimage came to who offered it, by wire or chain. */
 static inline bool seen_paid(const struct seen_htlc *h) { return h->fulfilled || h->on_chain; }
 /* check_revoked.c */

@@ -2,9 +2,9 @@
  *
  *  - Nobody says two things of one HTLC: fulfilled stays fulfilled, failed stays failed, and a preimage is one of its
  *    hash.
- *  - A node that fulfils an HTLC of a payment that it forwards has had the preimage from the edge downstream.
- *  - At the end: where the preimage came to a forwarder from downstream, its upstream edge is paid too, and the other way
- *    round; the payer's user is told the same as the payee's.
+ *  - A node that fulfils HTLCs of a payment that it forwards has had the preimage from as many downstream.
+ *  - At the end: a forwarder is paid as many parts of a payment as it pays, and no less than it pays; the payer's user is
+ *    told the same as the payee's, has paid no more fees than it allowed, and exactly the amount arrived.
  *
  * An HTLC without an output in a commitment that went on chain is nobody's any more: its amount is the miners'.  Such an
  * edge is only required not to gain. */
@@ -15,6 +15,17 @@
 #include "wire/message.h"
 
 #define ADD_SIZE (2u + 32 + 8 + 8 + 32 + 4)
+#define FEE_LIMIT_USUAL_MIN 5000u /* payment/send.h: send_request.has_fee_limit */
+
+static uint32_t list_of_id(uint32_t channel, int offerer, uint64_t id)
+{
+	return (uint32_t)((channel * 31 + (uint32_t)offerer) * 2654435761u + id) % CHECK_LISTS;
+}
+
+static uint32_t list_of_hash(const struct sha256 *hash)
+{
+	return load_be32(hash->v) % CHECK_LISTS;
+}
 
 static struct seen_htlc *find(struct checks *k, const struct channel_id *id, int offerer, uint64_t htlc)
 {
@@ -22,19 +33,51 @@ static struct seen_htlc *find(struct checks *k, const struct channel_id *id, int
 
 	if (!c)
 		return NULL;
-	for (uint32_t i = k->htlc_count; i--;)
-		if (k->htlcs[i].channel == c->index && k->htlcs[i].from == offerer && k->htlcs[i].id == htlc)
-			return &k->htlcs[i];
+	for (uint32_t i = k->of_id[list_of_id(c->index, offerer, htlc)]; i; i = k->htlcs[i - 1].next_of_id)
+		if (k->htlcs[i - 1].channel == c->index && k->htlcs[i - 1].from == offerer && k->htlcs[i - 1].id == htlc)
+			return &k->htlcs[i - 1];
 	return NULL;
+}
+
+struct seen_htlc *check_htlc_of_hash(const struct checks *k, const struct sha256 *hash, const struct seen_htlc *after)
+{
+	uint32_t i = after ? after->next_of_hash : k->of_hash[list_of_hash(hash)];
+
+	while (i && !SAME(k->htlcs[i - 1].hash, *hash))
+		i = k->htlcs[i - 1].next_of_hash;
+	return i ? &k->htlcs[i - 1] : NULL;
+}
+
+/* Under its hash; an id that is used anew may come under another. */
+static void unlist_hash(struct checks *k, const struct seen_htlc *h)
+{
+	uint32_t *at = &k->of_hash[list_of_hash(&h->hash)], index = (uint32_t)(h - k->htlcs) + 1;
+
+	while (*at != index)
+		at = &k->htlcs[*at - 1].next_of_hash;
+	*at = h->next_of_hash;
+}
+
+static void list_hash(struct checks *k, struct seen_htlc *h)
+{
+	uint32_t *list = &k->of_hash[list_of_hash(&h->hash)];
+
+	h->next_of_hash = *list;
+	*list = (uint32_t)(h - k->htlcs) + 1;
 }
 
 static void add(struct checks *k, const struct seen_htlc *h)
 {
+	uint32_t *list = &k->of_id[list_of_id(h->channel, h->from, h->id)];
+
 	if (k->htlc_count == k->htlc_capacity) {
 		k->htlc_capacity = k->htlc_capacity ? 2 * k->htlc_capacity : 64;
 		k->htlcs = mem_realloc(k->htlcs, k->htlc_capacity, sizeof(*k->htlcs));
 	}
-	k->htlcs[k->htlc_count++] = *h;
+	k->htlcs[k->htlc_count] = *h;
+	k->htlcs[k->htlc_count].next_of_id = *list;
+	*list = ++k->htlc_count;
+	list_hash(k, &k->htlcs[k->htlc_count - 1]);
 }
 
 /* The same id is used anew for another HTLC only if no signature covered the first: then nobody can have said anything
@@ -58,36 +101,34 @@ static void offered(struct checks *k, int from, int to, const struct channel_id 
 		return;
 	if ((old->fulfilled || old->failed) && !k->w->nodes[from].adversary)
 		world_fail(k->w, "node%d offers HTLC %llu anew although it was decided", from, (unsigned long long)h.id);
+	unlist_hash(k, old);
+	h.next_of_id = old->next_of_id;
 	*old = h;
+	list_hash(k, old);
 }
 
-static struct seen_htlc *twin(struct checks *k, const struct sha256 *hash, int from)
+/* Its channel has ended: what it knows it may know from the chain. */
+static bool ended(const struct checks *k, const struct seen_htlc *h)
 {
-	for (uint32_t i = 0; i < k->htlc_count; i++)
-		if (k->htlcs[i].from == from && SAME(k->htlcs[i].hash, *hash))
-			return &k->htlcs[i];
-	return NULL;
-}
-
-static const struct wish *wish_of(const struct checks *k, const struct sha256 *hash)
-{
-	for (uint32_t i = 0; i < k->b->wish_count; i++)
-		if (SAME(k->b->wishes[i].hash, *hash))
-			return &k->b->wishes[i];
-	return NULL;
+	return sim_chain_spender(k->w->chain, &k->b->channels[h->channel].funding) != NULL;
 }
 
 /* Downstream must have paid before upstream is told: nobody else knows the preimage. */
-static void check_source(struct checks *k, const struct seen_htlc *h)
+static void check_source(struct checks *k, const struct seen_htlc *told)
 {
-	const struct wish *v = wish_of(k, &h->hash);
-	const struct seen_htlc *out;
+	const struct wish *v = wish_of_hash(k->b, &told->hash);
+	uint32_t in = 0, out = 0;
+	int node = told->to;
 
-	if (!v || v->to == h->to || k->w->nodes[h->to].adversary)
+	if (!v || v->to == node || k->w->nodes[node].adversary)
 		return;
-	out = twin(k, &h->hash, h->to);
-	if (!out)
-		world_fail(k->w, "node%d fulfils an HTLC that it never forwarded", h->to);
+	for (const struct seen_htlc *h = NULL; (h = check_htlc_of_hash(k, &told->hash, h));) {
+		in += h->to == node && h->fulfilled;
+		/* What an adversary says is not written down. */
+		out += h->from == node && (seen_paid(h) || ended(k, h) || k->w->nodes[h->to].adversary);
+	}
+	if (in > out)
+		world_fail(k->w, "node%d fulfils %u HTLCs of payment %u, and %u that it forwarded are paid", node, in, v->index, out);
 }
 
 static void decided(struct checks *k, int from, int to, const struct channel_id *id, struct bytes m, bool paid)
@@ -109,9 +150,10 @@ static void decided(struct checks *k, int from, int to, const struct channel_id 
 	if (!SAME(hash, h->hash))
 		world_fail(k->w, "node%d fulfils HTLC %llu with a preimage of another hash", from, (unsigned long long)htlc);
 	memcpy(h->preimage.v, m.data + 42, 32);
-	if (!h->fulfilled)
-		check_source(k, h);
+	if (h->fulfilled)
+		return;
 	h->fulfilled = true;
+	check_source(k, h);
 }
 
 void check_htlc_message(struct checks *k, int from, int to, struct bytes m)
@@ -139,10 +181,10 @@ static void see_preimage(struct checks *k, const struct book_channel *c, struct 
 	if (item.size != 32)
 		return;
 	hash = sha256(item.data, 32);
-	for (uint32_t i = 0; i < k->htlc_count; i++)
-		if (k->htlcs[i].channel == c->index && SAME(k->htlcs[i].hash, hash)) {
-			k->htlcs[i].on_chain = true;
-			memcpy(k->htlcs[i].preimage.v, item.data, 32);
+	for (struct seen_htlc *h = NULL; (h = check_htlc_of_hash(k, &hash, h));)
+		if (h->channel == c->index) {
+			h->on_chain = true;
+			memcpy(h->preimage.v, item.data, 32);
 		}
 }
 
@@ -173,17 +215,6 @@ static void see_blocks(struct checks *k)
 
 /* --- the end --- */
 
-/* The forwarder is free to choose among its channels to the next node. */
-static const struct seen_htlc *hop_htlc(const struct checks *k, const struct wish *v, uint32_t hop)
-{
-	int from = hop ? v->hops[hop - 1].node : v->from;
-
-	for (uint32_t i = k->htlc_count; i--;)
-		if (k->htlcs[i].from == from && k->htlcs[i].to == v->hops[hop].node && SAME(k->htlcs[i].hash, v->hash))
-			return &k->htlcs[i];
-	return NULL;
-}
-
 /* It ended by a commitment, where an HTLC may have had no output. */
 static bool went_on_chain(const struct checks *k, uint32_t channel)
 {
@@ -204,28 +235,80 @@ static bool honest_wish(const struct checks *k, const struct wish *v)
 	return true;
 }
 
-static void check_route(struct checks *k, const struct wish *v)
-{
-	for (uint32_t i = 0; i + 1 < v->hop_count; i++) {
-		const struct seen_htlc *in = hop_htlc(k, v, i), *out = hop_htlc(k, v, i + 1);
-		bool paid_in = in && seen_paid(in), paid_out = out && seen_paid(out);
+/* What one node carried of a payment of others. */
+struct carried {
+	uint32_t in, out;
+	uint64_t in_msat, out_msat;
+	bool in_ended, out_ended;
+};
 
-		if (paid_in == paid_out)
-			continue;
-		/* An edge that was trimmed, or that timed out while the other side was already paid, shows in the money. */
-		if (paid_out ? in && went_on_chain(k, in->channel) : out && went_on_chain(k, out->channel))
-			continue;
-		world_fail(k->w, "payment %u: node%d was %s downstream and %s upstream", v->index, v->hops[i].node,
-			   paid_out ? "asked for the money" : "not asked for the money", paid_in ? "is paid" : "is not");
+/* An edge that was trimmed, or that timed out while the other side was already paid, shows in the money. */
+static void check_carried(struct checks *k, const struct wish *v, int node)
+{
+	struct carried c = { 0 };
+
+	for (const struct seen_htlc *h = NULL; (h = check_htlc_of_hash(k, &v->hash, h));) {
+		if (h->to == node) {
+			c.in += seen_paid(h);
+			c.in_msat += seen_paid(h) ? h->amount.v : 0;
+			c.in_ended |= went_on_chain(k, h->channel);
+		} else if (h->from == node) {
+			c.out += seen_paid(h);
+			c.out_msat += seen_paid(h) ? h->amount.v : 0;
+			c.out_ended |= went_on_chain(k, h->channel);
+		}
 	}
+	if ((c.out > c.in && !c.in_ended) || (c.in > c.out && !c.out_ended))
+		world_fail(k->w, "payment %u: node%d is paid %u times and pays %u times", v->index, node, c.in, c.out);
+	if (c.in_msat < c.out_msat && !c.in_ended)
+		world_fail(k->w, "payment %u: node%d is paid %llu msat and pays %llu", v->index, node, (unsigned long long)c.in_msat,
+			   (unsigned long long)c.out_msat);
+}
+
+static void check_forwards(struct checks *k, const struct wish *v)
+{
+	for (const struct seen_htlc *h = NULL; (h = check_htlc_of_hash(k, &v->hash, h));)
+		if (k->w->nodes[h->from].adversary || k->w->nodes[h->to].adversary)
+			return;
+	for (int i = 0; i < k->w->node_count; i++)
+		if (i != v->from && i != v->to)
+			check_carried(k, v, i);
+}
+
+static struct amount_msat fee_limit(const struct wish *v)
+{
+	uint64_t usual = v->amount.v / 200;
+
+	if (v->has_fee_limit)
+		return v->fee_limit;
+	return MSAT(usual > FEE_LIMIT_USUAL_MIN ? usual : FEE_LIMIT_USUAL_MIN);
 }
 
 static bool some_hop_on_chain(const struct checks *k, const struct wish *v)
 {
-	for (uint32_t i = 0; i < k->htlc_count; i++)
-		if (SAME(k->htlcs[i].hash, v->hash) && went_on_chain(k, k->htlcs[i].channel))
+	for (const struct seen_htlc *h = NULL; (h = check_htlc_of_hash(k, &v->hash, h));)
+		if (went_on_chain(k, h->channel))
 			return true;
 	return false;
+}
+
+/* No payment costs more than its user allowed, and what arrives is what was ordered. */
+static void check_price(struct checks *k, const struct wish *v)
+{
+	uint64_t paid = 0, arrived = 0;
+
+	if (v->kind == WISH_ROUTE)
+		return;
+	for (const struct seen_htlc *h = NULL; (h = check_htlc_of_hash(k, &v->hash, h));) {
+		paid += h->from == v->from && seen_paid(h) ? h->amount.v : 0;
+		arrived += h->to == v->to && seen_paid(h) ? h->amount.v : 0;
+	}
+	if (paid > v->amount.v + fee_limit(v).v)
+		world_fail(k->w, "payment %u of %llu msat costs %llu, and its fees were to be no more than %llu", v->index,
+			   (unsigned long long)v->amount.v, (unsigned long long)paid, (unsigned long long)fee_limit(v).v);
+	if (v->paid && arrived != v->amount.v && !some_hop_on_chain(k, v))
+		world_fail(k->w, "payment %u of %llu msat: %llu arrived", v->index, (unsigned long long)v->amount.v,
+			   (unsigned long long)arrived);
 }
 
 static void check_users(struct checks *k, const struct wish *v)
@@ -256,7 +339,8 @@ void check_htlc_end(struct checks *k)
 
 		if (!honest_wish(k, v))
 			continue;
-		check_route(k, v);
+		check_forwards(k, v);
+		check_price(k, v);
 		check_users(k, v);
 	}
 }

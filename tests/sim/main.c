@@ -11,9 +11,10 @@
 
 #define STEPS_USUAL 1000u
 #define SCENARIO_SEED 1u
+#define TRADES_USUAL 1000u
 
 struct cli {
-	uint64_t seed, runs, steps;
+	uint64_t seed, runs, steps, networks, payments;
 	uint32_t jobs;
 	bool has_seed, has_runs, has_steps, short_set, verbose;
 	const char *scenario, *dump_blocks, *dump_trace;
@@ -22,7 +23,8 @@ struct cli {
 };
 
 struct totals {
-	uint64_t seeds, steps, events, crashes, node_ms, blocks, paid, unpaid, channels;
+	uint64_t seeds, steps, events, crashes, node_ms, blocks, paid, unpaid, channels, in_parts;
+	struct play_reason reasons[PLAY_REASONS_MAX];
 };
 
 static uint32_t passed, failed;
@@ -40,12 +42,14 @@ static void usage(FILE *out)
 	fputs("usage: sim [OPTION ...]\n"
 	      "\n"
 	      "Whole nodes in one process, with a virtual clock, network, chain and disk, all from one seed.\n"
-	      "Without options: every scripted scenario with a crash after each effect, and a set of random runs.\n"
+	      "Without options: every scripted scenario with a crash after each effect, a set of random runs, some networks.\n"
 	      "\n"
 	      "  --seed S            the first seed (1); without --runs that one random run alone\n"
 	      "  --steps N           steps of unrest of each random run, after which everything must come to rest (1000);\n"
 	      "                      a failure prints the smallest that still fails: the same seed and steps replay it\n"
 	      "  --runs N            so many random runs, of seeds S, S + 1, ...\n"
+	      "  --networks N        so many networks of 3 to 8 nodes that trade, of seeds S, S + 1, ...\n"
+	      "  --payments N        of each of them (1000); --steps ends one sooner: none is shrunk\n"
 	      "  --jobs N            runs at once (the machine's cores)\n"
 	      "  --short             less of everything, for slow builds\n"
 	      "  --scenario NAME     that scripted scenario alone, with a crash after each effect;\n"
@@ -95,6 +99,10 @@ static void parse(struct cli *c, int argc, char **argv)
 			c->steps = number(word, next), c->has_steps = true, i++;
 		} else if (!strcmp(word, "--runs")) {
 			c->runs = number(word, next), c->has_runs = true, i++;
+		} else if (!strcmp(word, "--networks")) {
+			c->networks = number(word, next), i++;
+		} else if (!strcmp(word, "--payments")) {
+			c->payments = number(word, next), i++;
 		} else if (!strcmp(word, "--jobs")) {
 			c->jobs = (uint32_t)number(word, next), i++;
 		} else if (!strcmp(word, "--scenario") && next) {
@@ -129,7 +137,9 @@ static void say_failure(const struct job *j, const char *why)
 		printf(" --runs 1");
 	if (j->scenario && j->o.crash_node >= 0)
 		printf(" --crash %d:%llu", j->o.crash_node, (unsigned long long)j->o.crash_after);
-	if (!j->scenario)
+	if (j->o.trades)
+		printf(" --networks 1 --payments %u", j->o.trades);
+	if (!j->scenario && j->o.steps != UINT64_MAX)
 		printf(" --steps %llu", (unsigned long long)j->o.steps);
 	printf(": %s\n", why);
 	fflush(stdout);
@@ -268,17 +278,70 @@ static void add(struct totals *t, const struct play_result *r)
 	t->paid += r->paid;
 	t->unpaid += r->failed;
 	t->channels += r->channels;
+	t->in_parts += r->paid_in_parts;
+	for (uint32_t i = 0; i < PLAY_REASONS_MAX && r->reasons[i].count; i++)
+		play_count_reason(t->reasons, r->reasons[i].kind, r->reasons[i].code, r->reasons[i].count);
 }
 
-static void say_totals(const struct totals *t, double seconds)
+static void say_totals(const struct totals *t, const char *what, double seconds)
 {
-	printf("random runs: %llu seeds, %llu steps, %llu crashes, %llu channels, %llu payments made and %llu not, %llu blocks\n",
-	       (unsigned long long)t->seeds, (unsigned long long)t->steps, (unsigned long long)t->crashes,
-	       (unsigned long long)t->channels, (unsigned long long)t->paid, (unsigned long long)t->unpaid,
+	printf("%s: %llu seeds, %llu steps, %llu crashes, %llu channels, %llu payments made (%llu in parts) and %llu not, %llu blocks\n",
+	       what, (unsigned long long)t->seeds, (unsigned long long)t->steps, (unsigned long long)t->crashes,
+	       (unsigned long long)t->channels, (unsigned long long)t->paid, (unsigned long long)t->in_parts, (unsigned long long)t->unpaid,
 	       (unsigned long long)t->blocks);
 	printf("figures: %.1f virtual node-hours, %llu events, %.1f s, %.0f events a second, %.0f times as fast as time\n",
 	       (double)t->node_ms / 3600000, (unsigned long long)t->events, seconds, (double)t->events / seconds,
 	       (double)t->node_ms / 1000 / seconds);
+}
+
+static const char *reason_words(enum reply_code code)
+{
+	static const struct { enum reply_code code; const char *words; } of[] = {
+		{ REPLY_OK, "nobody said why" }, { REPLY_PAY_IN_PROGRESS, "in progress" }, { REPLY_PAY_UNREADABLE, "an unreadable failure" },
+		{ REPLY_PAY_DESTINATION, "refused by the payee" }, { REPLY_PAY_TRY_OTHER_ROUTE, "refused on the way" },
+		{ REPLY_PAY_NO_ROUTE, "no route" }, { REPLY_PAY_TOO_EXPENSIVE, "too expensive" }, { REPLY_PAY_EXPIRED, "expired" },
+		{ REPLY_PAY_STOPPED, "stopped after trying" }, { REPLY_FAILED, "failed" }, { REPLY_INVALID, "invalid" },
+	};
+
+	for (uint32_t i = 0; i < ARRAY_COUNT(of); i++)
+		if (of[i].code == code)
+			return of[i].words;
+	return "another code";
+}
+
+static void say_reasons(const struct totals *t)
+{
+	static const char *const kinds[] = { [WISH_PAY] = "pay", [WISH_KEYSEND] = "keysend", [WISH_ROUTE] = "sendpay" };
+
+	printf("not made:");
+	for (uint32_t i = 0; i < PLAY_REASONS_MAX && t->reasons[i].count; i++)
+		printf("%s %s %u %s", i ? "," : "", kinds[t->reasons[i].kind], t->reasons[i].count, reason_words(t->reasons[i].code));
+	printf("\n");
+}
+
+static void trading_networks(const struct cli *c, uint64_t first, uint64_t count, uint32_t payments)
+{
+	struct job *jobs = NEW_ARRAY(struct job, count);
+	struct job_result *results = NEW_ARRAY(struct job_result, count);
+	struct totals t = { 0 };
+	double begun = now_s();
+
+	for (uint64_t i = 0; i < count; i++)
+		jobs[i] = (struct job){ .o = { .seed = first + i, .steps = c->has_steps ? c->steps : UINT64_MAX, .verbose = c->verbose,
+					       .crash_node = -1, .trades = payments } };
+	pool_run(jobs, (uint32_t)count, c->jobs, results);
+	for (uint64_t i = 0; i < count; i++) {
+		if (results[i].good) {
+			passed++;
+			add(&t, &results[i].r);
+		} else {
+			say_failure(&jobs[i], results[i].why);
+		}
+	}
+	say_totals(&t, "networks", now_s() - begun);
+	say_reasons(&t);
+	mem_free(jobs);
+	mem_free(results);
 }
 
 static void shrunk(struct job *j, char *why, size_t size)
@@ -314,7 +377,7 @@ static void random_runs(const struct cli *c, uint64_t first, uint64_t runs)
 		}
 		done += count;
 	}
-	say_totals(&t, now_s() - begun);
+	say_totals(&t, "random runs", now_s() - begun);
 	mem_free(jobs);
 	mem_free(results);
 }
@@ -332,7 +395,9 @@ int main(int argc, char **argv)
 	}
 	if (s && c.crash_node >= 0)
 		return one_crash(&c, s);
-	if (s && c.has_runs) {
+	if (c.networks) {
+		trading_networks(&c, c.seed, c.networks, c.payments ? (uint32_t)c.payments : TRADES_USUAL);
+	} else if (s && c.has_runs) {
 		faults_everywhere(&c, s, (uint32_t)c.runs);
 	} else if (s) {
 		every_crash(&c, s);
@@ -343,6 +408,7 @@ int main(int argc, char **argv)
 			every_crash(&c, scenario_at(i));
 		faults_everywhere(&c, &scenario_pair, c.short_set ? 10 : 60);
 		random_runs(&c, 1, c.short_set ? 20 : 100);
+		trading_networks(&c, 1, c.short_set ? 2 : 12, c.short_set ? 40 : 80);
 	}
 	printf("%u passed, %u failed, 0 skipped\n", passed, failed);
 	return failed ? 1 : 0;

@@ -40,6 +40,31 @@ static uint64_t digest(const struct world *w)
 	return d;
 }
 
+void play_count_reason(struct play_reason *list, enum wish_kind kind, enum reply_code code, uint32_t count)
+{
+	for (uint32_t i = 0; i < PLAY_REASONS_MAX; i++) {
+		if (list[i].count && (list[i].kind != kind || list[i].code != code))
+			continue;
+		list[i] = (struct play_reason){ kind, code, list[i].count + count };
+		return;
+	}
+}
+
+static void count_wish(const struct play *p, const struct wish *v, struct play_result *r)
+{
+	uint32_t parts = 0;
+
+	r->paid += v->paid;
+	r->failed += !v->paid;
+	if (!v->paid) {
+		play_count_reason(r->reasons, v->kind, v->code, 1);
+		return;
+	}
+	for (const struct seen_htlc *h = NULL; (h = check_htlc_of_hash(p->k, &v->hash, h));)
+		parts += h->from == v->from && seen_paid(h);
+	r->paid_in_parts += parts > 1;
+}
+
 struct play_result play_end(struct play *p)
 {
 	struct world *w = p->w;
@@ -51,10 +76,8 @@ struct play_result play_end(struct play *p)
 		r.effects[i] = w->nodes[i].effects;
 		r.crashes += w->nodes[i].crashes;
 	}
-	for (uint32_t i = 0; i < p->b->wish_count; i++) {
-		r.paid += p->b->wishes[i].paid;
-		r.failed += !p->b->wishes[i].paid;
-	}
+	for (uint32_t i = 0; i < p->b->wish_count; i++)
+		count_wish(p, &p->b->wishes[i], &r);
 	if (p->o->dump_blocks && !sim_chain_write(w->chain, p->o->dump_blocks))
 		world_fail(w, "%s cannot be written", p->o->dump_blocks);
 	if (p->o->dump_trace && !sim_chain_write_trace(w->chain, p->o->dump_trace))

@@ -29,6 +29,15 @@ struct play_options {
 
 	/* Random runs. */
 	uint64_t steps;        /* of unrest; then everything comes to rest */
+	uint32_t trades;       /* not 0: a network that trades, until so many payments were wished for */
+};
+
+#define PLAY_REASONS_MAX 24u
+
+struct play_reason {
+	enum wish_kind kind;
+	enum reply_code code;    /* REPLY_OK: nobody said */
+	uint32_t count;          /* 0: no more reasons */
 };
 
 struct play_result {
@@ -36,6 +45,8 @@ struct play_result {
 	uint32_t nodes;
 	uint64_t steps, events, crashes, virtual_ms, blocks;
 	uint32_t paid, failed, channels;
+	uint32_t paid_in_parts;  /* of them: over several HTLCs of the payer's */
+	struct play_reason reasons[PLAY_REASONS_MAX]; /* of those that failed */
 	uint64_t digest; /* of all stores and the chain: equal for equal seeds */
 };
 
@@ -67,6 +78,9 @@ const struct scenario *scenario_at(uint32_t index);
 const struct scenario *scenario_named(const char *name);
 struct play_result scenario_run(const struct scenario *s, const struct play_options *o);
 struct play_result random_run(const struct play_options *o);
+
+/* Adds to such a list. */
+void play_count_reason(struct play_reason *list, enum wish_kind kind, enum reply_code code, uint32_t count);
 
 /* play.c, for scenarios. */
 void play_begin(struct play *p, const struct play_options *o, const struct world_options *like);

@@ -22,7 +22,7 @@ static void come_to_rest(struct play *p, const struct mood *m)
 
 struct play_result random_run(const struct play_options *o)
 {
-	const struct mood m = mood_of(o->seed);
+	const struct mood m = mood_of(o->seed, o->trades != 0);
 	const struct world_options like = {
 		.seed = o->seed, .nodes = m.nodes, .verbose = o->verbose, .cut_one_in = m.cuts ? 400 : 0,
 		.stall_one_in = m.stalls ? 100 : 0, .delay_max_ms = 20, .disk_delay_max_ms = m.slow_disk ? 30 : 0,
@@ -38,7 +38,7 @@ struct play_result random_run(const struct play_options *o)
 	u = unrest_new(&p, &m);
 	if (m.rogues)
 		rogues = rogues_new(&p, &m);
-	while (p.w->steps - p.w->asides < o->steps)
+	while (p.w->steps - p.w->asides < o->steps && (!o->trades || p.b->wish_count < o->trades))
 		if (!world_step(p.w, UINT64_MAX))
 			world_fail(p.w, "time ends");
 	unrest_end(u);

@@ -47,11 +47,38 @@ struct wish *wish_new(struct book *b, enum wish_kind kind, int from, int to, str
 	v = &b->wishes[b->wish_count];
 	memset(v, 0, sizeof(*v));
 	v->index = b->wish_count++;
+	if (b->open_count == b->open_capacity) {
+		b->open_capacity = b->open_capacity ? 2 * b->open_capacity : 32;
+		b->open = mem_realloc(b->open, b->open_capacity, sizeof(*b->open));
+	}
+	b->open[b->open_count++] = v->index;
 	v->kind = kind;
 	v->from = from;
 	v->to = to;
 	v->amount = amount;
 	return v;
+}
+
+static uint32_t list_of(const struct sha256 *hash)
+{
+	return load_be32(hash->v) % BOOK_LISTS;
+}
+
+static void wish_named(struct book *b, struct wish *v, const struct sha256 *hash)
+{
+	uint32_t *list = &b->of_hash[list_of(hash)];
+
+	v->hash = *hash;
+	v->next_of_hash = *list;
+	*list = v->index + 1;
+}
+
+struct wish *wish_of_hash(const struct book *b, const struct sha256 *hash)
+{
+	for (uint32_t i = b->of_hash[list_of(hash)]; i; i = b->wishes[i - 1].next_of_hash)
+		if (SAME(b->wishes[i - 1].hash, *hash))
+			return &b->wishes[i - 1];
+	return NULL;
 }
 
 static void order_invoice(struct book *b, struct wish *v)
@@ -64,19 +91,23 @@ static void order_invoice(struct book *b, struct wish *v)
 	c.u.invoice.label = label;
 	c.u.invoice.description = "a wish";
 	c.u.invoice.expiry_s = 86400 * 30;
+	c.u.invoice.expose_private = v->hints;
 	v->asked_at = b->w->now_ms;
 	world_command(b->w, v->to, &c, &v->invoice_call);
 }
 
-static void order_pay(struct book *b, struct wish *v)
+static void order_pay(struct book *b, struct wish *v, uint64_t *call)
 {
 	struct command c = { .kind = COMMAND_PAY };
 
 	c.u.pay.bolt11 = v->bolt11;
 	c.u.pay.retry_for_s = 60;
+	c.u.pay.has_fee_limit = v->has_fee_limit;
+	c.u.pay.fee_limit = v->fee_limit;
 	v->asked_at = b->w->now_ms;
+	v->life = b->w->nodes[v->from].life;
 	v->called = true;
-	world_command(b->w, v->from, &c, &v->pay_call);
+	world_command(b->w, v->from, &c, call);
 }
 
 static void order_keysend(struct book *b, struct wish *v)
@@ -85,10 +116,25 @@ static void order_keysend(struct book *b, struct wish *v)
 
 	c.u.keysend.destination = b->w->nodes[v->to].id;
 	c.u.keysend.amount = v->amount;
+	c.u.keysend.has_fee_limit = v->has_fee_limit;
+	c.u.keysend.fee_limit = v->fee_limit;
 	v->asked_at = b->w->now_ms;
 	v->life = b->w->nodes[v->from].life;
 	v->called = true;
 	world_command(b->w, v->from, &c, &v->pay_call);
+}
+
+/* What that node asks for over the channel that it goes on by, as it says itself. */
+static struct forward_policy asked(const struct book *b, const struct book_hop *next, int node)
+{
+	const struct node_config *config = &b->w->nodes[node].config;
+	const struct channel *ch = book_view(b, &b->channels[next->channel], node);
+	bool ignored;
+
+	if (ch)
+		return node_view_policy(b->w->nodes[node].node, ch, &ignored);
+	return (struct forward_policy){ .fee_base = config->forward_fee_base, .fee_ppm = config->forward_fee_ppm,
+					.cltv_delta = config->forward_cltv_delta };
 }
 
 void wish_price(struct book *b, struct wish *v)
@@ -97,12 +143,12 @@ void wish_price(struct book *b, struct wish *v)
 	uint32_t cltv = b->w->nodes[v->to].config.cltv_final_blocks + 3;
 
 	for (uint32_t i = v->hop_count; i--;) {
-		const struct node_config *c = &b->w->nodes[v->hops[i].node].config;
-
 		/* What the node at the end of this hop keeps for the next one. */
 		if (i + 1 < v->hop_count) {
-			amount.v += c->forward_fee_base.v + amount.v * c->forward_fee_ppm / 1000000;
-			cltv += c->forward_cltv_delta;
+			struct forward_policy f = asked(b, &v->hops[i + 1], v->hops[i].node);
+
+			amount.v += f.fee_base.v + amount.v * f.fee_ppm / 1000000;
+			cltv += f.cltv_delta;
 		}
 		v->hops[i].amount = amount;
 		v->hops[i].cltv = cltv;
@@ -161,8 +207,10 @@ static void follow_keysend(struct book *b, struct wish *v)
 	r = world_reply(b->w, v->pay_call);
 	if (r) {
 		v->over = true;
+		v->code = r->code;
 		v->paid = r->code == REPLY_OK;
-		v->hash = r->payment_hash;
+		if (v->paid)
+			wish_named(b, v, &r->payment_hash);
 		if (v->paid && !b->w->nodes[v->to].config.accept_keysend)
 			world_fail(b->w, "a keysend was accepted by a node that accepts none");
 	} else if (payer->life != v->life) { /* The answer died with it. */
@@ -176,7 +224,7 @@ static void follow_invoice(struct book *b, struct wish *v)
 
 	if (r && r->code == REPLY_OK) {
 		v->has_invoice = true;
-		v->hash = r->payment_hash;
+		wish_named(b, v, &r->payment_hash);
 		v->secret = r->payment_secret;
 		snprintf(v->bolt11, sizeof(v->bolt11), "%s", r->text);
 	} else if (b->w->nodes[v->to].alive && (!v->invoice_call || b->w->now_ms > v->asked_at + 5000)) {
@@ -184,7 +232,7 @@ static void follow_invoice(struct book *b, struct wish *v)
 	}
 }
 
-static void follow_payment(struct book *b, struct wish *v)
+static void follow_route(struct book *b, struct wish *v)
 {
 	const struct sim_node *payer = &b->w->nodes[v->from];
 	const struct payment *made;
@@ -201,9 +249,42 @@ static void follow_payment(struct book *b, struct wish *v)
 	}
 	/* Not begun, or the order died with the node before anything left it. */
 	if (!v->called || !world_reply(b->w, v->pay_call))
-		v->kind == WISH_ROUTE ? order_route(b, v) : order_pay(b, v);
+		order_route(b, v);
 	else
 		v->over = true;
+}
+
+/* The second order of one payment: it waits for the first, or is told the same. */
+static bool agree(struct book *b, const struct wish *v, const struct sim_reply *one)
+{
+	const struct sim_reply *other = world_reply(b->w, v->again_call);
+
+	if (!other)
+		return false;
+	if (one->code == REPLY_OK && (other->code != REPLY_OK || !SAME(one->preimage, other->preimage)))
+		world_fail(b->w, "payment %u was ordered twice: once it is paid, once the answer is %d: %s", v->index, other->code,
+			   other->text);
+	return true;
+}
+
+/* The invoice says which payment it is: whoever asks again is told how it ended, or waits. */
+static void follow_payment(struct book *b, struct wish *v)
+{
+	const struct sim_node *payer = &b->w->nodes[v->from];
+	const struct sim_reply *r = v->called ? world_reply(b->w, v->pay_call) : NULL;
+
+	if (!v->called || (!r && payer->life != v->life)) {
+		if (payer->alive)
+			order_pay(b, v, &v->pay_call);
+		if (v->twice && payer->alive)
+			order_pay(b, v, &v->again_call);
+		return;
+	}
+	if (!r || (v->twice && payer->life == v->life && !agree(b, v, r)))
+		return;
+	v->over = true;
+	v->code = r->code;
+	v->paid = r->code == REPLY_OK;
 }
 
 bool wish_follow(struct book *b, struct wish *v)
@@ -214,6 +295,8 @@ bool wish_follow(struct book *b, struct wish *v)
 		follow_keysend(b, v);
 	else if (!v->has_invoice)
 		follow_invoice(b, v);
+	else if (v->kind == WISH_ROUTE)
+		follow_route(b, v);
 	else
 		follow_payment(b, v);
 	return v->over;
@@ -221,14 +304,13 @@ bool wish_follow(struct book *b, struct wish *v)
 
 uint32_t wishes_follow(struct book *b, bool one_by_one)
 {
-	uint32_t left = 0;
+	uint32_t kept = 0;
 
-	while (b->first_open < b->wish_count && b->wishes[b->first_open].over)
-		b->first_open++;
-	for (uint32_t i = b->first_open; i < b->wish_count; i++) {
-		left += !wish_follow(b, &b->wishes[i]);
-		if (left && one_by_one)
-			break;
+	for (uint32_t i = 0; i < b->open_count; i++) {
+		uint32_t index = b->open[i];
+
+		if ((kept && one_by_one) || !wish_follow(b, &b->wishes[index]))
+			b->open[kept++] = index;
 	}
-	return left;
+	return b->open_count = kept;
 }

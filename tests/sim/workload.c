@@ -4,6 +4,7 @@
 
 #include "channel/view.h"
 #include "tests/sim/funds.h"
+#include "tests/sim/trade.h"
 
 #define CHANNELS_MAX 12u   /* alive at once */
 #define AWAY_MAX_MS 20000u
@@ -21,10 +22,11 @@ struct unrest {
 	uint64_t still_until; /* no block before that time */
 	int parted[2];        /* two nodes that are kept apart; the first -1: nobody */
 	uint32_t parted_until;
+	struct trade *trade;  /* NULL: it is not that kind of run */
 	bool over;
 };
 
-struct mood mood_of(uint64_t seed)
+struct mood mood_of(uint64_t seed, bool trades)
 {
 	struct mood m = { .nodes = 2 };
 	uint8_t raw[32] = { 0x6d };
@@ -54,6 +56,7 @@ struct mood mood_of(uint64_t seed)
 	m.policies = r[20] % 3 == 0;
 	m.standstills = r[22] % 5 == 0;
 	m.keysend = r[21] % 2;
+	m.fault_ms = 8000;
 	m.gossip = r[23] % 5 != 0;
 	m.gossip_dead_max = 1000u << r[24] % 8;
 	m.pruned = r[25] % 6 == 0 ? r[26] : 0;
@@ -66,6 +69,8 @@ struct mood mood_of(uint64_t seed)
 		/* With a deep reorganization a rogue may spend the coins of its channel again: no depth defends from that. */
 		m.reorgs = false;
 	}
+	if (trades)
+		trade_mood(&m, r + 27);
 	return m;
 }
 
@@ -210,13 +215,41 @@ static void want_withdrawal(struct unrest *u)
 	arena_release(&a);
 }
 
-static void change_policy(struct unrest *u)
+/* What is not set for a channel follows the configuration. */
+static void change_config(struct unrest *u)
 {
 	struct node_config *c = &u->w->nodes[any_node(u)].config;
 
 	c->forward_fee_base = MSAT(world_random(u->w, 5000));
 	c->forward_fee_ppm = (uint32_t)world_random(u->w, 3000);
 	c->forward_cltv_delta = 34 + (uint32_t)world_random(u->w, 40);
+}
+
+/* Of one channel, or of all that the node has. */
+static void change_policy(struct unrest *u)
+{
+	struct command c = { .kind = COMMAND_SET_CHANNEL };
+	struct book_channel *one = any_channel(u);
+	int node = one ? one->end[world_random(u->w, 2)] : -1;
+	uint64_t call;
+
+	if (!one || one_in(u, 4)) {
+		change_config(u);
+		return;
+	}
+	c.u.set_channel.all = one_in(u, 4);
+	c.u.set_channel.channel.by_id = !c.u.set_channel.all;
+	c.u.set_channel.channel.id = one->id;
+	c.u.set_channel.fields = (uint8_t)(1 + world_random(u->w, POLICY_FEE_BASE | POLICY_FEE_PPM | POLICY_CLTV_DELTA));
+	if (one_in(u, 4))
+		c.u.set_channel.fields |= one_in(u, 2) ? POLICY_HTLC_MIN : POLICY_HTLC_MAX;
+	c.u.set_channel.own.fee_base = MSAT(world_random(u->w, 5000));
+	c.u.set_channel.own.fee_ppm = (uint32_t)world_random(u->w, 3000);
+	c.u.set_channel.own.cltv_delta = 34 + (uint32_t)world_random(u->w, 40);
+	c.u.set_channel.own.htlc_min = MSAT(world_random(u->w, 2000000));
+	c.u.set_channel.own.htlc_max = MSAT(world_random(u->w, one->amount.v * 1000));
+	c.u.set_channel.enforce_delay_s = one_in(u, 3) ? 0 : 600;
+	world_command(u->w, node, &c, &call);
 }
 
 static void want_close(struct unrest *u, bool force)
@@ -232,6 +265,10 @@ static void act(struct unrest *u)
 {
 	uint64_t what = world_random(u->w, 100);
 
+	if (u->trade && !one_in(u, 30)) {
+		trade_act(u->trade);
+		return;
+	}
 	if (!live_channels(u) || what < 8)
 		want_open(u);
 	else if (what < 40)
@@ -409,7 +446,7 @@ static void faults(void *context, struct world *w)
 	if (u->over)
 		return;
 	break_something(u);
-	world_at(w, pace(u, 200 + world_random(w, 8000)), faults, u);
+	world_at(w, pace(u, 200 + world_random(w, u->m.fault_ms)), faults, u);
 }
 
 /* --- */
@@ -423,6 +460,7 @@ struct unrest *unrest_new(struct play *p, const struct mood *m)
 	u->b = p->b;
 	u->m = *m;
 	u->parted[0] = -1;
+	u->trade = m->trades ? trade_new(p, m) : NULL;
 	for (uint32_t i = 0; i < m->nodes; i++)
 		u->w->nodes[i].pruned = m->pruned >> i & 1 ? PRUNED_ONE_IN : 0;
 	for (uint32_t i = 0; i + 1 < m->nodes; i++)
@@ -459,5 +497,6 @@ void unrest_end(struct unrest *u)
 
 void unrest_free(struct unrest *u)
 {
+	trade_free(u->trade);
 	mem_free(u);
 }

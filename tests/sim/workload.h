@@ -19,10 +19,14 @@ struct mood {
 	uint32_t pruned;         /* a bit for each node whose chain source knows only some blocks */
 	bool end_open;           /* channels are left open at the end */
 	uint32_t rogues;         /* nodes that belong to attackers */
+	bool trades;             /* channels by a plan, and payments all the time (trade.h) */
+	uint32_t at_once;        /* of them under way */
 	uint32_t action_ms, block_ms; /* means */
+	uint32_t fault_ms;       /* between two faults, at most */
 };
 
-struct mood mood_of(uint64_t seed);
+/* trades: a network of 3 to 8 nodes that pays a lot. */
+struct mood mood_of(uint64_t seed, bool trades);
 
 struct unrest;
 
