@@ -60,7 +60,7 @@ static struct node_invoice *invoice_make(struct node *n, struct step *s, uint64_
 		i->preimage = cmd->u.invoice.preimage;
 	else
 		drbg_fill(s->entropy, i->preimage.v, sizeof(i->preimage.v));
-	i->payment_hash = sha256(i->preimage.v, sizeof(i->preimage.v));
+	i->payment_hash = sha256(i->preimage.v, sizeof(i->preimage.v)); /* B11.tagged_fields.3 */
 	drbg_fill(s->entropy, i->secret.v, sizeof(i->secret.v));
 	i->any_amount = cmd->u.invoice.any_amount;
 	i->amount = cmd->u.invoice.amount;
@@ -85,6 +85,7 @@ static bool draft(struct node *n, struct step *s, struct node_invoice *i, const 
 	v.expiry_s = cmd->u.invoice.expiry_s;
 	v.payment_hash = i->payment_hash;
 	v.payment_secret = i->secret;
+	/* B11.tagged_fields.5, B11.tagged_fields.6: whole in any case, and kept with the invoice where its hash stands for it. */
 	v.has_description = !cmd->u.invoice.hash_description;
 	v.description = bytes_from_string(i->description);
 	v.description_hash = sha256(i->description, strlen(i->description));

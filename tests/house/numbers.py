@@ -16,8 +16,8 @@ FILES = ("bolt1.csv", "bolt2.csv", "bolt4.csv", "bolt7.csv")
 
 # B1.lightning_message_format.1: the even types of BOLT 1, 2 and 7.
 EVEN_MESSAGES = {2, 16, 18, 32, 34, 36, 38, 40, 64, 66, 68, 70, 72, 74, 80, 128, 130, 132, 134, 136, 256, 258, 262, 264}
-# Types from here on are for messages that somebody makes up (B1.lightning_message_format.4 to
-# B1.lightning_message_format.7): there are none of ours.
+# Types from here on are for messages that somebody makes up (B1.lightning_message_format.4,
+# B1.lightning_message_format.5, B1.lightning_message_format.6, B1.lightning_message_format.7): there are none of ours.
 CUSTOM_MESSAGE = 32768
 
 # B1.lightning_message_format.2: the even records of extensions that the BOLTs define.
@@ -27,8 +27,8 @@ EVEN_RECORDS = {
     ("opening_tlvs", 0), ("opening_tlvs", 2), ("accept_tlvs", 0), ("accept_tlvs", 2), ("splice_init_tlvs", 2),
     ("splice_ack_tlvs", 2), ("closing_tlvs", 2), ("update_add_htlc_tlvs", 0),
 }
-# From here on record types are for anybody (B1.type_length_value_format.3 to B1.type_length_value_format.5); bLIP 3
-# has taken one.
+# From here on record types are for anybody (B1.type_length_value_format.3, B1.type_length_value_format.4,
+# B1.type_length_value_format.5); bLIP 3 has taken one.
 CUSTOM_RECORD = 65536
 BLIPS = {("onion_payload", 5482373484)}
 

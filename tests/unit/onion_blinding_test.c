@@ -95,7 +95,7 @@ TEST(a_path_is_built)
 
 	arena_init(&a);
 	CHECK(blinding_build(&a, hops, &first, secp(), &r));
-	/* B4.route_blinding.4 B4.route_blinding.10 */
+	/* B4.route_blinding.4 B4.route_blinding.10, and B4.packet_structure.10 with all that follows */
 	CHECK_HEX(BYTES_OF(first.v), "024d4b6cd1361032ca9bd2aeb9d900aa4d45d9ead80ac9423374c451a7254d0766");
 	for (int i = 0; i < 2; i++) {
 		/* B4.route_blinding.6 B4.route_blinding.7 B4.route_blinding.8 B4.route_blinding.9 B4.route_blinding.15 */
@@ -116,12 +116,16 @@ TEST(a_node_finds_its_instructions)
 	struct pubkey path_key = point("024d4b6cd1361032ca9bd2aeb9d900aa4d45d9ead80ac9423374c451a7254d0766");
 	struct secret32 secret;
 	struct blinded_data d;
+	struct pubkey id;
 	struct arena a;
 
 	arena_init(&a);
 	for (int i = 0; i < 2; i++) {
 		struct secret32 key = repeated((uint8_t)(0x42 + i));
 
+		/* B4.route_blinding.5: the path was made for the id of this key. */
+		pubkey_of(secp(), &id, &key);
+		CHECK_HEX(BYTES_OF(id.v), nodes[i]);
 		/* B4.route_blinding.22 B4.route_blinding.24 B4.route_blinding.25 */
 		CHECK(ecdh(secp(), &secret, &path_key, &key));
 		CHECK(blinding_open(&a, &d, &path_key, &secret, test_unhex(encrypted[i])));

@@ -301,3 +301,31 @@ TEST(nothing_is_said_about_hold_times)
 	buf_release(&more);
 	arena_release(&arena);
 }
+
+/* --- what a failure said --- */
+
+TEST(the_message_of_a_failure_is_kept)
+{
+	const struct reply *reply;
+	struct arena arena;
+	struct failure f;
+	struct bill bill;
+	struct way w;
+
+	arena_init(&arena);
+	row();
+	bill = bill_of(&c, 5000000, NULL);
+	w = way_to_c(&bill);
+	w.bill.secret.v[0] ^= 1;
+	CHECK_EQ(pay_way(&a, &w)->code, REPLY_PAY_DESTINATION);
+	row_restart(&a);
+	row_pump();
+	/* B4.origin_node.1: from the store, with all that the payee put into it. */
+	reply = rig_reply(&a, order_wait(&a, &w, 1));
+	CHECK(reply && reply->u.sendpay.has_failure);
+	CHECK(failure_decode(&arena, &f, reply->u.sendpay.failure_message));
+	CHECK_EQ(f.code, FAIL_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS);
+	CHECK_EQ(f.u.payment_details.htlc_msat.v, bill.amount.v);
+	CHECK_EQ(f.u.payment_details.height, c.height);
+	arena_release(&arena);
+}
