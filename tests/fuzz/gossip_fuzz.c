@@ -23,7 +23,8 @@ struct scene {
 	struct gossip_note *waiting[32]; /* VERIFY and LOOKUP, owned with what they point at */
 	uint32_t waiting_count;
 	uint64_t connection; /* the last one given out */
-	uint32_t end;        /* of the log */
+	struct buf log;
+	struct gossip_note *compact; /* not answered yet */
 	struct arena kept;
 };
 
@@ -53,6 +54,42 @@ static void keep(struct scene *f, const struct gossip_note *n)
 	f->waiting[f->waiting_count++] = k;
 }
 
+/* Whole, wherever the machine says that one is. */
+static struct bytes record_at(const struct scene *f, uint32_t ref)
+{
+	struct bytes body;
+	enum log_kind kind;
+	uint32_t size;
+
+	ASSERT(ref >= LOG_HEADER_SIZE && ref + LOG_RECORD_HEADER <= f->log.size);
+	size = log_record_size(f->log.data + ref);
+	ASSERT(size && ref + size <= f->log.size);
+	ASSERT(log_record_decode(BYTES(f->log.data + ref, size), &kind, &body));
+	return BYTES(f->log.data + ref, size);
+}
+
+/* As the edge does it: what lives into a new log, and behind it what was written since. */
+static void compact(struct scene *f, struct gossip_notes *out)
+{
+	struct gossip_note *n = f->compact;
+	struct buf fresh = BUF_EMPTY;
+	uint32_t first;
+
+	if (!n)
+		return;
+	buf_add(&fresh, f->log.data, LOG_HEADER_SIZE);
+	for (uint32_t i = 0; i < n->count; i++) {
+		n->moves[i].to = (uint32_t)fresh.size;
+		buf_add_bytes(&fresh, record_at(f, n->moves[i].from));
+	}
+	first = (uint32_t)fresh.size;
+	buf_add(&fresh, f->log.data + n->ref, f->log.size - n->ref);
+	buf_release(&f->log);
+	f->log = fresh;
+	f->compact = NULL;
+	gossip_compacted(f->g, &f->step, out, n->moves, n->count, n->ref, first);
+}
+
 static void notes(struct scene *f, struct gossip_notes *out)
 {
 	for (struct gossip_note *n = out->head; n; n = n->next)
@@ -61,18 +98,22 @@ static void notes(struct scene *f, struct gossip_notes *out)
 			ASSERT(n->message.size <= MESSAGE_SIZE_MAX);
 			break;
 		case GOSSIP_SEND_STORED:
-			ASSERT(n->ref < f->end);
+			(void)record_at(f, n->ref);
 			break;
 		case GOSSIP_STORE:
-			ASSERT(n->ref == f->end);
-			f->end += (uint32_t)n->message.size;
+			ASSERT(n->ref == f->log.size);
+			buf_add_bytes(&f->log, n->message);
+			break;
+		case GOSSIP_COMPACT:
+			ASSERT(n->ref == f->log.size && !f->compact);
+			f->compact = arena_copy(&f->kept, n, sizeof(*n));
+			f->compact->moves = arena_copy(&f->kept, n->moves, n->count * sizeof(*n->moves));
 			break;
 		case GOSSIP_VERIFY:
 		case GOSSIP_LOOKUP:
 			keep(f, n);
 			break;
 		case GOSSIP_HANG_UP:
-		case GOSSIP_COMPACT:
 		case GOSSIP_PEER_POLICY:
 		case GOSSIP_ANNOUNCED:
 			break;
@@ -135,7 +176,7 @@ static void made_message(struct scene *f, struct buf *raw)
 {
 	uint32_t now = (uint32_t)(f->step.now_ms / 1000);
 
-	switch (cursor_u8(&f->in) % 8) {
+	switch (cursor_u8(&f->in) % 10) {
 	case 0: {
 		struct msg_channel_announcement m = { .chain_hash = f->g->config.chain, .short_channel_id = scid_of(f),
 						      .node_id_1 = point(cursor_u8(&f->in)), .node_id_2 = point(cursor_u8(&f->in)) };
@@ -173,8 +214,11 @@ static void made_message(struct scene *f, struct buf *raw)
 	case 5: {
 		struct msg_query_short_channel_ids m = { .chain_hash = f->g->config.chain };
 		struct scid list[4] = { scid_of(f), scid_of(f), scid_of(f), scid_of(f) };
+		struct tlv_query_short_channel_ids_query_flags flags = { .encoding_type = cursor_u8(&f->in) };
 		struct buf b = BUF_EMPTY;
 
+		flags.encoded_query_flags = cursor_bytes(&f->in, 4);
+		m.tlvs.query_flags = flags.encoding_type < 2 ? &flags : NULL;
 		scids_encode(list, 4, &b);
 		m.encoded_short_ids = buf_view(&b);
 		msg_query_short_channel_ids_encode(&m, raw);
@@ -184,8 +228,19 @@ static void made_message(struct scene *f, struct buf *raw)
 	case 6: {
 		struct msg_reply_channel_range m = { .chain_hash = f->g->config.chain };
 		struct scid list[3] = { scid_of(f), scid_of(f), scid_of(f) };
+		struct tlv_reply_channel_range_timestamps_tlv times = { .encoding_type = 0 };
+		struct wire_channel_update_checksums sums[3] = { { 0 } };
+		struct tlv_reply_channel_range_checksums_tlv checksums = { .checksums = sums };
+		uint8_t what = cursor_u8(&f->in);
+		uint8_t stamps[24];
 		struct buf b = BUF_EMPTY;
 
+		for (uint32_t i = 0; i < 6; i++)
+			store_be32(stamps + 4 * i, what & 1 << i ? now + cursor_u8(&f->in) - 100 : 0);
+		times.encoded_timestamps = BYTES(stamps, what & 64 ? 24 : 23);
+		checksums.checksums_count = what & 128 ? 3 : 2;
+		m.tlvs.timestamps_tlv = what % 3 ? &times : NULL;
+		m.tlvs.checksums_tlv = what % 5 ? &checksums : NULL;
 		scids_encode(list, 3, &b);
 		m.encoded_short_ids = buf_view(&b);
 		m.first_blocknum = cursor_u8(&f->in);
@@ -200,6 +255,19 @@ static void made_message(struct scene *f, struct buf *raw)
 		m.first_timestamp = now - 2 * cursor_u8(&f->in);
 		m.timestamp_range = cursor_u8(&f->in) * 3u;
 		msg_gossip_timestamp_filter_encode(&m, raw);
+		return;
+	}
+	case 8: {
+		struct msg_reply_short_channel_ids_end m = { .chain_hash = f->g->config.chain, .full_information = cursor_u8(&f->in) };
+
+		msg_reply_short_channel_ids_end_encode(&m, raw);
+		return;
+	}
+	case 9: {
+		struct msg_announcement_signatures m = { .short_channel_id = scid_make(1000, 99 + cursor_u8(&f->in) % 2, 0) };
+
+		m.node_signature.v[0] = m.bitcoin_signature.v[0] = cursor_u8(&f->in);
+		msg_announcement_signatures_encode(&m, raw);
 		return;
 	}
 	}
@@ -227,19 +295,25 @@ static void own(struct scene *f, struct gossip_notes *out)
 		gossip_own_set(f->g, &f->step, out, &o);
 }
 
+static void connect(struct scene *f, struct gossip_notes *out, bool queries, bool other_chain)
+{
+	static const uint8_t features[2] = { 4, 0x40 };
+	struct gossip_link link = { .connection = ++f->connection, .id = point((uint8_t)f->connection),
+				    .features = queries ? BYTES_OF(features) : BYTES_NONE, .other_chain = other_chain };
+
+	if (f->connection < 100)
+		gossip_peer_up(f->g, &f->step, out, &link);
+}
+
 static void act(struct scene *f, struct gossip_notes *out)
 {
 	struct buf raw = BUF_EMPTY;
 
-	switch (cursor_u8(&f->in) % 13) {
+	switch (cursor_u8(&f->in) % 15) {
 	case 0: {
-		struct gossip_link link = { .connection = ++f->connection, .id = point((uint8_t)f->connection) };
-		static const uint8_t features[2] = { 4, 0x40 };
+		bool queries = cursor_u8(&f->in) & 3, other_chain = cursor_u8(&f->in) % 16 == 0;
 
-		link.features = cursor_u8(&f->in) & 3 ? BYTES_OF(features) : BYTES_NONE;
-		link.other_chain = cursor_u8(&f->in) % 16 == 0;
-		if (f->connection < 100)
-			gossip_peer_up(f->g, &f->step, out, &link);
+		connect(f, out, queries, other_chain);
 		break;
 	}
 	case 1:
@@ -285,6 +359,14 @@ static void act(struct scene *f, struct gossip_notes *out)
 	case 12:
 		own(f, out);
 		break;
+	case 13:
+		/* As if there had been much that is of no use any more. */
+		if (gossip_figures(f->g).log_dead_bytes < COMPACT_DEAD_MIN)
+			store_dead(f->g, COMPACT_DEAD_MIN);
+		break;
+	case 14:
+		compact(f, out);
+		break;
 	}
 	buf_release(&raw);
 }
@@ -329,7 +411,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&f, 0, sizeof(f));
 	f.g = gossip_new(&config, seed);
 	f.in = cursor_of(BYTES(data, size));
-	f.end = LOG_HEADER_SIZE;
+	log_header_encode(buf_extend(&f.log, LOG_HEADER_SIZE), &config.chain);
 	effects_init(&f.effects);
 	arena_init(&f.kept);
 	drbg_init(&f.entropy, seed);
@@ -337,6 +419,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	f.sink = (struct log_sink){ quiet, NULL, LOG_ERROR };
 	f.step = (struct step){ .out = &f.effects, .now_ms = 1700000000000, .height = 1100, .entropy = &f.entropy,
 				.log = &f.sink, .asked = &f.asked, .next_ask = &f.next_ask };
+	connect(&f, &out, true, false);
+	connect(&f, &out, true, false);
 	while (f.in.left && cursor_ok(&f.in)) {
 		act(&f, &out);
 		notes(&f, &out);
@@ -345,12 +429,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		gossip_flush(f.g, &f.step, &out);
 		notes(&f, &out);
 		gossip_check_invariants(f.g);
-		/* Compaction is the log's own fuzzer's. */
 		effects_reset(&f.effects);
 	}
 	gossip_free(f.g);
 	effects_release(&f.effects);
 	arena_release(&f.kept);
+	buf_release(&f.log);
 	step_asked_release(&f.asked);
 	return 0;
 }
