@@ -551,6 +551,11 @@ static void on_message(struct channel *ch, struct step *s, struct channel_notes 
 	on_live_message(ch, s, notes, type, message);
 }
 
+bool channel_in_batch(const struct channel *ch)
+{
+	return ch->batch_left > 0;
+}
+
 void channel_message(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message)
 {
 	if (ch->dead)

@@ -142,6 +142,8 @@ void channel_connected(struct channel *ch, struct step *s, struct channel_notes 
 void channel_disconnected(struct channel *ch, struct step *s, struct channel_notes *notes);
 /* A channel message of this channel (not open_channel), whole. */
 void channel_message(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message);
+/* The peer has said start_batch, and not yet as many commitments as it said. */
+MUST_USE bool channel_in_batch(const struct channel *ch);
 /* BOLT 1 error for this channel (or for all of the peer's). */
 void channel_peer_error(struct channel *ch, struct step *s, struct channel_notes *notes, const char *text);
 /* The answer to question id; late ones are ignored. */

@@ -258,12 +258,27 @@ static struct node_channel *channel_of_peer(const struct node_peer *p, const str
 	return NULL;
 }
 
+/* A batch of this peer's that is not whole yet. */
+static const struct node_channel *in_batch(const struct node_peer *p)
+{
+	for (const struct node_channel *c = p->channels; c; c = c->next)
+		if (!c->dead && channel_in_batch(c->channel))
+			return c;
+	return NULL;
+}
+
 void node_channel_message(struct node *n, struct step *s, struct node_peer *p, uint16_t type, struct bytes message)
 {
 	struct channel_notes notes;
+	const struct node_channel *batch = in_batch(p);
 	struct node_channel *c;
 	struct channel_id id;
 
+	/* B2.batching_channel_messages.9 */
+	if (batch && type < 256 && (!message_channel(type, message, &id) || !SAME(id, *channel_id_of(batch->channel)))) {
+		node_hang_up(n, s, p, "a message of another channel inside a batch");
+		return;
+	}
 	if (type == MSG_OPEN_CHANNEL) {
 		node_open_received(n, s, p, message);
 		return;

@@ -327,7 +327,7 @@ TEST(an_undecided_htlc_is_failed_before_its_deadline)
 	CHECK(!rig_reply(&a, call));
 	row_blocks(1);
 	row_pump();
-	/* B2.forwarding_htlcs.3 */
+	/* B2.forwarding_htlcs.3, B2.update_fulfill_htlc_update_fail_htlc.2 */
 	reply = rig_reply(&a, call);
 	CHECK(reply);
 	CHECK_EQ(reply->u.sendpay.failure_code, FAIL_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS);
