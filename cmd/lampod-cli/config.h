@@ -62,6 +62,9 @@ struct config {
 	struct amount_msat fee_base;
 	uint32_t fee_ppm, cltv_delta;
 	bool has_htlc_min, has_htlc_max;
+	bool has_slots_own, has_slots_small, has_slots_small_share, has_slots_protected, has_slots_peer, has_value_peer;
+	uint32_t slots_own, slots_small_share, slots_protected, slots_peer, value_peer;
+	struct amount_msat slots_small;
 	struct amount_msat htlc_min, htlc_max;
 	bool has_channels_max, has_channels_per_peer_max, has_peers_max, has_funding_min, has_minimum_depth;
 	uint32_t channels_max, channels_per_peer_max, peers_max, minimum_depth;

@@ -77,6 +77,18 @@ static void fill_node(struct node_config *n, const struct config *c, struct node
 		n->forward_fee_ppm = c->fee_ppm;
 	if (c->has_cltv_delta)
 		n->forward_cltv_delta = c->cltv_delta;
+	if (c->has_slots_own)
+		n->slots_own_percent = c->slots_own;
+	if (c->has_slots_small)
+		n->slots_small = c->slots_small;
+	if (c->has_slots_small_share)
+		n->slots_small_percent = c->slots_small_share;
+	if (c->has_slots_protected)
+		n->slots_protected_percent = c->slots_protected;
+	if (c->has_slots_peer)
+		n->slots_peer_percent = c->slots_peer;
+	if (c->has_value_peer)
+		n->slots_peer_value_percent = c->value_peer;
 	if (c->has_htlc_min)
 		n->forward_htlc_min = c->htlc_min;
 	if (c->has_htlc_max)

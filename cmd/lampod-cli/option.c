@@ -259,6 +259,42 @@ static bool set_htlc_max(struct config *c, const char *value)
 	return read_amount(&c->htlc_max, value, 1) && c->htlc_max.v;
 }
 
+static bool set_slots_own(struct config *c, const char *value)
+{
+	c->has_slots_own = true;
+	return set_u32(&c->slots_own, value, 0, 100);
+}
+
+static bool set_slots_small(struct config *c, const char *value)
+{
+	c->has_slots_small = true;
+	return read_amount(&c->slots_small, value, 1);
+}
+
+static bool set_slots_small_share(struct config *c, const char *value)
+{
+	c->has_slots_small_share = true;
+	return set_u32(&c->slots_small_share, value, 0, 100);
+}
+
+static bool set_slots_protected(struct config *c, const char *value)
+{
+	c->has_slots_protected = true;
+	return set_u32(&c->slots_protected, value, 0, 100);
+}
+
+static bool set_slots_peer(struct config *c, const char *value)
+{
+	c->has_slots_peer = true;
+	return set_u32(&c->slots_peer, value, 1, 100);
+}
+
+static bool set_value_peer(struct config *c, const char *value)
+{
+	c->has_value_peer = true;
+	return set_u32(&c->value_peer, value, 1, 100);
+}
+
 static bool set_channels_max(struct config *c, const char *value)
 {
 	c->has_channels_max = true;
@@ -381,6 +417,19 @@ const struct option options[] = {
 	  "The smallest payment that it forwards.  Default: 0.", set_htlc_min },
 	{ "htlc-maximum-msat", NULL, 0, OPTION_BOTH, false, false, "AMOUNT", "an amount in millisatoshi, or text such as 1000sat",
 	  "The largest.  Default: what a channel carries.", set_htlc_max },
+	{ "forward-own-slots", NULL, 0, OPTION_BOTH, false, false, "PERCENT", "a number from 0 to 100",
+	  "Of the HTLCs that a channel can hold: kept for payments of this node.  Default: 5.", set_slots_own },
+	{ "forward-small", NULL, 0, OPTION_BOTH, false, false, "AMOUNT", "an amount in millisatoshi, or text such as 1000sat",
+	  "Below it a forwarded HTLC is small; 0: none is.  Default: 1000sat.", set_slots_small },
+	{ "forward-small-slots", NULL, 0, OPTION_BOTH, false, false, "PERCENT", "a number from 0 to 100",
+	  "Of the HTLCs of others that a channel can hold: for small ones; the rest is for the others.  Default: 50.",
+	  set_slots_small_share },
+	{ "forward-protected-slots", NULL, 0, OPTION_BOTH, false, false, "PERCENT", "a number from 0 to 100",
+	  "Of either: only for HTLCs from peers that have earned it by fees.  Default: 25.", set_slots_protected },
+	{ "forward-peer-slots", NULL, 0, OPTION_BOTH, false, false, "PERCENT", "a number from 1 to 100",
+	  "Of what is open to it: what HTLCs from one peer may take of a channel.  Default: 50.", set_slots_peer },
+	{ "forward-peer-value", NULL, 0, OPTION_BOTH, false, false, "PERCENT", "a number from 1 to 100",
+	  "The same of the value that a channel can hold.  Default: 75.", set_value_peer },
 	{ "channels-max", NULL, 0, OPTION_BOTH, false, false, "NUMBER", "a number from 1 to 1000000",
 	  "Most channels in total.", set_channels_max },
 	{ "channels-per-peer-max", NULL, 0, OPTION_BOTH, false, false, "NUMBER", "a number from 1 to 1000",

@@ -36,7 +36,7 @@ static void check_channels(const struct node *n)
 /* INV-N1, INV-N2, INV-P1 */
 static void check_peers(const struct node *n)
 {
-	uint32_t at = 0, connected = 0, channels = 0;
+	uint32_t at = 0, connected = 0, channels = 0, with_channels = 0;
 	const struct node_peer *p;
 
 	while ((p = table_next(&n->peers, &at))) {
@@ -46,6 +46,7 @@ static void check_peers(const struct node *n)
 			count++;
 		ASSERT(count == p->channel_count);
 		channels += count;
+		with_channels += count != 0;
 		ASSERT((p->peer->connection != 0) == (p->peer->state != PEER_AWAY));
 		ASSERT(p->connected == (p->peer->state != PEER_AWAY));
 		if (!p->connected)
@@ -56,6 +57,7 @@ static void check_peers(const struct node *n)
 	}
 	ASSERT(connected == table_count(&n->connections));
 	ASSERT(channels == table_count(&n->channels));
+	ASSERT(with_channels == n->peers_with_channels);
 }
 
 /* INV-N3: an order to open or close that somebody waits for has its call. */

@@ -74,7 +74,37 @@ struct asked {
 	const struct payload *payload;
 	struct forward_htlc in;
 	struct forward_clock clock;
+	const struct pubkey *from; /* the peer that it comes from */
 };
+
+/* Whether others have a better right to what is left of the channel. */
+static bool crowded(const struct node *n, const struct step *s, const struct node_channel *c, const struct asked *a)
+{
+	const struct channel_record *r = channel_record_of(c->channel);
+	const struct channel_side *theirs = &r->side[SIDE_REMOTE];
+	const struct slot_question q = {
+		.channel_key = r->key,
+		.from = a->from,
+		.channel_slots = theirs->max_accepted_htlcs < ACCEPTED_HTLCS_MAX ? theirs->max_accepted_htlcs : ACCEPTED_HTLCS_MAX,
+		.channel_value = msat_min(theirs->max_in_flight, msat_of_sat(r->funding_amount)),
+		.other_peers = n->peers_with_channels - 1,
+		.amount = a->payload->amount,
+		.now_ms = s->now_ms,
+	};
+	const char *why = slots_refuse(&n->forwards.slots, &q);
+
+	if (why)
+		log_write(s->log, LOG_DEBUG, "forward", "jamming: %s", why);
+	return why != NULL;
+}
+
+/* As the channel itself answers; its slots that are kept for others are as good as taken. */
+static enum offer_result may_carry(const struct node *n, const struct step *s, const struct node_channel *c, const struct asked *a)
+{
+	enum offer_result result = channel_may_offer(c->channel, s, a->payload->amount, a->payload->cltv_expiry);
+
+	return result == OFFER_OK && crowded(n, s, c, a) ? OFFER_COUNT : result;
+}
 
 /* Another channel to the same peer carries it by its own terms alone. */
 static bool other_takes(const struct node *n, const struct step *s, const struct node_channel *c, const struct asked *a)
@@ -83,7 +113,7 @@ static bool other_takes(const struct node *n, const struct step *s, const struct
 	struct failure why;
 
 	return forward_judge(&a->clock, &a->in, a->payload, &next, &why) &&
-	       channel_may_offer(c->channel, s, a->payload->amount, a->payload->cltv_expiry) == OFFER_OK;
+	       may_carry(n, s, c, a) == OFFER_OK;
 }
 
 /* The named channel, or another one to the same peer that can take it: BOLT 4 "Non-strict Forwarding".  Not the one it
@@ -93,7 +123,7 @@ static struct node_channel *able(const struct node *n, struct step *s, struct no
 {
 	*result = OFFER_NOT_READY;
 	if (channel_key(named->channel) != a->in.channel_key)
-		*result = channel_may_offer(named->channel, s, a->payload->amount, a->payload->cltv_expiry);
+		*result = may_carry(n, s, named, a);
 	if (*result == OFFER_OK)
 		return named;
 	for (struct node_channel *c = named->peer->channels; c; c = c->next)
@@ -114,13 +144,14 @@ static void offer(struct node *n, struct step *s, const struct node_onion *o, co
 		.cookie = { in->channel_key, in->id },
 	};
 	struct forward_htlc out = { .channel_key = channel_key(c->channel), .amount = p->amount, .cltv_expiry = p->cltv_expiry };
+	const struct node_channel *from = node_channel_by_key(n, in->channel_key);
 	struct forward *w;
 
 	/* It was asked in this very step. */
 	ASSERT(channel_offer_htlc(c->channel, s, &offer, &out.id) == OFFER_OK);
-	w = forward_add(&n->forwards, in, &out, &offer.payment_hash, &o->opening.shared_secret); /* INV-W1 */
+	w = forward_add(&n->forwards, channel_peer(from->channel), in, &out, &offer.payment_hash, &o->opening.shared_secret); /* INV-W1 */
 	ASSERT(w);
-	w->in_scid = node_channel_scid(node_channel_by_key(n, in->channel_key));
+	w->in_scid = node_channel_scid(from);
 	w->out_scid = node_channel_scid(c);
 	w->received_ms = o->received_ms;
 	node_touch(n, c);
@@ -149,6 +180,7 @@ static void forward(struct node *n, struct step *s, const struct node_onion *o)
 		.payload = p,
 		.in = { o->channel_key, o->htlc_id, o->amount, o->cltv_expiry },
 		.clock = { s->height, n->config->forward_expiry_min_blocks },
+		.from = channel_peer(node_channel_by_key(n, o->channel_key)->channel),
 	};
 	bool closed = false;
 	struct node_channel *c = node_channel_onward(n, p->scid, &closed);
@@ -359,7 +391,7 @@ static bool rebuild_one(struct node *n, const struct node_channel *c, const stru
 	in = (struct forward_htlc){ h->cookie[0], h->cookie[1], twin->amount, twin->cltv_expiry };
 	if (!SAME(h->payment_hash, twin->payment_hash))
 		return false;
-	w = forward_add(&n->forwards, &in, &out, &h->payment_hash, NULL);
+	w = forward_add(&n->forwards, channel_peer(from->channel), &in, &out, &h->payment_hash, NULL);
 	if (!w)
 		return false;
 	w->in_scid = node_channel_scid(from);

@@ -81,7 +81,9 @@ static struct history_entry entry_of(const struct forward *w)
 void node_history_end(struct node *n, struct step *s, const struct forward *w, enum history_status status, uint16_t code)
 {
 	struct history_entry e = entry_of(w);
+	const uint64_t held = w->received_ms && s->now_ms > w->received_ms ? s->now_ms - w->received_ms : 0;
 
+	slots_learn(&n->forwards.slots, &w->from, msat_sub_or_zero(w->in.amount, w->out.amount), status == HISTORY_SETTLED, held, s->now_ms);
 	e.status = status;
 	e.fail_code = code;
 	node_history_add(n, s, &e);

@@ -61,6 +61,12 @@ void node_config_default(struct node_config *c, const struct network *network)
 	c->forward_fee_ppm = 10;
 	c->forward_cltv_delta = DEADLINE_CLTV_DELTA;
 	c->forward_htlc_max = MSAT(UINT64_MAX);
+	c->slots_own_percent = 5;
+	c->slots_small = MSAT(1000000);
+	c->slots_small_percent = 50;
+	c->slots_protected_percent = 25;
+	c->slots_peer_percent = 50;
+	c->slots_peer_value_percent = 75;
 	c->forward_expiry_min_blocks = 6;
 	c->anchor_reserve = SAT(25000);
 	c->ping_interval_ms = 60000;

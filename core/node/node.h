@@ -59,6 +59,12 @@ struct node_config {
 	uint32_t forward_cltv_delta;    /* blocks between the expiries of the two HTLCs */
 	struct amount_msat forward_htlc_min, forward_htlc_max; /* of the outgoing one */
 	uint32_t forward_expiry_min_blocks; /* before the outgoing one's expiry: less is too little for the rest of a route */
+	/* Limits against jamming (payment/slots.h), of each outgoing channel. */
+	uint32_t slots_own_percent;     /* kept for our own payments */
+	struct amount_msat slots_small; /* an HTLC below it is small ... */
+	uint32_t slots_small_percent;   /* ... and has these slots for its kind */
+	uint32_t slots_protected_percent; /* for HTLCs from peers that have earned them */
+	uint32_t slots_peer_percent, slots_peer_value_percent; /* for HTLCs from one peer */
 	struct amount_sat anchor_reserve; /* kept in the wallet for each anchor channel, up to ten */
 	/* Refuse channels of others while the wallet has less than that, the new one counted.  Off, as with others: a fresh
 	 * node can receive, and at first it has nothing in the channel to lose. */

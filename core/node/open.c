@@ -147,6 +147,7 @@ struct node_channel *node_channel_adopt(struct node *n, struct node_peer *p, str
 	c->peer = p;
 	c->next = p->channels;
 	p->channels = c;
+	n->peers_with_channels += p->channel_count == 0;
 	p->channel_count++;
 	table_add(&n->channels, c);
 	return c;

@@ -22,6 +22,14 @@ void node_payments_init(struct node *n, const uint8_t seed16[16])
 	table_init(&n->onions_by_serial, serial_key, seed16);
 	replay_init(&n->replay, seed16);
 	forwards_init(&n->forwards, seed16);
+	n->forwards.slots.limits = (struct slot_limits){
+		.own_percent = n->config->slots_own_percent,
+		.small = n->config->slots_small,
+		.small_percent = n->config->slots_small_percent,
+		.protected_percent = n->config->slots_protected_percent,
+		.peer_percent = n->config->slots_peer_percent,
+		.peer_value_percent = n->config->slots_peer_value_percent,
+	};
 	node_invoices_init(n, seed16);
 }
 

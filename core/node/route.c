@@ -305,7 +305,7 @@ void node_channel_message(struct node *n, struct step *s, struct node_peer *p, u
 
 /* --- burial: at the end of a step nobody holds a dead channel any more --- */
 
-static void unlink_from_peer(struct node_channel *c)
+static void unlink_from_peer(struct node *n, struct node_channel *c)
 {
 	struct node_channel **at = &c->peer->channels;
 
@@ -313,6 +313,7 @@ static void unlink_from_peer(struct node_channel *c)
 		at = &(*at)->next;
 	*at = c->next;
 	c->peer->channel_count--;
+	n->peers_with_channels -= c->peer->channel_count == 0;
 }
 
 /* The last channel is gone: there is nothing to call the peer for. */
@@ -337,7 +338,7 @@ static void bury_one(struct node *n, struct step *s, struct node_channel *c)
 		node_channel_unwatch(s, c);
 	}
 	node_names_drop(n, c);
-	unlink_from_peer(c);
+	unlink_from_peer(n, c);
 	let_go(n, s, c->peer);
 	onchain_free(c->onchain);
 	anchor_free(c->anchor);

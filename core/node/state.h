@@ -194,6 +194,7 @@ struct node {
 	struct channel_policy channel_policy;
 	struct table peers;        /* by node id */
 	struct table connections;  /* by connection */
+	uint32_t peers_with_channels;
 	struct table channels;     /* by channel key id */
 	struct table by_funding;   /* by funding outpoint */
 	struct names names;        /* channels by short channel id and alias */

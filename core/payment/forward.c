@@ -120,6 +120,7 @@ void forwards_init(struct forwards *f, const uint8_t seed16[16])
 {
 	table_init(&f->by_in, in_key, seed16);
 	table_init(&f->by_out, out_key, seed16);
+	slots_init(&f->slots, seed16);
 }
 
 static void forward_free(struct forward *w)
@@ -137,6 +138,7 @@ void forwards_release(struct forwards *f)
 		forward_free(w);
 	table_release(&f->by_in);
 	table_release(&f->by_out);
+	slots_release(&f->slots);
 }
 
 struct forward *forward_by_in(const struct forwards *f, uint64_t channel_key, uint64_t htlc_id)
@@ -155,7 +157,7 @@ struct forward *forward_by_out(const struct forwards *f, uint64_t channel_key, u
 	return table_get(&f->by_out, BYTES_OF(key));
 }
 
-struct forward *forward_add(struct forwards *f, const struct forward_htlc *in, const struct forward_htlc *out,
+struct forward *forward_add(struct forwards *f, const struct pubkey *from, const struct forward_htlc *in, const struct forward_htlc *out,
 		 const struct sha256 *payment_hash, const struct secret32 *secret)
 {
 	struct forward *w;
@@ -174,8 +176,16 @@ struct forward *forward_add(struct forwards *f, const struct forward_htlc *in, c
 	if (secret)
 		w->secret = *secret;
 	table_add(&f->by_in, w);
+	w->from = *from;
 	table_add(&f->by_out, w);
+	slots_take(&f->slots, out->channel_key, from, out->amount);
 	return w;
+}
+
+static void leave_out(struct forwards *f, struct forward *w)
+{
+	ASSERT(table_remove(&f->by_out, out_key(w)) == w);
+	slots_give_back(&f->slots, w->out.channel_key, &w->from, w->out.amount);
 }
 
 void forward_over(struct forwards *f, struct forward *w)
@@ -183,7 +193,7 @@ void forward_over(struct forwards *f, struct forward *w)
 	ASSERT(table_remove(&f->by_in, in_key(w)) == w);
 	/* The id of an HTLC that was never committed is given to the next one. */
 	if (w->state == FORWARD_OUT)
-		ASSERT(table_remove(&f->by_out, out_key(w)) == w);
+		leave_out(f, w);
 	forward_free(w);
 }
 
@@ -197,7 +207,7 @@ struct forward *forward_next(const struct forwards *f, uint32_t *at)
 void forward_fail(struct forwards *f, struct forward *w, const struct forward_end *end)
 {
 	ASSERT(w->state == FORWARD_OUT);
-	ASSERT(table_remove(&f->by_out, out_key(w)) == w);
+	leave_out(f, w);
 	w->state = FORWARD_FAILED;
 	w->end = *end;
 	w->end.reason = BYTES_NONE;
@@ -245,4 +255,5 @@ void forwards_check(const struct forwards *f)
 		}
 	}
 	ASSERT(out == table_count(&f->by_out));
+	slots_check(&f->slots);
 }

@@ -31,6 +31,7 @@
 #include "base/table.h"
 #include "onion/payload.h"
 #include "payment/policy.h"
+#include "payment/slots.h"
 
 /* BOLT 4 "max_htlc_cltv Selection" */
 #define FORWARD_EXPIRY_MAX_BLOCKS 2016u
@@ -83,6 +84,7 @@ struct forward {
 	enum forward_state state;
 	struct forward_htlc in, out;
 	struct sha256 payment_hash;
+	struct pubkey from;        /* the peer that it came from: its share of the slots */
 	struct scid in_scid, out_scid; /* for its entry in the history */
 	uint64_t received_ms;      /* 0: before the last start */
 	bool has_secret;
@@ -93,14 +95,15 @@ struct forward {
 
 struct forwards {
 	struct table by_in, by_out;
+	struct slots slots;        /* of those that are FORWARD_OUT */
 };
 
 void forwards_init(struct forwards *f, const uint8_t seed16[16]);
 void forwards_release(struct forwards *f);
 
-/* Copies what it is given.  secret: NULL if it is not known again yet.  NULL, adding nothing, if one of the two HTLCs
+/* Copies what it is given.  from: the peer of the incoming channel.  secret: NULL if it is not known again yet.  NULL, adding nothing, if one of the two HTLCs
  * is another forward's already (INV-W2). */
-MUST_USE struct forward *forward_add(struct forwards *f, const struct forward_htlc *in, const struct forward_htlc *out,
+MUST_USE struct forward *forward_add(struct forwards *f, const struct pubkey *from, const struct forward_htlc *in, const struct forward_htlc *out,
 			  const struct sha256 *payment_hash, const struct secret32 *secret);
 /* NULL if there is none. */
 struct forward *forward_by_in(const struct forwards *f, uint64_t channel_key, uint64_t htlc_id);

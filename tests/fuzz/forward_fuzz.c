@@ -72,12 +72,13 @@ static void act(struct world *w, const uint8_t *b)
 	struct forward_htlc in = { 1 + (b[1] & 3), b[1] >> 2, MSAT(5), 100 }, out = { 1 + (b[2] & 3), b[3] & 15, MSAT(4), 60 };
 	struct forward *by_in = forward_by_in(&w->table, in.channel_key, in.id), *by_out = forward_by_out(&w->table, out.channel_key, out.id);
 	struct secret32 secret = { { b[3] } };
+	const struct pubkey from = { { 2, b[1] & 3 } };
 	struct sha256 hash = { { b[0] } };
 	uint32_t at = 0;
 
 	switch (b[0] % 5) {
 	case 0:
-		ASSERT(!forward_add(&w->table, &in, &out, &hash, b[0] & 0x80 ? &secret : NULL) == (by_in || by_out));
+		ASSERT(!forward_add(&w->table, &from, &in, &out, &hash, b[0] & 0x80 ? &secret : NULL) == (by_in || by_out));
 		w->live += !by_in && !by_out;
 		break;
 	case 1: /* a preimage */

@@ -227,6 +227,7 @@ TEST(terms_are_good_for_their_time)
 /* --- the table --- */
 
 static const uint8_t seed[16] = { 1 };
+static const struct pubkey from = { { 2 } };
 
 static struct secret32 secret_of(uint8_t v)
 {
@@ -246,8 +247,8 @@ TEST(pairs_are_found_from_both_ends)
 	struct forwards f;
 
 	forwards_init(&f, seed);
-	CHECK(forward_add(&f, &in, &out, &hash, &secret));
-	CHECK(forward_add(&f, &twin_in, &twin_out, &hash, NULL));
+	CHECK(forward_add(&f, &from, &in, &out, &hash, &secret));
+	CHECK(forward_add(&f, &from, &twin_in, &twin_out, &hash, NULL));
 	forwards_check(&f);
 	CHECK_EQ(forwards_count(&f), 2);
 	w = forward_by_in(&f, 1, 10);
@@ -255,8 +256,8 @@ TEST(pairs_are_found_from_both_ends)
 	CHECK(w->has_secret && SAME(w->secret, secret));
 	CHECK(!forward_by_in(&f, 1, 11)->has_secret);
 	/* INV-W2 */
-	CHECK(!forward_add(&f, &in, &(struct forward_htlc){ 3, 1, MSAT(1), 1 }, &hash, NULL));
-	CHECK(!forward_add(&f, &(struct forward_htlc){ 3, 1, MSAT(1), 1 }, &out, &hash, NULL));
+	CHECK(!forward_add(&f, &from, &in, &(struct forward_htlc){ 3, 1, MSAT(1), 1 }, &hash, NULL));
+	CHECK(!forward_add(&f, &from, &(struct forward_htlc){ 3, 1, MSAT(1), 1 }, &out, &hash, NULL));
 	CHECK_EQ(forwards_count(&f), 2);
 	CHECK(!forward_by_in(&f, 2, 20) && !forward_by_out(&f, 1, 10) && !forward_by_in(&f, 10, 1));
 	forward_over(&f, w);
@@ -275,10 +276,10 @@ TEST(an_id_comes_again)
 	struct forwards f;
 
 	forwards_init(&f, seed);
-	CHECK(forward_add(&f, &one, &out, &hash, NULL));
+	CHECK(forward_add(&f, &from, &one, &out, &hash, NULL));
 	forward_fail(&f, forward_by_in(&f, 1, 10), &end);
 	forwards_check(&f);
-	CHECK(forward_add(&f, &other, &out, &hash, NULL));
+	CHECK(forward_add(&f, &from, &other, &out, &hash, NULL));
 	CHECK(forward_by_out(&f, 2, 20) == forward_by_in(&f, 1, 11));
 	forward_over(&f, forward_by_in(&f, 1, 10));
 	CHECK(forward_by_out(&f, 2, 20));
@@ -294,7 +295,7 @@ static void reason_of(struct forward_end end, struct buf *out)
 	struct forwards f;
 
 	forwards_init(&f, seed);
-	CHECK(forward_add(&f, &in, &downstream, &hash, &secret));
+	CHECK(forward_add(&f, &from, &in, &downstream, &hash, &secret));
 	forward_fail(&f, forward_by_in(&f, 1, 10), &end);
 	forward_reason(forward_by_in(&f, 1, 10), out);
 	forwards_release(&f);
