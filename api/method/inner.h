@@ -44,6 +44,8 @@ json_t *reply_probe(const struct reply *reply);
 /* What is known of a payment or a probe that has failed: what was tried. */
 json_t *failed_pay(const struct reply *reply);
 json_t *reply_recover(const struct reply *reply);
+json_t *reply_layer(const struct methods *m, const struct reply *reply);
+json_t *reply_routes(const struct lampo_call *call, const struct reply *reply);
 json_t *reply_sendpay(const struct reply *reply); /* and waitsendpay */
 /* What is known of a payment along a route that has failed. */
 json_t *failed_sendpay(const struct reply *reply);
@@ -63,7 +65,14 @@ rpc_handler method_staticbackup, method_emergencyrecover, method_recoverchannel,
 rpc_handler method_listchannels, method_listnodes;
 rpc_handler method_pay, method_keysend, method_probe, method_listpays, method_sendpay, method_waitsendpay;
 
+rpc_handler method_getroute, method_getroutes;
+rpc_handler method_askrene_create_layer, method_askrene_remove_layer, method_askrene_listlayers;
+rpc_handler method_askrene_create_channel, method_askrene_update_channel, method_askrene_remove_channel_update;
+rpc_handler method_askrene_inform_channel, method_askrene_bias_channel, method_askrene_bias_node, method_askrene_disable_node;
+rpc_handler method_askrene_reserve, method_askrene_unreserve, method_askrene_listreservations, method_askrene_age;
+
 /* Pieces of answers. */
+void add_scid_dir(json_t *o, struct scid scid, uint8_t direction); /* short_channel_id_dir */
 const struct network *methods_network(const struct methods *m);
 /* ipv4, ipv6, torv3 or dns. */
 const char *address_type(const char *host);
@@ -94,6 +103,10 @@ struct feerate feerate_of(const struct methods *m, const struct feerate_choice *
 /* Where a peer is: from ID@HOST:PORT or parameters of their own.  False: the call was failed. */
 MUST_USE bool host_param(const struct methods *m, struct lampo_call *call, struct params *params, const char *peer_name,
 			 const char *host_name, const char *port_name, const char **host, uint16_t *port);
+/* What must not be gone through, of the parameter exclude.  False: the call was failed. */
+MUST_USE bool exclude_param(struct lampo_call *call, struct params *params, const struct sciddir_or_pubkey **list, uint32_t *count);
+/* The parameter riskfactor, per cent a year for money that is stuck, as billionths for a block; 0: not given. */
+uint32_t delay_param(const struct params *params);
 /* The coins of a utxos parameter, in the parameters' arena. */
 struct outpoint *coins_param(struct params *params, const char *name, uint32_t *count);
 

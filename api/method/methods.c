@@ -123,6 +123,12 @@ static json_t *reply_json(struct methods *m, struct lampo_call *call, uint64_t i
 		return reply_sendpay(reply);
 	case COMMAND_RECOVER:
 		return reply_recover(reply);
+	case COMMAND_LAYER:
+		return reply_layer(m, reply);
+	case COMMAND_RESERVE:
+		return json_new_object();
+	case COMMAND_ROUTES:
+		return reply_routes(call, reply);
 	case COMMAND_STOP:
 		return json_string("Shutdown complete");
 	}
@@ -196,6 +202,14 @@ struct methods *methods_new(struct rpc *rpc, const struct node_port *port)
 		method_emergencyrecover,   method_recoverchannel,
 		method_listsweeps,
 		method_listchannels,	   method_listnodes,
+		method_getroute,	   method_getroutes,
+		method_askrene_create_layer, method_askrene_remove_layer,
+		method_askrene_listlayers, method_askrene_create_channel,
+		method_askrene_update_channel, method_askrene_remove_channel_update,
+		method_askrene_inform_channel, method_askrene_bias_channel,
+		method_askrene_bias_node,  method_askrene_disable_node,
+		method_askrene_reserve,	   method_askrene_unreserve,
+		method_askrene_listreservations, method_askrene_age,
 	};
 	struct methods *m = NEW(struct methods);
 	char why[RPC_WHY_SIZE];

@@ -53,24 +53,14 @@ static uint32_t retry_param(const struct params *params)
 /* "02ab...": a node; "1x2x3/0": a channel in one direction. */
 MUST_USE static bool read_exclusion(struct sciddir_or_pubkey *out, const char *text)
 {
-	const char *slash = text ? strchr(text, '/') : NULL;
-	char scid[40];
-
 	memset(out, 0, sizeof(*out));
-	out->is_pubkey = text && !slash;
-	if (out->is_pubkey)
-		return read_pubkey(&out->pubkey, text);
-	if (!slash || (size_t)(slash - text) >= sizeof(scid) || (strcmp(slash, "/0") != 0 && strcmp(slash, "/1") != 0))
+	if (!text)
 		return false;
-	memcpy(scid, text, (size_t)(slash - text));
-	scid[slash - text] = 0;
-	out->direction = slash[1] == '1';
-	return read_scid(&out->scid, scid);
+	out->is_pubkey = !strchr(text, '/');
+	return out->is_pubkey ? read_pubkey(&out->pubkey, text) : read_scid_dir(&out->scid, &out->direction, text);
 }
 
-/* What the payment must not go through. */
-MUST_USE static bool exclude_param(struct lampo_call *call, struct params *params, const struct sciddir_or_pubkey **list,
-				   uint32_t *count)
+bool exclude_param(struct lampo_call *call, struct params *params, const struct sciddir_or_pubkey **list, uint32_t *count)
 {
 	const struct value *value = params_get(params, "exclude");
 	const size_t size = value ? json_array_size(value->u.json) : 0;
@@ -88,8 +78,7 @@ MUST_USE static bool exclude_param(struct lampo_call *call, struct params *param
 	return true;
 }
 
-/* Core Lightning's: per cent a year for money that is stuck. */
-static uint32_t delay_param(const struct params *params)
+uint32_t delay_param(const struct params *params)
 {
 	const struct value *risk = params_get(params, "riskfactor");
 

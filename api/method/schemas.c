@@ -20,5 +20,13 @@ const struct lampo_method *const schemas_bundled[] = {
 	&schema_emergencyrecover, &schema_recoverchannel,
 	&schema_listsweeps,
 	&schema_listchannels,	  &schema_listnodes,
+	&schema_getroute,	  &schema_getroutes,
+	&schema_askrene_create_layer, &schema_askrene_remove_layer,
+	&schema_askrene_listlayers, &schema_askrene_create_channel,
+	&schema_askrene_update_channel, &schema_askrene_remove_channel_update,
+	&schema_askrene_inform_channel, &schema_askrene_bias_channel,
+	&schema_askrene_bias_node, &schema_askrene_disable_node,
+	&schema_askrene_reserve,  &schema_askrene_unreserve,
+	&schema_askrene_listreservations, &schema_askrene_age,
 };
 const size_t schemas_bundled_count = ARRAY_COUNT(schemas_bundled);

@@ -16,6 +16,12 @@ extern const struct lampo_method schema_invoice, schema_listinvoices, schema_wai
 extern const struct lampo_method schema_pay, schema_keysend, schema_probe, schema_listpays, schema_sendpay, schema_waitsendpay;
 extern const struct lampo_method schema_staticbackup, schema_emergencyrecover, schema_recoverchannel, schema_listsweeps;
 extern const struct lampo_method schema_listchannels, schema_listnodes;
+extern const struct lampo_method schema_getroute, schema_getroutes;
+extern const struct lampo_method schema_askrene_create_layer, schema_askrene_remove_layer, schema_askrene_listlayers;
+extern const struct lampo_method schema_askrene_create_channel, schema_askrene_update_channel, schema_askrene_remove_channel_update;
+extern const struct lampo_method schema_askrene_inform_channel, schema_askrene_bias_channel, schema_askrene_bias_node;
+extern const struct lampo_method schema_askrene_disable_node, schema_askrene_reserve, schema_askrene_unreserve;
+extern const struct lampo_method schema_askrene_listreservations, schema_askrene_age;
 
 /* One output, as api/method/sweeps.c writes it. */
 #define SWEEP_RESULTS(path) \

@@ -25,6 +25,7 @@ static const struct {
 	{ LAMPO_HASH, "32 bytes: 64 hex digits." },
 	{ LAMPO_TXID, "The same, in the order in which explorers show transactions and blocks." },
 	{ LAMPO_SCID, "A channel's place in the chain: block, transaction and output, as in 103x1x0." },
+	{ LAMPO_SCID_DIR, "The same and a direction, as in 103x1x0/1: 0 leads from the lesser of the two node ids, 1 to it." },
 	{ LAMPO_OUTPOINT, "An output of a transaction: txid:index." },
 	{ LAMPO_FEERATE, "\"slow\", \"normal\" or \"urgent\" as bitcoind estimates them; \"6blocks\"; \"1000perkb\"; \"253perkw\"; or a "
 			 "number, which is per 1000 virtual bytes." },

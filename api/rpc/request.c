@@ -232,6 +232,11 @@ void lampo_call_fail(struct lampo_call *call, int code, const char *message, con
 	rpc_fail(call, code, data ? json_parse(bytes_from_string(data), why) : NULL, "%s", message);
 }
 
+const json_t *rpc_call_id(const struct lampo_call *call)
+{
+	return call->id;
+}
+
 const char *rpc_call_method(const struct lampo_call *call)
 {
 	return call->method;

@@ -87,6 +87,8 @@ MUST_USE bool rpc_client_done(const struct rpc_client *c);
 void rpc_reply(struct lampo_call *call, json_t *result); /* takes result */
 /* data: more for programs, taken, or NULL. */
 void rpc_fail(struct lampo_call *call, int code, json_t *data, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* What the client calls it; NULL: a notification. */
+const json_t *rpc_call_id(const struct lampo_call *call);
 /* The name under which the method was called. */
 const char *rpc_call_method(const struct lampo_call *call);
 

@@ -32,6 +32,7 @@ const char *value_type_name(enum lampo_type type)
 	case LAMPO_ARRAY: return "array";
 	case LAMPO_OBJECT: return "object";
 	case LAMPO_INTEGER: return "integer";
+	case LAMPO_SCID_DIR: return "short_channel_id_dir";
 	}
 	UNREACHABLE();
 }
@@ -65,6 +66,7 @@ static const char *expected(enum lampo_type type)
 	case LAMPO_ARRAY: return "an array";
 	case LAMPO_OBJECT: return "an object";
 	case LAMPO_INTEGER: return "a whole number";
+	case LAMPO_SCID_DIR: return "a short channel id and a direction such as \"103x1x0/1\"";
 	}
 	UNREACHABLE();
 }
@@ -175,6 +177,7 @@ static bool read_text(struct value *out, enum lampo_type type, const char *text,
 		out->all = strcmp(text, "all") == 0;
 		return out->all || read_channel(&out->u.channel, text);
 	case LAMPO_INTEGER: return read_integer(&out->u.integer, text);
+	case LAMPO_SCID_DIR: return read_scid_dir(&out->u.scid_dir.scid, &out->u.scid_dir.direction, text);
 	case LAMPO_ARRAY:
 	case LAMPO_OBJECT:
 		break;
@@ -244,6 +247,11 @@ static json_t *write_scid(struct scid s)
 	return json_sprintf("%ux%ux%u", scid_height(s), scid_tx_index(s), scid_output(s));
 }
 
+static json_t *write_scid_dir(struct scid s, uint8_t direction)
+{
+	return json_sprintf("%ux%ux%u/%u", scid_height(s), scid_tx_index(s), scid_output(s), direction);
+}
+
 static json_t *write_peer(const struct value *v)
 {
 	json_t *id = write_hex(BYTES_OF(v->u.peer.id.v)), *text;
@@ -292,6 +300,7 @@ json_t *value_write(const struct value *v, enum lampo_type type)
 	case LAMPO_CHANNEL: return write_channel(&v->u.channel);
 	case LAMPO_CHANNEL_OR_ALL: return v->all ? json_string("all") : write_channel(&v->u.channel);
 	case LAMPO_INTEGER: return json_integer(v->u.integer);
+	case LAMPO_SCID_DIR: return write_scid_dir(v->u.scid_dir.scid, v->u.scid_dir.direction);
 	case LAMPO_ARRAY:
 	case LAMPO_OBJECT: return json_deep_copy(v->u.json);
 	}

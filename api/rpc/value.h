@@ -41,6 +41,10 @@ struct value {
 		struct outpoint outpoint;
 		struct scid scid;
 		struct {
+			struct scid scid;
+			uint8_t direction;
+		} scid_dir;
+		struct {
 			struct pubkey id;
 			const char *host; /* NULL: not said */
 			uint16_t port;	  /* 0: not said */

@@ -55,6 +55,19 @@ bool read_scid(struct scid *out, const char *text)
 	return true;
 }
 
+bool read_scid_dir(struct scid *out, uint8_t *direction, const char *text)
+{
+	const char *slash = strchr(text, '/');
+	char scid[40];
+
+	if (!slash || (size_t)(slash - text) >= sizeof(scid) || (strcmp(slash, "/0") != 0 && strcmp(slash, "/1") != 0))
+		return false;
+	memcpy(scid, text, (size_t)(slash - text));
+	scid[slash - text] = 0;
+	*direction = slash[1] == '1';
+	return read_scid(out, scid);
+}
+
 bool read_channel(struct channel_name *out, const char *text)
 {
 	*out = (struct channel_name){ .by_id = false };

@@ -21,6 +21,7 @@ MUST_USE bool read_pubkey(struct pubkey *out, const char *text);
 MUST_USE bool read_txid(struct txid *out, const char *text);
 MUST_USE bool read_outpoint(struct outpoint *out, const char *text);
 MUST_USE bool read_scid(struct scid *out, const char *text);
+MUST_USE bool read_scid_dir(struct scid *out, uint8_t *direction, const char *text);
 MUST_USE bool read_channel(struct channel_name *out, const char *text);
 MUST_USE bool read_peer(struct value *out, const char *text, struct arena *arena);
 

@@ -402,6 +402,13 @@ void node_on_command(struct node *n, struct step *s, const struct event *e)
 	case COMMAND_RECOVER:
 		node_recover_command(n, s, call, cmd);
 		return;
+	case COMMAND_LAYER:
+	case COMMAND_RESERVE:
+		node_layers_command(n, s, call, cmd);
+		return;
+	case COMMAND_ROUTES:
+		node_seek_command(n, s, call, cmd);
+		return;
 	case COMMAND_STOP:
 		node_reply(s, call, cmd->kind); /* first: after the notice nobody is answered */
 		effect_add(s->out, EFFECT_NOTIFY)->u.notify.kind = NOTIFY_STOP;

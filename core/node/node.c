@@ -422,6 +422,8 @@ bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, s
 		return true;
 	case RECORD_LIQUIDITY:
 		return node_ways_load(n, key, value);
+	case RECORD_LAYER:
+		return node_layers_load(n, key, value);
 	case RECORD_OUTBOX:
 		return node_outbox_load(n, key, value);
 	case RECORD_CLOSED:

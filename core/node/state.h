@@ -222,6 +222,7 @@ struct node {
 	struct history_search *searches;
 	struct gossip *gossip;     /* NULL: config says no */
 	struct ways *ways;
+	struct layers *layers;
 	struct buf gossip_addresses;
 
 	/* Records of channels that came before their channel. */

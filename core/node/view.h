@@ -10,6 +10,7 @@
 #include "payment/history.h"
 #include "payment/receive.h"
 #include "payment/send.h"
+#include "route/layer.h"
 
 struct node_info {
 	const struct node_config *config;
@@ -65,6 +66,26 @@ MUST_USE bool node_view_own_policy(const struct node *n, const struct channel *c
 MUST_USE bool node_view_peer_policy(const struct node *n, const struct channel *ch, struct graph_policy *out);
 /* gossip/gossip.h: gossip_graph, gossip_figures.  NULL: config.gossip is off. */
 const struct gossip *node_view_gossip(const struct node *n);
+
+/* A layer that a user made: its rules are read with route/layer.h. */
+struct layer_view {
+	const char *name;
+	bool persistent;
+	const struct route_layer *rules;
+};
+/* for (at = 0; node_view_layer(n, &at, &l); ) */
+MUST_USE bool node_view_layer(const struct node *n, uint32_t *at, struct layer_view *out);
+MUST_USE bool node_view_layer_named(const struct node *n, const char *name, struct layer_view *out);
+
+struct reservation_view {
+	struct scid scid;
+	uint8_t direction;
+	struct amount_msat amount;
+	uint64_t at_ms;
+	const char *command_id;
+};
+/* for (after = NULL; node_view_reservation(n, &after, &r); ): of users, oldest first */
+MUST_USE bool node_view_reservation(const struct node *n, const void **after, struct reservation_view *out);
 
 /* The time, height and fees as of the last step, for views that want a step; it has nowhere to put effects. */
 struct step node_view_step(const struct node *n);

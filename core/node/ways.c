@@ -11,6 +11,8 @@ struct ways_job {
 	uint64_t id; /* the asker's */
 	void (*answer)(struct node *n, struct step *s, uint64_t id, const struct route_plan *plan);
 	struct route_layer *exclusions; /* owned */
+	struct held_rules **held;       /* by name, as they were asked for; in the job's memory */
+	uint32_t held_count;
 };
 
 struct ways {
@@ -51,12 +53,15 @@ void node_ways_init(struct node *n)
 	w->in_flight = route_layer_new(seed, "in flight");
 	w->changes = NEW_ARRAY(struct route_reservation, WAYS_CHANGES_MAX);
 	table_init(&w->jobs, job_key, seed);
+	node_layers_init(n, seed);
 	w->due_ms = UINT64_MAX;
 	n->ways = w;
 }
 
 static void job_free(struct ways_job *j)
 {
+	for (uint32_t i = 0; i < j->held_count; i++)
+		held_rules_let_go(j->held[i]);
 	route_job_free(j->job);
 	route_layer_free(j->exclusions);
 	mem_free(j);
@@ -71,6 +76,7 @@ void node_ways_free(struct node *n)
 	for (uint32_t at = 0; (j = table_next(&w->jobs, &at));)
 		job_free(j);
 	table_release(&w->jobs);
+	node_layers_free(n);
 	route_builder_free(w->builder);
 	route_desk_free(w->desk);
 	liquidity_free(w->facts);
@@ -300,14 +306,26 @@ static void hops_of_hints(const struct node *n, const struct ways_question *q, s
 	j->request.hint_count = count;
 }
 
-static void layers_of(struct ways_job *j, const struct ways_question *q)
+static void layers_of(struct node *n, struct ways_job *j, const struct ways_question *q)
 {
 	const struct route_layer **layers = ARENA_ARRAY(&j->job->memory, const struct route_layer *, ROUTE_JOB_LAYERS_MAX);
+	uint32_t count = 0;
 
+	ASSERT(q->layer_count < ROUTE_JOB_LAYERS_MAX);
+	j->held = ARENA_ARRAY(&j->job->memory, struct held_rules *, q->layer_count);
+	for (uint32_t i = 0; i < q->layer_count; i++) {
+		struct held_rules *held = node_layers_hold(n, q->layers[i]);
+
+		if (!held)
+			continue;
+		j->held[j->held_count++] = held;
+		layers[count++] = held->rules;
+	}
 	j->exclusions = q->exclusions;
-	j->job->request.layers = layers;
 	if (q->exclusions)
-		layers[j->job->request.layer_count++] = q->exclusions;
+		layers[count++] = q->exclusions;
+	j->job->request.layers = layers;
+	j->job->request.layer_count = count;
 }
 
 void node_ways_ask(struct node *n, struct step *s, const struct ways_question *q)
@@ -324,14 +342,15 @@ void node_ways_ask(struct node *n, struct step *s, const struct ways_question *q
 	j->job->number = ++w->next_plan;
 	j->job->binding = q->binding;
 	j->job->request = (struct route_request){
-		.source = n->config->node_id, .target = q->payee, .amount = q->amount, .fee_limit = q->fee_limit,
+		.source = q->from_graph ? q->source : n->config->node_id, .target = q->payee, .amount = q->amount, .fee_limit = q->fee_limit,
 		.final_cltv = q->final_cltv, .cltv_max = q->cltv_max, .parts_max = q->parts_max, .hops_max = q->hops_max,
 		.part_min = q->part_min,
 		.taste = q->taste, .now_s = s->now_ms / 1000, .seed = load_be64(seed),
 	};
-	own_channels(n, s, j->job);
+	if (!q->from_graph)
+		own_channels(n, s, j->job);
 	hops_of_hints(n, q, j->job);
-	layers_of(j, q);
+	layers_of(n, j, q);
 	start_job(w, s, j);
 }
 
@@ -368,6 +387,13 @@ void node_ways_release(struct node *n, struct scid scid, int direction, struct a
 		tell_reservation(n->ways, (struct route_reservation){ scid, (uint8_t)direction, true, amount });
 }
 
+struct amount_msat node_ways_reserved(const struct node *n, struct scid scid, int direction)
+{
+	const struct route_rule *r = route_layer_find(n->ways->in_flight, ROUTE_RULE_RESERVE, scid, direction, NULL);
+
+	return r ? r->u.reserve : MSAT(0);
+}
+
 void node_ways_could(struct node *n, const struct step *s, struct scid scid, int direction, struct amount_msat amount)
 {
 	liquidity_could(n->ways->facts, scid, direction, amount, s->now_ms / 1000);
@@ -375,10 +401,8 @@ void node_ways_could(struct node *n, const struct step *s, struct scid scid, int
 
 void node_ways_could_not(struct node *n, const struct step *s, struct scid scid, int direction, struct amount_msat amount)
 {
-	const struct route_rule *r = route_layer_find(n->ways->in_flight, ROUTE_RULE_RESERVE, scid, direction, NULL);
-
 	/* What else of ours is there may be what it lacked. */
-	if (r && !msat_add(&amount, amount, r->u.reserve))
+	if (!msat_add(&amount, amount, node_ways_reserved(n, scid, direction)))
 		return;
 	liquidity_could_not(n->ways->facts, scid, direction, amount, s->now_ms / 1000);
 }
@@ -413,5 +437,6 @@ void node_ways_check(const struct node *n)
 	}
 	ASSERT(plans == w->questions && plans <= WAYS_QUESTIONS_MAX);
 	ASSERT(builds == w->finishing && !(w->finishing && w->builder));
+	node_layers_check(n);
 	ASSERT(w->told <= liquidity_changed(w->facts) && w->settled <= w->next_plan);
 }

@@ -39,6 +39,8 @@ struct ways_question {
 	 * is not wanted: whoever asks next may have it. */
 	void (*answer)(struct node *n, struct step *s, uint64_t id, const struct route_plan *plan);
 	bool binding;                 /* it will be paid along the plan */
+	bool from_graph;              /* from `source`, over what is public and in layers; else from us, over our channels as they are */
+	struct pubkey source;
 	struct pubkey payee;
 	struct amount_msat amount, fee_limit, part_min;
 	uint32_t final_cltv, cltv_max, parts_max, hops_max;
@@ -46,7 +48,7 @@ struct ways_question {
 	uint32_t hint_count;
 	struct route_layer *exclusions; /* rules for this question alone; taken; NULL: none */
 	const char *const *layers;    /* names; one that there is not says nothing */
-	uint32_t layer_count;
+	uint32_t layer_count;         /* below ROUTE_JOB_LAYERS_MAX */
 	struct route_taste taste;     /* zeros: the usual */
 };
 
@@ -66,9 +68,43 @@ struct node_channel *node_ways_channel(const struct node *n, const struct route_
  *   moved      it was fulfilled */
 void node_ways_reserve(struct node *n, struct scid scid, int direction, struct amount_msat amount);
 void node_ways_release(struct node *n, struct scid scid, int direction, struct amount_msat amount);
+/* What is reserved there now. */
+struct amount_msat node_ways_reserved(const struct node *n, struct scid scid, int direction);
 void node_ways_could(struct node *n, const struct step *s, struct scid scid, int direction, struct amount_msat amount);
 void node_ways_could_not(struct node *n, const struct step *s, struct scid scid, int direction, struct amount_msat amount);
 void node_ways_moved(struct node *n, const struct step *s, struct scid scid, int direction, struct amount_msat amount);
+
+/* ---- Layers by name, and what users reserve (layers.c) ---- */
+
+#define LAYERS_MAX 256u
+#define LAYERS_RULES_MAX 100000u /* of all of them together */
+#define LAYERS_NAME_MAX 100u
+#define LAYERS_RESERVED_MAX 10000u
+
+/* The rules of a layer as they were when they were held; whoever changes the layer leaves them alone. */
+struct held_rules {
+	struct route_layer *rules;
+	uint32_t holders;
+};
+
+struct layers;
+
+void node_layers_init(struct node *n, const uint8_t seed16[16]);
+void node_layers_free(struct node *n);
+/* NULL: there is none of that name. */
+struct held_rules *node_layers_hold(struct node *n, const char *name);
+void held_rules_let_go(struct held_rules *h);
+MUST_USE bool node_layers_load(struct node *n, struct bytes key, struct bytes value);
+/* COMMAND_LAYER, COMMAND_RESERVE. */
+void node_layers_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
+void node_layers_check(const struct node *n);
+
+/* ---- COMMAND_ROUTES (seek.c) ---- */
+
+/* Questions of users are refused while a worker has more than these: payments come first. */
+#define SEEK_QUESTIONS_MAX (WAYS_QUESTIONS_MAX / 2)
+
+void node_seek_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
 
 /* ---- For node.c ---- */
 

@@ -360,7 +360,7 @@ void route_plan(struct route_planner *p, struct route_plan *out, struct arena *a
 {
 	struct answer x = { 0 };
 
-	*out = (struct route_plan){ .verdict = ROUTE_BAD_REQUEST };
+	*out = (struct route_plan){ .verdict = ROUTE_BAD_REQUEST, .source = q->source };
 	if (!sane(q))
 		return;
 	p->searches = 0;

@@ -115,6 +115,7 @@ enum route_verdict {
 
 struct route_plan {
 	enum route_verdict verdict;
+	struct pubkey source;     /* where the parts begin */
 	struct route_part *parts; /* largest first; memory of the arena */
 	uint32_t part_count;
 	struct amount_msat fee;   /* TOO_EXPENSIVE: what the cheapest that was found would take; 0: not known */

@@ -48,7 +48,7 @@ enum command_kind {
 	COMMAND_CONNECT, COMMAND_DISCONNECT, COMMAND_NEW_ADDRESS, COMMAND_WITHDRAW, COMMAND_FUND_CHANNEL,
 	COMMAND_CLOSE, COMMAND_INVOICE, COMMAND_WAIT_INVOICE, COMMAND_PAY, COMMAND_KEYSEND, COMMAND_STOP,
 	COMMAND_SENDPAY, COMMAND_WAIT_SENDPAY, COMMAND_RECOVER, COMMAND_PROBE,
-	COMMAND_SET_CHANNEL, COMMAND_DEL_FORWARD,
+	COMMAND_SET_CHANNEL, COMMAND_DEL_FORWARD, COMMAND_LAYER, COMMAND_RESERVE, COMMAND_ROUTES,
 };
 
 /* A node on a route that a user gives, and what arrives there. */
@@ -99,6 +99,46 @@ struct channel_set {
 	bool ignore_fee_limits;
 	bool htlc_min_raised;       /* what was asked is less than the peer takes */
 	bool htlc_max_cut;          /* ... more than the channel carries */
+};
+
+/* What is done to a layer (route/layer.h). */
+enum layer_order {
+	LAYER_CREATE,         /* persistent; one that is there and persistent may be created again */
+	LAYER_REMOVE,
+	LAYER_CREATE_CHANNEL, /* scid, node, other, amount: its capacity */
+	LAYER_UPDATE_CHANNEL, /* scid, direction, policy */
+	LAYER_REMOVE_UPDATE,  /* scid, direction */
+	LAYER_INFORM,         /* scid, direction, amount, what */
+	LAYER_BIAS_CHANNEL,   /* scid, direction, bias, relative, note */
+	LAYER_BIAS_NODE,      /* node, in, bias, relative, note */
+	LAYER_DISABLE_NODE,   /* node */
+	LAYER_AGE,            /* before_s */
+};
+
+enum layer_inform { INFORM_CONSTRAINED, INFORM_UNCONSTRAINED, INFORM_SUCCEEDED };
+
+/* Where a part of a payment is, or was, as a user says. */
+struct reserved_hop {
+	struct scid scid;
+	uint8_t direction;
+	struct amount_msat amount;
+	const char *layer;        /* the only one for which it counts; NULL: for all */
+};
+
+/* A way as it is shown: of each hop what leaves and what arrives. */
+struct found_hop {
+	struct pubkey from, to;
+	struct scid scid;
+	uint8_t direction;
+	struct amount_msat amount_in, amount_out;
+	uint32_t cltv_in, cltv_out; /* blocks */
+};
+
+struct found_route {
+	struct amount_msat deliver;
+	uint32_t chance_ppm;
+	struct found_hop *hops;
+	uint32_t hop_count;
 };
 
 struct command {
@@ -255,6 +295,43 @@ struct command {
 			bool has_group;           /* else the latest */
 			uint64_t group;
 		} wait_sendpay;
+		struct {
+			enum layer_order order;
+			const char *layer;
+			bool persistent;
+			struct scid scid;
+			uint8_t direction;
+			struct pubkey node, other;
+			struct amount_msat amount;
+			/* Pieces of a policy; the others stay as they are. */
+			bool has_enabled, has_htlc_min, has_htlc_max, has_fee_base, has_fee_ppm, has_cltv_delta;
+			bool enabled;
+			struct amount_msat htlc_min, htlc_max;
+			uint32_t fee_base_msat, fee_ppm;
+			uint16_t cltv_delta;
+			enum layer_inform what;
+			bool in, relative;
+			int bias;
+			const char *note;         /* NULL: as it was */
+			uint64_t before_s;
+		} layer;
+		struct {
+			bool back;                /* it is over */
+			const struct reserved_hop *hops;
+			uint32_t hop_count;
+			const char *command_id;   /* of who asks, as it is listed */
+		} reserve;
+		struct {
+			bool own;                 /* from us, over our channels as they are; else over what is public */
+			struct pubkey source, destination;
+			struct amount_msat amount, fee_limit;
+			uint32_t final_cltv, cltv_max, parts_max, hops_max;
+			uint32_t delay_ppb;       /* of the amount, for a block of delay; 0: the usual */
+			const char *const *layers;
+			uint32_t layer_count;
+			const struct sciddir_or_pubkey *exclude;
+			uint32_t exclude_count;
+		} routes;
 	} u;
 };
 
@@ -343,6 +420,26 @@ struct reply {
 			uint16_t failure_code;
 			struct bytes failure_message;
 		} sendpay;
+		/* COMMAND_LAYER: what there is now of what it was about. */
+		struct {
+			enum layer_order order;
+			const char *layer;
+			struct scid scid;
+			uint8_t direction;
+			struct pubkey node;
+			uint64_t at_s;
+			bool has_low, has_high;   /* INFORM */
+			struct amount_msat low, high, moved;
+			int bias, bias_in;        /* BIAS_CHANNEL; BIAS_NODE: of what leads out of it, and into it */
+			const char *note;
+			uint32_t removed;         /* AGE */
+		} layer;
+		struct {
+			struct found_route *routes;
+			uint32_t count;
+			uint32_t chance_ppm;      /* of all of them together */
+			struct amount_msat fee;   /* of all; REPLY_PAY_TOO_EXPENSIVE: what the cheapest would take */
+		} routes;
 	} u;
 };
 

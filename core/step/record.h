@@ -30,7 +30,8 @@ enum record_kind {
 				  * or 1 (u8) where its funding transaction left the chain then */
 	RECORD_POLICY = 22,      /* channel key id: what its user asks for forwarding over it */
 	RECORD_FORWARD = 23,     /* index (be64): what became of an HTLC that was to be forwarded */
-	RECORD_KINDS = 24,
+	RECORD_LAYER = 24,       /* length of a name (u8), name: there is such a layer; and behind it a rule's key: what that says */
+	RECORD_KINDS = 25,
 };
 
 /* What is over and may be any number of records: nobody reads it when the node starts, it is fetched when it is asked

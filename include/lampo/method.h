@@ -50,6 +50,7 @@ enum lampo_type {
 	LAMPO_OBJECT,
 	LAMPO_INTEGER, /* may be negative */
 	LAMPO_CHANNEL_OR_ALL, /* as LAMPO_CHANNEL, or "all" */
+	LAMPO_SCID_DIR, /* a short channel id and a direction: "103x1x0/1" */
 };
 
 enum lampo_flags {

@@ -40,6 +40,7 @@ static const struct lampo_param all_params[] = {
 	{ .name = "channels", .type = LAMPO_CHANNEL_OR_ALL, .doc = "." },
 	{ .name = "array", .type = LAMPO_ARRAY, .element = LAMPO_FEERATE, .doc = "." },
 	{ .name = "object", .type = LAMPO_OBJECT, .doc = "." },
+	{ .name = "scid_dir", .type = LAMPO_SCID_DIR, .doc = "." },
 	{ .name = "integer", .type = LAMPO_INTEGER, .doc = "." },
 	{ .name = "never", .type = LAMPO_STRING, .flags = LAMPO_UNSUPPORTED, .doc = "." },
 };

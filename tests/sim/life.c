@@ -90,6 +90,9 @@ static void keep_reply(struct sim_node *n, uint64_t call, const struct reply *r)
 	case COMMAND_RECOVER:
 	case COMMAND_SET_CHANNEL:
 	case COMMAND_DEL_FORWARD:
+	case COMMAND_LAYER:
+	case COMMAND_RESERVE:
+	case COMMAND_ROUTES:
 		return;
 	}
 }

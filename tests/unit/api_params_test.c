@@ -144,6 +144,11 @@ TEST(keys_hashes_and_places)
 	CHECK_STR(reading(LAMPO_SCID, "\"16777216x1x0\""), "refused");
 	CHECK_STR(reading(LAMPO_SCID, "\"1x2\""), "refused");
 	CHECK_STR(reading(LAMPO_SCID, "113249697726464"), "\"103x1x0\"");
+	CHECK_STR(reading(LAMPO_SCID_DIR, "\"103x1x0/1\""), "\"103x1x0/1\"");
+	CHECK_STR(reading(LAMPO_SCID_DIR, "\"103x1x0\""), "refused");
+	CHECK_STR(reading(LAMPO_SCID_DIR, "\"103x1x0/2\""), "refused");
+	CHECK_STR(reading(LAMPO_SCID_DIR, "\"103x1x/0\""), "refused");
+	CHECK_STR(reading(LAMPO_SCID_DIR, "\"/0\""), "refused");
 	CHECK_STR(reading(LAMPO_CHANNEL, "\"103x1x0\""), "\"103x1x0\"");
 	CHECK_STR(reading(LAMPO_CHANNEL, "\"" HASH "\""), "\"" HASH "\"");
 	CHECK_STR(reading(LAMPO_CHANNEL, "\"" KEY "\""), "\"" KEY "\"");
