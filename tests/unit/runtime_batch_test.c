@@ -15,14 +15,14 @@ static struct bytes start_of_batch(const struct channel *ch)
 	return out;
 }
 
-static struct bytes shutdown_of(const struct channel *ch)
+/* Nothing is wrong with it in itself. */
+static struct bytes fee_of(const struct channel *ch)
 {
-	static const uint8_t script[22] = { 0, 20, 9 };
-	struct msg_shutdown m = { .channel_id = *channel_id_of(ch), .scriptpubkey = BYTES_OF(script) };
+	struct msg_update_fee m = { .channel_id = *channel_id_of(ch), .feerate_per_kw = channel_record_of(ch)->feerates[4].per_kw };
 	struct buf raw = BUF_EMPTY;
 	struct bytes out;
 
-	msg_shutdown_encode(&m, &raw);
+	msg_update_fee_encode(&m, &raw);
 	out = arena_bytes(&a.kept, buf_view(&raw));
 	buf_release(&raw);
 	return out;
@@ -49,11 +49,17 @@ TEST(a_batch_is_of_one_channel)
 
 	four(of);
 	rig_message(&b, 1, start_of_batch(of[0]));
+	rig_message(&b, 1, fee_of(of[0])); /* nothing but commitments, and of this channel */
+	CHECK(rig_sent(&b, MSG_WARNING).size && rig_take(&b, EFFECT_DISCONNECT));
+
+	four(of);
+	rig_message(&b, 1, fee_of(of[1]));
+	CHECK(!rig_sent(&b, MSG_WARNING).size);
+	rig_message(&b, 1, start_of_batch(of[0]));
 	CHECK(!rig_sent(&b, MSG_WARNING).size);
 	/* B2.batching_channel_messages.9 */
-	rig_message(&b, 1, shutdown_of(of[1]));
+	rig_message(&b, 1, fee_of(of[1]));
 	CHECK(rig_sent(&b, MSG_WARNING).size && rig_take(&b, EFFECT_DISCONNECT));
-	CHECK(!rig_sent(&b, MSG_SHUTDOWN).size);
 	CHECK(channel_state_of(of[0]) == CHANNELD_NORMAL && channel_state_of(of[1]) == CHANNELD_NORMAL);
 	/* In a new connection the batch is forgotten. */
 	rig_disconnected(&a, 1);
