@@ -17,11 +17,6 @@ static void send_message(struct step *s, struct gossip_notes *out, struct gossip
 	p->in_flight += b->size;
 }
 
-static bool window_open(const struct gossip_peer *p)
-{
-	return p->in_flight < WINDOW_BYTES; /* INV-G3 */
-}
-
 /* One query at a time: the next is refused while we answer.  One for another chain is answered at once, which needs
  * room: who asks for more than it reads is refused too. */
 static bool busy(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p)
@@ -94,12 +89,6 @@ void answer_scids(struct gossip *g, struct step *s, struct gossip_notes *out, st
 	relay_pump(g, s, out, p);
 }
 
-static void send_stored(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p, uint32_t ref, size_t about)
-{
-	note_send_stored(g, s, out, p->connection, ref);
-	p->in_flight += about;
-}
-
 /* B7.query_short_channel_ids_reply_short_chan.18: each node once a query. */
 static void send_node_once(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p, uint32_t node)
 {
@@ -112,7 +101,7 @@ static void send_node_once(struct gossip *g, struct step *s, struct gossip_notes
 		return;
 	if (node / 8 < a->nodes_size)
 		a->nodes_sent[node / 8] |= (uint8_t)(1u << node % 8);
-	send_stored(g, s, out, p, n->ref, SENT_NODE);
+	window_send_stored(g, s, out, p, n->ref, SENT_NODE);
 }
 
 /* B7.query_short_channel_ids_reply_short_chan.9 to .16 */
@@ -122,11 +111,11 @@ static void send_channel(struct gossip *g, struct step *s, struct gossip_notes *
 	const struct graph_channel *c = graph_channel_at(g->graph, channel);
 
 	if (flags & QUERY_ANNOUNCEMENT)
-		send_stored(g, s, out, p, c->ref, SENT_CHANNEL);
+		window_send_stored(g, s, out, p, c->ref, SENT_CHANNEL);
 	if (flags & QUERY_UPDATE_1 && c->policy[0].timestamp)
-		send_stored(g, s, out, p, c->policy[0].ref, SENT_UPDATE);
+		window_send_stored(g, s, out, p, c->policy[0].ref, SENT_UPDATE);
 	if (flags & QUERY_UPDATE_2 && c->policy[1].timestamp)
-		send_stored(g, s, out, p, c->policy[1].ref, SENT_UPDATE);
+		window_send_stored(g, s, out, p, c->policy[1].ref, SENT_UPDATE);
 	if (flags & QUERY_NODE_1)
 		send_node_once(g, s, out, p, c->node[0]);
 	if (flags & QUERY_NODE_2)

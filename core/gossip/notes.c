@@ -32,6 +32,18 @@ void note_send_stored(struct gossip *g, struct step *s, struct gossip_notes *out
 	n->generation = g->log_generation;
 }
 
+bool window_open(const struct gossip_peer *p)
+{
+	return p->in_flight < WINDOW_BYTES; /* INV-G3 */
+}
+
+void window_send_stored(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p, uint32_t ref,
+			size_t about)
+{
+	note_send_stored(g, s, out, p->connection, ref);
+	p->in_flight += about;
+}
+
 void note_warn(struct step *s, struct gossip_notes *out, uint64_t connection, const char *why)
 {
 	struct msg_warning m = { .data = bytes_from_string(why) };

@@ -66,18 +66,6 @@ static bool node_wanted(const struct gossip *g, const struct gossip_peer *p, uin
 	return false;
 }
 
-static void send_stored(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p, uint32_t ref,
-			size_t about)
-{
-	note_send_stored(g, s, out, p->connection, ref);
-	p->in_flight += about;
-}
-
-static bool window_open(const struct gossip_peer *p)
-{
-	return p->in_flight < WINDOW_BYTES; /* INV-G3 */
-}
-
 /* ---- What is new ---- */
 
 static void send_recent(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p, const struct recent *r)
@@ -88,12 +76,12 @@ static void send_recent(struct gossip *g, struct step *s, struct gossip_notes *o
 		return;
 	if (which == 3) {
 		if (node_wanted(g, p, number))
-			send_stored(g, s, out, p, r->ref, SENT_NODE);
+			window_send_stored(g, s, out, p, r->ref, SENT_NODE);
 	} else if (which == 0) {
 		if (channel_wanted(p, graph_channel_at(g->graph, number)))
-			send_stored(g, s, out, p, r->ref, SENT_CHANNEL);
+			window_send_stored(g, s, out, p, r->ref, SENT_CHANNEL);
 	} else if (policy_wanted(p, graph_channel_at(g->graph, number), (int)which - 1)) {
-		send_stored(g, s, out, p, r->ref, SENT_UPDATE);
+		window_send_stored(g, s, out, p, r->ref, SENT_UPDATE);
 	}
 }
 
@@ -119,10 +107,10 @@ static void backlog_channel(struct gossip *g, struct step *s, struct gossip_note
 	if (!channel_wanted(p, c))
 		return;
 	/* B7.gossip_timestamp_filter.10 */
-	send_stored(g, s, out, p, c->ref, SENT_CHANNEL);
+	window_send_stored(g, s, out, p, c->ref, SENT_CHANNEL);
 	for (int direction = 0; direction < 2; direction++)
 		if (policy_wanted(p, c, direction))
-			send_stored(g, s, out, p, c->policy[direction].ref, SENT_UPDATE);
+			window_send_stored(g, s, out, p, c->policy[direction].ref, SENT_UPDATE);
 }
 
 static void backlog_channels(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p)
@@ -148,7 +136,7 @@ static void backlog_nodes(struct gossip *g, struct step *s, struct gossip_notes 
 {
 	for (; p->backlog_node < graph_node_limit(g->graph) && window_open(p); p->backlog_node++)
 		if (graph_node_at(g->graph, p->backlog_node) && node_wanted(g, p, p->backlog_node))
-			send_stored(g, s, out, p, graph_node_at(g->graph, p->backlog_node)->ref, SENT_NODE);
+			window_send_stored(g, s, out, p, graph_node_at(g->graph, p->backlog_node)->ref, SENT_NODE);
 	if (p->backlog_node >= graph_node_limit(g->graph))
 		p->backlog = BACKLOG_NONE;
 }

@@ -259,6 +259,10 @@ struct gossip {
 struct gossip_note *note_add(struct step *s, struct gossip_notes *out, enum gossip_note_kind kind);
 void note_send(struct step *s, struct gossip_notes *out, uint64_t connection, struct bytes message);
 void note_send_stored(struct gossip *g, struct step *s, struct gossip_notes *out, uint64_t connection, uint32_t ref);
+/* Whether more may be on its way to this peer, and what counts as that. */
+MUST_USE bool window_open(const struct gossip_peer *p);
+void window_send_stored(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p, uint32_t ref,
+			size_t about);
 /* A warning, and hanging up. */
 void note_refuse(struct gossip *g, struct step *s, struct gossip_notes *out, uint64_t connection, const char *why);
 void note_warn(struct step *s, struct gossip_notes *out, uint64_t connection, const char *why);

@@ -339,6 +339,20 @@ TEST(nodes_that_are_not_believed)
 	CHECK_EQ(b.count, BLACKLIST_MAX);
 }
 
+TEST(channels_that_were_spent)
+{
+	start(false);
+	world_peer(w, 1, 100);
+	CHECK(world_channel(w, scid_at(1000), 1, 2) != GRAPH_NONE);
+	world_block(w, &chain_output(&chain, scid_at(1000))->outpoint);
+	for (uint32_t i = 0; i < SPENT_KEPT_BLOCKS; i++) {
+		CHECK(w->spent_count == 1 && w->g->spent_count == 1);
+		world_block(w, NULL);
+	}
+	CHECK(w->spent_count == 0 && w->g->spent_count == 0);
+	finish();
+}
+
 /* ---- Queries ---- */
 
 static struct bytes a_query(uint32_t count)
@@ -388,6 +402,33 @@ TEST(scids_in_one_query_of_ours)
 		end_of_answer(1);
 	}
 	CHECK_EQ(asked, 2 * QUERY_SCIDS_MAX + 7);
+	finish();
+}
+
+/* 8,000 each, with no end to them. */
+TEST(scids_that_one_sync_may_ask_for)
+{
+	const uint32_t each = 8000;
+
+	start(true);
+	world_peer(w, 1, 100);
+	world_later(w, TICK_MS);
+	for (uint32_t i = 0; i * each <= WANTED_MAX; i++) {
+		struct msg_reply_channel_range m = { .chain_hash = test_chain(), .first_blocknum = i, .number_of_blocks = 1 };
+		struct buf scids = BUF_EMPTY, raw = BUF_EMPTY;
+
+		buf_add_u8(&scids, ENCODING_PLAIN);
+		for (uint32_t k = 0; k < each; k++)
+			buf_add_be64(&scids, scid_make(i, k, 0).v);
+		m.encoded_short_ids = buf_view(&scids);
+		msg_reply_channel_range_encode(&m, &raw);
+		CHECK(raw.size <= MESSAGE_SIZE_MAX);
+		world_hear(w, 1, buf_view(&raw));
+		buf_release(&scids);
+		buf_release(&raw);
+	}
+	CHECK(!hung_up(w, 1));
+	CHECK_EQ(w->g->sync.wanted_count, WANTED_MAX);
 	finish();
 }
 
