@@ -15,7 +15,10 @@ struct loop {
 	uv_idle_t idle;       /* while there is idle work: keeps the loop from sleeping */
 	uv_timer_t timer;
 	uv_signal_t signals[3];
-	uint64_t last_ms, armed_ms;
+	uint64_t last_ms;
+	uint64_t deadline_ms; /* the client's, as it was when it was last asked */
+	uint64_t look_ms;     /* not before it is asked again */
+	uint64_t armed_ms;    /* when the timer wakes us */
 	bool stopped;
 };
 
@@ -46,29 +49,47 @@ static void on_timer(uv_timer_t *t)
 	struct loop *l = t->data;
 	uint64_t now = loop_now_ms(l);
 
-	if (l->armed_ms <= now)
-		l->client.tick(l->client.context, now);
 	l->armed_ms = UINT64_MAX; /* the next turn arms it again */
+	if (l->deadline_ms > now)
+		return; /* only time to ask again, or the clock was set back */
+	l->look_ms = 0;
+	l->client.tick(l->client.context, now);
 }
 
 /* The clock on the wall may jump: never sleep so long that it matters. */
 #define SLEEP_MOST_MS 10000u
+/* The client looks at all its peers and channels for its deadline, and a payment takes many turns: it is not asked in
+ * each.  A deadline may be late by this. */
+#define LOOK_MS 10u
+
+static void wake_at(struct loop *l, uint64_t at, uint64_t now)
+{
+	uint64_t sleep = at > now ? at - now : 0;
+
+	if (at == l->armed_ms)
+		return;
+	l->armed_ms = at;
+	uv_update_time(&l->uv);
+	uv_timer_start(&l->timer, on_timer, sleep < SLEEP_MOST_MS ? sleep : SLEEP_MOST_MS, 0);
+}
 
 static void arm(struct loop *l)
 {
-	uint64_t deadline = l->client.deadline(l->client.context), now, sleep;
+	uint64_t now = loop_now_ms(l);
 
-	if (deadline == l->armed_ms)
-		return;
-	l->armed_ms = deadline;
-	if (deadline == UINT64_MAX) {
-		uv_timer_stop(&l->timer);
+	if (now < l->look_ms) {
+		if (l->armed_ms > l->look_ms)
+			wake_at(l, l->look_ms, now);
 		return;
 	}
-	now = loop_now_ms(l);
-	sleep = deadline > now ? deadline - now : 0;
-	uv_update_time(&l->uv);
-	uv_timer_start(&l->timer, on_timer, sleep < SLEEP_MOST_MS ? sleep : SLEEP_MOST_MS, 0);
+	l->look_ms = now + LOOK_MS;
+	l->deadline_ms = l->client.deadline(l->client.context);
+	if (l->deadline_ms != UINT64_MAX) {
+		wake_at(l, l->deadline_ms, now);
+	} else {
+		l->armed_ms = UINT64_MAX;
+		uv_timer_stop(&l->timer);
+	}
 }
 
 static void turn(struct loop *l)
@@ -122,7 +143,7 @@ struct loop *loop_new(const struct loop_client *client)
 	struct loop *l = NEW(struct loop);
 
 	l->client = *client;
-	l->armed_ms = UINT64_MAX;
+	l->armed_ms = l->deadline_ms = UINT64_MAX;
 	ASSERT(!uv_loop_init(&l->uv));
 	uv_check_init(&l->uv, &l->check);
 	uv_prepare_init(&l->uv, &l->prepare);
@@ -177,7 +198,7 @@ static void on_wake(uv_poll_t *p, int status, int events)
 	if (read(w->fd, &count, sizeof(count)) < 0 && errno == EAGAIN)
 		return;
 	/* Before the call: whoever rings from now on may have brought something that it does not see. */
-	atomic_store(&w->rung, false);
+	(void)atomic_exchange(&w->rung, false);
 	w->call(w->context);
 }
 
