@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "api/sdk/service.h"
 #include "cmd/lampod-cli/config.h"
@@ -135,6 +136,17 @@ static int run_service(const struct service_config *s, const struct log_sink *lo
 	return 0;
 }
 
+/* Each peer and each client is a descriptor, and a shell gives a program 1,024 unless it asks for more. */
+static void take_descriptors(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == files.rlim_max)
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static int run_node(const struct config *c, const struct wallet_file *w, struct log_file *log)
 {
 	struct node_address addresses[CONFIG_ANNOUNCE_MAX];
@@ -152,6 +164,7 @@ static int run_node(const struct config *c, const struct wallet_file *w, struct 
 	fill_daemon(&s.daemon, c, w);
 	s.daemon.seed = BYTES_OF(seed);
 	s.daemon.log = log_file_sink(log);
+	take_descriptors();
 	code = run_service(&s, s.daemon.log);
 	mem_wipe(seed, sizeof(seed));
 	return code;

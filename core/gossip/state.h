@@ -18,7 +18,7 @@
 #define BATCH_CHECKS_MAX 256u             /* verifications in one lot */
 #define BATCHES_MAX 4u                    /* lots handed out */
 #define LOOKUPS_MAX 16u                   /* blocks asked for at once */
-#define WINDOW_BYTES (256u << 10)         /* gossip on its way to one connection */
+#define WINDOW_BYTES (16u << 10)          /* gossip on its way to one connection: what the loop sends in one go */
 #define RECENT_MAX 8192u                  /* changes remembered for those who listen */
 #define QUERY_SCIDS_MAX 500u              /* in one query of ours */
 #define ANSWER_SCIDS_MAX 8000u            /* in one query of theirs: what a message can hold */

@@ -173,9 +173,13 @@ bool noise_collect(struct noise *n, struct bytes *in, size_t size)
 	size_t take;
 
 	if (n->in_given) {
-		/* The message that was given out: wiped, its memory is used again. */
-		mem_wipe(n->in.data, n->in.size);
-		buf_clear(&n->in);
+		/* The message that was given out: wiped, its memory is used again, unless it was a large one. */
+		if (n->in.capacity > NOISE_ROOM_KEPT) {
+			buf_wipe(&n->in);
+		} else {
+			mem_wipe(n->in.data, n->in.size);
+			buf_clear(&n->in);
+		}
 		n->in_given = false;
 	}
 	ASSERT(n->in.size <= size); /* INV-T3 */

@@ -27,6 +27,7 @@
 #define NOISE_HEADER_SIZE 18u
 #define NOISE_MESSAGE_MAX 65535u
 #define NOISE_ROTATION 1000u
+#define NOISE_ROOM_KEPT 4096u /* of the buffer for a message, from one to the next */
 
 enum noise_state {
 	NOISE_ACT1,

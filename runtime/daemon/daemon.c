@@ -21,6 +21,8 @@
 
 /* Effects that wait for a slow disk: beyond this we stop reading from peers. */
 #define BACKLOG_MAX (32u << 20)
+/* ... and beyond this from strangers: what they asked for leaves in one go with the batch, and payments behind it. */
+#define BACKLOG_STRANGERS (32u << 10)
 
 enum stopping { STOP_NOT, STOP_ASKED, STOP_NOW };
 
@@ -416,6 +418,11 @@ static bool has_room(void *context, uint64_t connection)
 	return !g || gossip_has_room(g, connection);
 }
 
+static bool is_busy(void *context)
+{
+	return exec_backlog(((struct daemon *)context)->exec) > BACKLOG_STRANGERS;
+}
+
 static bool load_gossip(void *context, uint32_t ref, struct bytes record)
 {
 	return node_load_gossip(((struct daemon *)context)->node, ref, record);
@@ -463,6 +470,7 @@ static void open_peers(struct daemon *d)
 	c.drained = on_drained;
 	c.pays = peer_pays;
 	c.has_room = has_room;
+	c.busy = is_busy;
 	d->peers = peers_new(d->loop, &c);
 }
 

@@ -210,23 +210,43 @@ void gossip_file_flush(struct gossip_file *f)
 	buf_clear(&f->pending);
 }
 
-static bool read_message(int fd, uint32_t ref, struct buf *out)
+/* Most records are shorter than this: one read brings them. */
+#define GUESS 512u
+
+static ssize_t read_some(int fd, uint8_t *p, size_t size, off_t at)
 {
-	uint8_t header[LOG_RECORD_HEADER];
-	struct buf record = BUF_EMPTY;
+	ssize_t n;
+
+	do
+		n = pread(fd, p, size, at);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static bool take_message(struct bytes record, struct buf *out)
+{
 	enum log_kind kind;
 	struct bytes body;
-	uint32_t size;
+
+	if (!log_record_decode(record, &kind, &body))
+		return false;
+	buf_add_bytes(out, log_message(kind, body));
+	return true;
+}
+
+static bool read_message(int fd, uint32_t ref, struct buf *out)
+{
+	uint8_t guess[GUESS];
+	struct buf record = BUF_EMPTY;
+	ssize_t n = read_some(fd, guess, sizeof(guess), ref);
+	uint32_t size = n >= (ssize_t)LOG_RECORD_HEADER ? log_record_size(guess) : 0;
 	bool ok;
 
-	if (!read_at(fd, header, sizeof(header), ref))
-		return false;
-	size = log_record_size(header);
 	if (!size)
 		return false;
-	ok = read_at(fd, buf_extend(&record, size), size, ref) && log_record_decode(buf_view(&record), &kind, &body);
-	if (ok)
-		buf_add_bytes(out, log_message(kind, body));
+	if (size <= (size_t)n)
+		return take_message(BYTES(guess, size), out);
+	ok = read_at(fd, buf_extend(&record, size), size, ref) && take_message(buf_view(&record), out);
 	buf_release(&record);
 	return ok;
 }

@@ -134,11 +134,12 @@ static void spend(size_t *left, size_t n)
 static void after_stranger(struct connection *c, ssize_t n)
 {
 	struct peers *p = c->peers;
-	/* Each act of a handshake has more work behind it than bytes. */
-	size_t cost = c->state == CONNECTION_HANDSHAKE && n > 0 ? p->config.piece : n > 0 ? (size_t)n : 0;
 
-	spend(&p->turn_left, cost);
-	spend(&p->rate_left, cost);
+	/* A query or an act of a handshake has more work behind it than bytes: one read of one stranger is a turn's piece. */
+	if (n > 0) {
+		p->turn_left = 0;
+		spend(&p->rate_left, c->state == CONNECTION_HANDSHAKE ? p->config.piece : (size_t)n);
+	}
 	peers_line_up(c);
 	connection_read_or_wait(c);
 }
@@ -376,13 +377,24 @@ static void last_words_sent(struct connection *c)
 		connection_cut(c);
 }
 
+/* A thousand peers that were sent much once must not keep the room for it. */
+#define ROOM_KEPT 4096
+
+static void empty(struct buf *b)
+{
+	if (b->capacity > ROOM_KEPT)
+		buf_release(b);
+	else
+		buf_clear(b);
+}
+
 static void on_written(uv_write_t *w, int status)
 {
 	struct connection *c = w->data;
 
 	if (c->state == CONNECTION_CLOSED)
 		return;
-	buf_clear(&c->sending);
+	empty(&c->sending);
 	if (status < 0) {
 		connection_drop(c, uv_strerror(status));
 		return;
@@ -426,10 +438,11 @@ static void write_out(struct connection *c)
 		return;
 	if (c->out.size && !write_now(c))
 		return;
+	if (!c->out.size)
+		empty(&c->out);
 	if (!c->out.size && c->tell_drained) {
 		c->tell_drained = false;
-		c->drained = true;
-		loop_wake_ring(c->peers->drained_wake);
+		peers_drained(c);
 	}
 	if (c->out.size)
 		write_later(c);

@@ -31,7 +31,8 @@ struct connection {
 	bool reading;
 	bool queued; /* in peers->unflushed */
 	bool tell_drained; /* somebody wants to know when all is sent ... */
-	bool drained;      /* ... and it is */
+	bool drained;      /* ... and it is: in peers->drained */
+	struct connection *drained_next;
 	bool gossips;      /* its last message was gossip */
 	bool in_line;      /* a stranger: in peers->line, and not read until its turn comes */
 	struct connection *line_next;
@@ -60,6 +61,7 @@ struct peers {
 	struct secp *secp;
 	struct table connections; /* by id */
 	struct connection *unflushed, **unflushed_tail;
+	struct connection *drained, **drained_tail;
 	struct listener *listeners;
 	struct dial *dials;
 	uint64_t next_id;
@@ -102,5 +104,7 @@ void peers_unref(struct peers *p);
 void peers_forget(struct connection *c);
 /* A stranger waits for its turn to be read. */
 void peers_line_up(struct connection *c);
+/* All was sent, and somebody wants to know. */
+void peers_drained(struct connection *c);
 
 #endif

@@ -33,19 +33,51 @@ static struct bytes connection_key(const void *p)
 	return BYTES_OF(((const struct connection *)p)->key);
 }
 
-/* In a turn of its own: whoever hears of it will send more, and others must have their chance between. */
+static bool is_busy(const struct peers *p)
+{
+	return p->config.busy && p->config.busy(p->config.context);
+}
+
+void peers_drained(struct connection *c)
+{
+	struct peers *p = c->peers;
+
+	if (c->drained)
+		return;
+	c->drained = true;
+	c->drained_next = NULL;
+	*p->drained_tail = c;
+	p->drained_tail = &c->drained_next;
+	loop_wake_ring(p->drained_wake);
+}
+
+static void leave_drained(struct connection *c)
+{
+	struct connection **at = &c->peers->drained;
+
+	if (!c->drained)
+		return;
+	while (*at != c)
+		at = &(*at)->drained_next;
+	*at = c->drained_next;
+	if (!*at)
+		c->peers->drained_tail = at;
+	c->drained = false;
+}
+
+/* In a turn of its own for each: whoever hears of it will send more, and others must have their chance between. */
 static void tell_drained(void *context)
 {
 	struct peers *p = context;
-	struct connection *c;
-	uint32_t at = 0;
+	struct connection *c = p->drained;
 
-	while ((c = table_next(&p->connections, &at)))
-		if (c->drained) {
-			c->drained = false;
-			if (c->state == CONNECTION_OPEN && p->config.drained)
-				p->config.drained(p->config.context, c->id);
-		}
+	if (!c || is_busy(p)) /* on_prepare comes back to it */
+		return;
+	leave_drained(c);
+	if (p->drained)
+		loop_wake_ring(p->drained_wake);
+	if (c->state == CONNECTION_OPEN && p->config.drained)
+		p->config.drained(p->config.context, c->id);
 }
 
 /* ---- Strangers, one after the other ---- */
@@ -132,8 +164,14 @@ static void on_prepare(uv_prepare_t *h)
 	struct peers *p = h->data;
 
 	p->turn++;
-	p->turn_left = p->config.piece;
 	fill_up_rate(p);
+	if (is_busy(p)) {
+		p->turn_left = 0; /* the end of the commit wakes the loop */
+		return;
+	}
+	p->turn_left = p->config.piece;
+	if (p->drained)
+		loop_wake_ring(p->drained_wake);
 	if (p->rate_left && !p->paused)
 		move_line(p);
 	if (p->line && !uv_is_active((uv_handle_t *)&p->line_timer))
@@ -151,6 +189,7 @@ struct peers *peers_new(struct loop *loop, const struct peers_config *config)
 	p->secp = secp_new(seed);
 	table_init(&p->connections, connection_key, seed + 32);
 	p->unflushed_tail = &p->unflushed;
+	p->drained_tail = &p->drained;
 	p->drained_wake = loop_wake_new(loop, tell_drained, p);
 	p->handles = 3; /* until peers_free; the next two */
 	p->line_tail = &p->line;
@@ -232,6 +271,7 @@ void peers_forget(struct connection *c)
 	ASSERT(table_remove(&p->connections, BYTES_OF(c->key)) == c);
 	leave_unflushed(c);
 	drop_from_line(c);
+	leave_drained(c);
 	if (c->outbound)
 		return;
 	p->inbound--;

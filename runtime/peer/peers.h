@@ -40,6 +40,9 @@ struct peers_config {
 	bool (*pays)(void *context, const struct pubkey *peer);
 	/* What this one has sent was taken in; false: a stranger is not read from until it was.  NULL: always. */
 	bool (*has_room)(void *context, uint64_t connection);
+	/* Much waits to be sent once a commit is done: strangers, and those who heard `drained`, would only add to it.  NULL:
+	 * never. */
+	bool (*busy)(void *context);
 	void (*event)(void *context, const struct event *event);
 	/* What peers_tell_drained asked for; may be NULL. */
 	void (*drained)(void *context, uint64_t connection);
