@@ -24,9 +24,15 @@ class Crowd:
             raise Failure("bench/crowd said %r" % line)
         return line
 
-    def say(self, letter):
+    def order(self, letter):
         self.child.stdin.write(letter + "\n")
         self.child.stdin.flush()
+
+    def say(self, letter):
+        self.order(letter)
+        return self.answer()
+
+    def answer(self):
         return json.loads(self.line())
 
     def end(self):
