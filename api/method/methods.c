@@ -106,6 +106,7 @@ static json_t *reply_json(struct methods *m, struct lampo_call *call, uint64_t i
 	case COMMAND_CLOSE:
 		return reply_close(m, call, reply);
 	case COMMAND_DEL_FORWARD:
+	case COMMAND_HOLD:
 		return json_new_object();
 	case COMMAND_SET_CHANNEL:
 		return reply_set_channel(reply);

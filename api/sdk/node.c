@@ -67,6 +67,8 @@ static enum lampo_event_kind event_kind(enum notify_kind kind)
 		return LAMPO_EVENT_BLOCK;
 	case NOTIFY_STOP:
 		return LAMPO_EVENT_STOPPING;
+	case NOTIFY_HELD:
+		break;
 	}
 	UNREACHABLE();
 }
@@ -74,11 +76,13 @@ static enum lampo_event_kind event_kind(enum notify_kind kind)
 static void on_notify(void *context, const struct notify *notify)
 {
 	struct lampo_node *n = context;
-	struct lampo_event e = { .size = sizeof(e), .kind = event_kind(notify->kind), .amount_msat = notify->amount.v,
-				 .height = notify->height, .text = notify->text ? notify->text : "" };
+	struct lampo_event e = { .size = sizeof(e), .amount_msat = notify->amount.v, .height = notify->height,
+				 .text = notify->text ? notify->text : "" };
 
-	if (!n->config.on_event)
+	/* Nobody outside can order something to be held yet. */
+	if (!n->config.on_event || notify->kind == NOTIFY_HELD)
 		return;
+	e.kind = event_kind(notify->kind);
 	memcpy(e.peer33, notify->peer.v, sizeof(e.peer33));
 	memcpy(e.channel_id32, notify->channel_id.v, sizeof(e.channel_id32));
 	memcpy(e.payment_hash32, notify->payment_hash.v, sizeof(e.payment_hash32));

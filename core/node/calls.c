@@ -384,6 +384,9 @@ void node_on_command(struct node *n, struct step *s, const struct event *e)
 	case COMMAND_CLOSE:
 		node_close_command(n, s, call, cmd);
 		return;
+	case COMMAND_HOLD:
+		node_hold_command(n, s, call, cmd);
+		return;
 	case COMMAND_DEL_FORWARD:
 		node_del_forward(n, s, call, cmd);
 		return;

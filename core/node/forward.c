@@ -173,7 +173,8 @@ static void remember_refused(struct node *n, struct step *s, const struct node_o
 	node_history_add(n, s, &e);
 }
 
-static void forward(struct node *n, struct step *s, const struct node_onion *o)
+/* False: a decider is asked. */
+static bool forward(struct node *n, struct step *s, struct node_onion *o)
 {
 	const struct payload *p = &o->opening.payload;
 	const struct asked a = {
@@ -190,21 +191,27 @@ static void forward(struct node *n, struct step *s, const struct node_onion *o)
 
 	/* On chain nothing is forwarded, and nothing can be failed. */
 	if (channel_state_of(node_channel_by_key(n, o->channel_key)->channel) >= AWAITING_UNILATERAL)
-		return;
+		return true;
 	if (o->refuse || o->closing) {
 		/* B2.max_dust_htlc_exposure_msat.2, B2.max_dust_htlc_exposure_msat.4, B2.shutdown.7 */
 		why = failure_plain(FAIL_TEMPORARY_NODE_FAILURE);
 	} else if (forward_judge(&a.clock, &a.in, p, &next, &why)) {
+		/* Before it is known whether the channel can take it: after a restart its peer may not be back yet. */
+		if (n->config->hold_forwards && !o->released) {
+			node_hold_forward(n, s, o, c);
+			return false;
+		}
 		c = able(n, s, c, &a, &result);
 		if (c) {
 			offer(n, s, o, &a.in, c);
-			return;
+			return true;
 		}
 		why = failure_of_offer(result, p->amount);
 	}
 	log_write(s->log, LOG_DEBUG, "forward", "refused: %s", failure_words(&s->out->arena, &why));
 	remember_refused(n, s, o, why.code);
 	node_fail_sealed(n, s, o, &why);
+	return true;
 }
 
 /* --- upstream --- */
@@ -335,19 +342,18 @@ void node_forwards_expire(struct node *n, struct step *s)
 
 /* --- onions that are open, and the start --- */
 
-void node_forward_opened(struct node *n, struct step *s, const struct node_onion *o)
+bool node_forward_opened(struct node *n, struct step *s, struct node_onion *o)
 {
 	struct forward *w = forward_by_in(&n->forwards, o->channel_key, o->htlc_id);
 
-	if (!w) {
-		forward(n, s, o);
-		return;
-	}
+	if (!w)
+		return forward(n, s, o);
 	/* Forwarded before a restart. */
 	w->has_secret = true;
 	w->secret = o->opening.shared_secret;
 	if (w->state == FORWARD_FAILED)
 		fail_upstream(n, s, w);
+	return true;
 }
 
 bool node_forward_unreadable(struct node *n, struct step *s, uint64_t channel_key, uint64_t htlc_id)

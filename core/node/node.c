@@ -61,6 +61,8 @@ void node_config_default(struct node_config *c, const struct network *network)
 	c->forward_fee_ppm = 10;
 	c->forward_cltv_delta = DEADLINE_CLTV_DELTA;
 	c->forward_htlc_max = MSAT(UINT64_MAX);
+	c->hold_forwards_ms = 60000;
+	c->hold_invoices_ms = UINT64_MAX;
 	c->slots_own_percent = 5;
 	c->slots_small = MSAT(1000000);
 	c->slots_small_percent = 50;
@@ -122,6 +124,7 @@ static void fill_payments(struct node *n)
 {
 	const struct receive_config receive = {
 		.accept_keysend = n->config->accept_keysend,
+		.hold = n->config->hold_invoices,
 		.invoices_max = n->config->invoices_max,
 		.keysend_cltv_blocks = DEADLINE_TAKE_BLOCKS,
 		.take_blocks_min = DEADLINE_TAKE_BLOCKS,

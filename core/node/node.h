@@ -65,6 +65,10 @@ struct node_config {
 	uint32_t slots_small_percent;   /* ... and has these slots for its kind */
 	uint32_t slots_protected_percent; /* for HTLCs from peers that have earned them */
 	uint32_t slots_peer_percent, slots_peer_value_percent; /* for HTLCs from one peer */
+	/* Whether somebody outside is asked (payment/hold.h) about each HTLC before it is forwarded, and about each set before its
+	 * invoice is paid; for how long; and of a forward what happens then.  Off: nobody is. */
+	bool hold_forwards, hold_forwards_fail, hold_invoices;
+	uint64_t hold_forwards_ms, hold_invoices_ms;
 	struct amount_sat anchor_reserve; /* kept in the wallet for each anchor channel, up to ten */
 	/* Refuse channels of others while the wallet has less than that, the new one counted.  Off, as with others: a fresh
 	 * node can receive, and at first it has nothing in the channel to lose. */

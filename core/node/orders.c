@@ -281,6 +281,7 @@ void node_payment_command(struct node *n, struct step *s, uint64_t call, const s
 	case COMMAND_CLOSE:
 	case COMMAND_SET_CHANNEL:
 	case COMMAND_DEL_FORWARD:
+	case COMMAND_HOLD:
 	case COMMAND_RECOVER:
 	case COMMAND_LAYER:
 	case COMMAND_RESERVE:

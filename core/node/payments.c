@@ -22,6 +22,7 @@ void node_payments_init(struct node *n, const uint8_t seed16[16])
 	table_init(&n->onions_by_serial, serial_key, seed16);
 	replay_init(&n->replay, seed16);
 	forwards_init(&n->forwards, seed16);
+	holds_init(&n->holds, seed16);
 	n->forwards.slots.limits = (struct slot_limits){
 		.own_percent = n->config->slots_own_percent,
 		.small = n->config->slots_small,
@@ -36,6 +37,7 @@ void node_payments_init(struct node *n, const uint8_t seed16[16])
 static void onion_free(struct node_onion *o)
 {
 	opening_wipe(&o->opening);
+	buf_release(&o->next);
 	mem_free(o);
 }
 
@@ -50,12 +52,13 @@ void node_payments_free(struct node *n)
 	table_release(&n->onions_by_serial);
 	replay_release(&n->replay);
 	forwards_release(&n->forwards);
+	holds_release(&n->holds);
 	node_invoices_free(n);
 }
 
 /* --- incoming --- */
 
-static struct node_onion *onion_get(const struct node *n, uint64_t channel_key, uint64_t htlc_id)
+struct node_onion *node_onion_get(const struct node *n, uint64_t channel_key, uint64_t htlc_id)
 {
 	uint8_t key[16];
 
@@ -64,8 +67,12 @@ static struct node_onion *onion_get(const struct node *n, uint64_t channel_key, 
 	return table_get(&n->onions, BYTES_OF(key));
 }
 
-static void onion_end(struct node *n, struct node_onion *o)
+void node_onion_end(struct node *n, struct node_onion *o)
 {
+	const struct hold_name name = { .kind = HOLD_FORWARD, .channel_key = o->channel_key, .htlc_id = o->htlc_id };
+
+	if (o->held)
+		hold_over(&n->holds, &name);
 	ASSERT(table_remove(&n->onions, BYTES_OF(o->key)) == o);
 	ASSERT(table_remove(&n->onions_by_serial, BYTES_OF(o->serial_key)) == o);
 	onion_free(o);
@@ -121,18 +128,19 @@ static void fulfil(struct node *n, struct step *s, struct node_onion *o, const s
 		log_write(s->log, LOG_WARN, "payment", "an HTLC to be fulfilled is gone already");
 }
 
-static void act(struct node *n, struct step *s, const struct receive_verdicts *verdicts)
+void node_receive_act(struct node *n, struct step *s, const struct receive_verdicts *verdicts)
 {
 	for (const struct receive_verdict *v = verdicts->head; v; v = v->next) {
-		struct node_onion *o = onion_get(n, v->channel_key, v->htlc_id);
+		struct node_onion *o = node_onion_get(n, v->channel_key, v->htlc_id);
 
 		ASSERT(o);
 		if (v->fulfil)
 			fulfil(n, s, o, &v->preimage);
 		else
 			node_fail_sealed(n, s, o, &v->why);
-		onion_end(n, o);
+		node_onion_end(n, o);
 	}
+	node_hold_invoices(n, s, verdicts->asked);
 }
 
 static void opened(struct node *n, struct step *s, struct node_onion *o)
@@ -151,23 +159,23 @@ static void opened(struct node *n, struct step *s, struct node_onion *o)
 	if (replay_seen(&n->replay, o->opening.packet, o->channel_key, o->htlc_id)) {
 		why = failure_plain(FAIL_TEMPORARY_NODE_FAILURE);
 		node_fail_sealed(n, s, o, &why);
-		onion_end(n, o);
+		node_onion_end(n, o);
 		return;
 	}
 	if (!o->opening.payload.is_final) {
-		node_forward_opened(n, s, o);
-		onion_end(n, o);
+		if (node_forward_opened(n, s, o))
+			node_onion_end(n, o);
 		return;
 	}
 	if (o->refuse) {
 		/* B2.max_dust_htlc_exposure_msat.1, B2.max_dust_htlc_exposure_msat.3: no preimage for it. */
 		why = failure_plain(FAIL_TEMPORARY_NODE_FAILURE);
 		node_fail_sealed(n, s, o, &why);
-		onion_end(n, o);
+		node_onion_end(n, o);
 		return;
 	}
 	receive_htlc(n->receive, s, &h, &o->opening.payload, &verdicts);
-	act(n, s, &verdicts);
+	node_receive_act(n, s, &verdicts);
 }
 
 static void refused(struct node *n, struct step *s, struct node_onion *o)
@@ -176,7 +184,7 @@ static void refused(struct node *n, struct step *s, struct node_onion *o)
 		fail_malformed(n, s, o);
 	else
 		node_fail_sealed(n, s, o, &o->opening.why);
-	onion_end(n, o);
+	node_onion_end(n, o);
 }
 
 /* The signer will not open it.  Left undecided it would take its channel to the chain when it expires. */
@@ -185,7 +193,7 @@ static void unreadable(struct node *n, struct step *s, struct node_onion *o)
 	struct sha256 hash = sha256(o->opening.packet, sizeof(o->opening.packet));
 
 	if (node_forward_unreadable(n, s, o->channel_key, o->htlc_id)) {
-		onion_end(n, o);
+		node_onion_end(n, o);
 		return;
 	}
 	o->opening.why = failure_from_malformed(FAIL_INVALID_ONION_KEY, &hash);
@@ -221,7 +229,7 @@ void node_htlc_in(struct node *n, struct step *s, struct node_channel *c, const 
 {
 	struct node_onion *o;
 
-	if (onion_get(n, channel_key(c->channel), note->htlc_id))
+	if (node_onion_get(n, channel_key(c->channel), note->htlc_id))
 		return;
 	/* After a restart: it may be a part of a set that others are still to make whole. */
 	if (channel_state_of(c->channel) >= AWAITING_UNILATERAL && !node_htlc_claimable(n, s, c, note->htlc_id))
@@ -257,7 +265,7 @@ void node_onion_answered(struct node *n, struct step *s, uint64_t serial, const 
 	/* A late answer.  Before a restart it was forwarded, and that has ended meanwhile: to judge it anew would pay
 	 * twice. */
 	if (!node_htlc_undecided(n, o->channel_key, o->htlc_id)) {
-		onion_end(n, o);
+		node_onion_end(n, o);
 		return;
 	}
 	if (a->refused) {
@@ -329,7 +337,7 @@ void node_htlcs_stranded(struct node *n, struct step *s, const struct node_chann
 		if (o->channel_key != channel_key(c->channel) || node_htlc_claimable(n, s, c, o->htlc_id))
 			continue;
 		receive_htlc_gone(n->receive, o->channel_key, o->htlc_id);
-		onion_end(n, o);
+		node_onion_end(n, o);
 	}
 	node_forwards_stranded(n, s, c, false);
 }
@@ -341,6 +349,7 @@ void node_onions_expire(struct node *n, struct step *s)
 	uint32_t at = 0;
 	struct node_onion *o;
 
+	node_holds_expire(n, s);
 	while ((o = table_next(&n->onions, &at))) {
 		struct failure why = failure_payment_details(o->amount, s->height);
 
@@ -352,7 +361,7 @@ void node_onions_expire(struct node *n, struct step *s)
 			continue;
 		}
 		node_fail_sealed(n, s, o, &why);
-		onion_end(n, o);
+		node_onion_end(n, o);
 	}
 }
 
@@ -377,16 +386,18 @@ void node_payments_tick(struct node *n, struct step *s)
 {
 	struct receive_verdicts verdicts = { 0 };
 
+	node_holds_expire(n, s);
 	receive_tick(n->receive, s, &verdicts);
-	act(n, s, &verdicts);
+	node_receive_act(n, s, &verdicts);
 	send_tick(n->send, s);
 }
 
 uint64_t node_payments_deadline(const struct node *n)
 {
-	uint64_t receive = receive_deadline(n->receive), send = send_deadline(n->send);
+	uint64_t receive = receive_deadline(n->receive), send = send_deadline(n->send), hold = holds_deadline(&n->holds);
+	uint64_t first = receive < send ? receive : send;
 
-	return receive < send ? receive : send;
+	return first < hold ? first : hold;
 }
 
 void node_payment_call_gone(struct node *n, struct step *s, uint64_t call)

@@ -24,6 +24,7 @@
 #include "onion/replay.h"
 #include "payment/forward.h"
 #include "payment/history.h"
+#include "payment/hold.h"
 #include "payment/receive.h"
 #include "payment/send.h"
 #include "peer/peer.h"
@@ -170,6 +171,8 @@ struct node_onion {
 	bool refuse;               /* dust exposure: only to be failed */
 	bool closing;              /* it came after our shutdown: not to be forwarded */
 	bool asked;                /* the signer, for a shared secret */
+	bool held, released;       /* a decider is asked about its forward, or has let it go */
+	struct buf next;           /* held: its onion for the next node */
 	struct opening opening;
 };
 
@@ -220,6 +223,7 @@ struct node {
 	struct forwards forwards;
 	uint64_t history_last;     /* forwards that ended, ever */
 	struct history_search *searches;
+	struct holds holds;
 	struct gossip *gossip;     /* NULL: config says no */
 	struct ways *ways;
 	struct layers *layers;
@@ -337,7 +341,8 @@ MUST_USE bool node_closed_load(struct node *n, struct bytes value);
 /* forward.c */
 /* An incoming HTLC that is irrevocably committed and neither fulfilled nor failed. */
 MUST_USE bool node_htlc_undecided(const struct node *n, uint64_t channel_key, uint64_t htlc_id);
-void node_forward_opened(struct node *n, struct step *s, const struct node_onion *o);
+/* False: a decider is asked, and the onion stays. */
+MUST_USE bool node_forward_opened(struct node *n, struct step *s, struct node_onion *o);
 /* The signer will not open the onion.  True if its HTLC was forwarded before: nothing is failed then. */
 MUST_USE bool node_forward_unreadable(struct node *n, struct step *s, uint64_t channel_key, uint64_t htlc_id);
 void node_forward_out_done(struct node *n, struct step *s, const struct channel_note *note);
@@ -353,6 +358,13 @@ void node_forwards_check(const struct node *n);
 void node_forward_give_up(struct node *n, struct step *s, const struct node_channel *c, uint64_t htlc_id);
 /* Failures whose secret did not come in time. */
 void node_forwards_expire(struct node *n, struct step *s);
+
+/* hold.c */
+void node_hold_forward(struct node *n, struct step *s, struct node_onion *o, const struct node_channel *out);
+void node_hold_invoices(struct node *n, struct step *s, const struct receive_asked *asked);
+/* Those whose time is over, by the clock or by the chain. */
+void node_holds_expire(struct node *n, struct step *s);
+void node_hold_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
 
 /* history.c */
 /* Stores it, with the number that it takes and the time. */
@@ -393,6 +405,10 @@ MUST_USE bool node_deadline_passed(const struct step *s, uint32_t cltv_expiry);
 MUST_USE bool node_htlc_claimable(const struct node *n, const struct step *s, const struct node_channel *c, uint64_t htlc_id);
 
 /* payments.c */
+struct node_onion *node_onion_get(const struct node *n, uint64_t channel_key, uint64_t htlc_id);
+void node_onion_end(struct node *n, struct node_onion *o);
+/* Fulfils and fails, and asks deciders. */
+void node_receive_act(struct node *n, struct step *s, const struct receive_verdicts *verdicts);
 /* Undecided incoming HTLCs that come too near to their expiry. */
 void node_onions_expire(struct node *n, struct step *s);
 /* Stores the preimage of an incoming HTLC and claims it, wherever its channel is.  False: it is gone. */

@@ -70,6 +70,8 @@ bool collect_add(struct htlc_set *set, const struct held_htlc *h)
 		set->htlcs = mem_realloc(set->htlcs, set->capacity, sizeof(*set->htlcs));
 	}
 	set->htlcs[set->count++] = *h;
+	if (!set->first_expiry || h->cltv_expiry < set->first_expiry)
+		set->first_expiry = h->cltv_expiry;
 	set->sum = sum;
 	set->received = received;
 	return true;
@@ -145,6 +147,7 @@ void collect_drop(struct collect *c, uint64_t channel_key, uint64_t htlc_id)
 			continue;
 		ASSERT(msat_sub(&set->sum, set->sum, h->forwarded) && msat_sub(&set->received, set->received, h->amount));
 		*h = set->htlcs[--set->count];
+		set->asked = set->asked && collect_whole(set);
 		if (set->count == 0)
 			forget(c, set);
 		return;
@@ -153,7 +156,10 @@ void collect_drop(struct collect *c, uint64_t channel_key, uint64_t htlc_id)
 
 struct htlc_set *collect_oldest(const struct collect *c)
 {
+	struct htlc_set *set;
 	uint32_t at = 0;
 
-	return table_next(&c->sets, &at);
+	while ((set = table_next(&c->sets, &at)) && set->asked)
+		;
+	return set;
 }

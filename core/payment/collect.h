@@ -10,6 +10,7 @@
 struct held_htlc {
 	uint64_t channel_key, htlc_id;
 	struct amount_msat amount;    /* of the HTLC itself */
+	uint32_t cltv_expiry;
 	struct amount_msat forwarded; /* amt_to_forward: what counts towards the total */
 };
 
@@ -19,6 +20,8 @@ struct htlc_set {
 	struct amount_msat sum;       /* of forwarded */
 	struct amount_msat received;  /* of amount */
 	uint64_t since_ms;            /* the first HTLC */
+	uint32_t first_expiry;        /* the least of its HTLCs' */
+	bool asked;                   /* it is whole and waits for a decider: no time counts but the decider's */
 	struct held_htlc *htlcs;
 	uint32_t count, capacity;
 };
@@ -48,7 +51,7 @@ void collect_fulfil(struct collect *c, struct htlc_set *set, struct step *s, con
 void collect_fail(struct collect *c, struct htlc_set *set, struct step *s, uint16_t code, struct receive_verdicts *out);
 /* Takes one HTLC out of whatever set has it, without verdict. */
 void collect_drop(struct collect *c, uint64_t channel_key, uint64_t htlc_id);
-/* The set that has waited longest, or NULL. */
+/* The set that has waited longest for its rest, or NULL. */
 struct htlc_set *collect_oldest(const struct collect *c);
 
 /* Appends a verdict about one HTLC. */

@@ -366,10 +366,20 @@ static void fail_one(struct step *s, const struct receive_htlc *h, struct receiv
 	verdict_fail(out, s, h->channel_key, h->htlc_id, &why);
 }
 
+/* Again when another part has come on top. */
+static void ask(struct step *s, struct htlc_set *set, struct receive_verdicts *out)
+{
+	struct receive_asked *a = ARENA_NEW(&s->out->arena, struct receive_asked);
+
+	set->asked = true;
+	*a = (struct receive_asked){ out->asked, set->payment_hash, set->received, set->count, set->first_expiry };
+	out->asked = a;
+}
+
 static void collect_part(struct receive *r, struct step *s, struct received_invoice *i, const struct receive_htlc *h,
 			 const struct payload *p, struct receive_verdicts *out)
 {
-	struct held_htlc held = { h->channel_key, h->htlc_id, h->amount, p->amount };
+	struct held_htlc held = { h->channel_key, h->htlc_id, h->amount, h->cltv_expiry, p->amount };
 	struct htlc_set *set = collect_find(&r->collect, &h->payment_hash);
 
 	/* B4.basic_multi_part_payments.13 */
@@ -386,6 +396,10 @@ static void collect_part(struct receive *r, struct step *s, struct received_invo
 	/* B4.basic_multi_part_payments.16 */
 	if (!collect_whole(set))
 		return;
+	if (r->config.hold) {
+		ask(s, set, out);
+		return;
+	}
 	/* B4.basic_multi_part_payments.15 */
 	mark_paid(r, s, i, set->received, set->count);
 	collect_fulfil(&r->collect, set, s, &i->r.preimage, out);
@@ -474,6 +488,33 @@ void receive_htlc(struct receive *r, struct step *s, const struct receive_htlc *
 	collect_part(r, s, i, h, p, out);
 }
 
+bool receive_accept(struct receive *r, struct step *s, const struct sha256 *payment_hash, const struct preimage *preimage,
+		    struct receive_verdicts *out)
+{
+	struct htlc_set *set = collect_find(&r->collect, payment_hash);
+	struct received_invoice *i = table_get(&r->by_hash, BYTES_OF(payment_hash->v));
+
+	if (!set || !set->asked || !i || i->r.state != INVOICE_UNPAID)
+		return false;
+	ASSERT(collect_whole(set));
+	if (preimage)
+		i->r.preimage = *preimage;
+	mark_paid(r, s, i, set->received, set->count);
+	collect_fulfil(&r->collect, set, s, &i->r.preimage, out);
+	return true;
+}
+
+bool receive_refuse(struct receive *r, struct step *s, const struct sha256 *payment_hash, uint16_t code,
+		    struct receive_verdicts *out)
+{
+	struct htlc_set *set = collect_find(&r->collect, payment_hash);
+
+	if (!set || !set->asked)
+		return false;
+	collect_fail(&r->collect, set, s, code, out);
+	return true;
+}
+
 void receive_htlc_gone(struct receive *r, uint64_t channel_key, uint64_t htlc_id)
 {
 	collect_drop(&r->collect, channel_key, htlc_id);
@@ -539,6 +580,6 @@ void receive_check_invariants(const struct receive *r)
 		i = receive_by_hash(r, &set->payment_hash);
 		/* INV-R2, and a whole set does not wait. */
 		ASSERT(i && i->r.state == INVOICE_UNPAID);
-		ASSERT(set->count && !collect_whole(set));
+		ASSERT(set->count && collect_whole(set) == set->asked);
 	}
 }

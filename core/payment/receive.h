@@ -41,6 +41,7 @@ struct received_invoice {
 
 struct receive_config {
 	bool accept_keysend;
+	bool hold;                     /* a whole set waits for receive_accept or receive_refuse */
 	uint32_t invoices_max;         /* unpaid and not expired */
 	uint32_t take_blocks_min;      /* before an HTLC's expiry, whatever its invoice says: with less it is not safe to fulfil */
 	uint32_t keysend_cltv_blocks;  /* min_final_cltv_expiry_delta of payments without invoice */
@@ -88,9 +89,19 @@ struct receive_verdict {
 	struct failure why;       /* else: to be sealed */
 };
 
+/* config.hold: a set that is whole, and waits. */
+struct receive_asked {
+	struct receive_asked *next;
+	struct sha256 payment_hash;
+	struct amount_msat received;
+	uint32_t parts;
+	uint32_t first_expiry;    /* the least cltv_expiry of its HTLCs */
+};
+
 /* In order; memory of the step's effects.  Start with { 0 }. */
 struct receive_verdicts {
 	struct receive_verdict *head, *last;
+	struct receive_asked *asked;
 };
 
 /* Decides, or keeps it in its set until the rest comes or receive_tick gives up.  The caller must have followed
@@ -99,6 +110,13 @@ void receive_htlc(struct receive *r, struct step *s, const struct receive_htlc *
 		  struct receive_verdicts *out);
 /* The channel took an undecided HTLC back (it went on chain and timed out): no verdict any more. */
 void receive_htlc_gone(struct receive *r, uint64_t channel_key, uint64_t htlc_id);
+/* The set of that hash waits and is still whole: its invoice is paid, with the given preimage of it or with its own
+ * (NULL).  False, and nothing happens: there is none such. */
+MUST_USE bool receive_accept(struct receive *r, struct step *s, const struct sha256 *payment_hash, const struct preimage *preimage,
+			     struct receive_verdicts *out);
+/* The same, but it fails with that code. */
+MUST_USE bool receive_refuse(struct receive *r, struct step *s, const struct sha256 *payment_hash, uint16_t code,
+			     struct receive_verdicts *out);
 /* We pay our own invoice: no HTLC is needed.  REPLY_OK, with the preimage, or why not. */
 MUST_USE enum reply_code receive_from_self(struct receive *r, struct step *s, struct preimage *out,
 					   const struct sha256 *payment_hash, const struct secret32 *secret,

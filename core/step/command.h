@@ -42,6 +42,7 @@ enum reply_code {
 	REPLY_INVOICE_EXPIRED = 903,
 	REPLY_INVOICE_UNKNOWN = 905,
 	REPLY_FORWARD_UNKNOWN = 1401,
+	REPLY_HOLD_UNKNOWN = 1402,
 };
 
 enum command_kind {
@@ -49,6 +50,7 @@ enum command_kind {
 	COMMAND_CLOSE, COMMAND_INVOICE, COMMAND_WAIT_INVOICE, COMMAND_PAY, COMMAND_KEYSEND, COMMAND_STOP,
 	COMMAND_SENDPAY, COMMAND_WAIT_SENDPAY, COMMAND_RECOVER, COMMAND_PROBE,
 	COMMAND_SET_CHANNEL, COMMAND_DEL_FORWARD, COMMAND_LAYER, COMMAND_RESERVE, COMMAND_ROUTES,
+	COMMAND_HOLD,
 };
 
 /* A node on a route that a user gives, and what arrives there. */
@@ -139,6 +141,30 @@ struct found_route {
 	uint32_t chance_ppm;
 	struct found_hop *hops;
 	uint32_t hop_count;
+};
+
+/* What waits for a decider outside (payment/hold.h). */
+enum hold_kind { HOLD_FORWARD = 1, HOLD_INVOICE = 2 };
+enum hold_action { HOLD_CONTINUE, HOLD_RESOLVE, HOLD_FAIL };
+
+/* The same before and after a restart. */
+struct hold_name {
+	enum hold_kind kind;
+	uint64_t channel_key, htlc_id; /* FORWARD: the incoming HTLC */
+	struct sha256 payment_hash;    /* INVOICE */
+};
+
+struct held_thing {
+	struct hold_name name;
+	struct sha256 payment_hash;
+	struct scid in_channel, out_channel; /* FORWARD */
+	struct amount_msat in_amount, out_amount; /* INVOICE: what came, and 0 */
+	uint32_t in_expiry, out_expiry;      /* INVOICE: of the first HTLC to expire, and 0 */
+	uint32_t parts;
+	/* Whichever comes first. */
+	uint32_t deadline_height;
+	uint64_t deadline_ms;                /* UINT64_MAX: none */
+	enum hold_action otherwise;          /* CONTINUE or FAIL: what happens then */
 };
 
 struct command {
@@ -271,6 +297,12 @@ struct command {
 			uint64_t in_htlc_id;
 			uint8_t status;           /* enum history_status, of what is over */
 		} del_forward;
+		struct {
+			struct hold_name name;
+			enum hold_action action;
+			struct preimage preimage; /* RESOLVE */
+			uint16_t code;            /* FAIL: of BOLT 4; 0: the usual one */
+		} hold;
 		struct {
 			const struct route_hop *hops; /* our peer first, the payee last */
 			uint32_t hop_count;

@@ -39,6 +39,7 @@ struct watch {
 enum notify_kind {
 	NOTIFY_CONNECTED, NOTIFY_DISCONNECTED, NOTIFY_CHANNEL_STATE, NOTIFY_INVOICE_PAID,
 	NOTIFY_PAYMENT_SENT, NOTIFY_PAYMENT_FAILED, NOTIFY_BLOCK, NOTIFY_STOP,
+	NOTIFY_HELD, /* somebody may decide: COMMAND_HOLD */
 };
 
 struct notify {
@@ -49,6 +50,7 @@ struct notify {
 	struct amount_msat amount;
 	uint32_t height;
 	const char *text; /* states, reasons */
+	const struct held_thing *held; /* HELD */
 };
 
 struct gossip_note;

@@ -93,6 +93,7 @@ static void keep_reply(struct sim_node *n, uint64_t call, const struct reply *r)
 	case COMMAND_LAYER:
 	case COMMAND_RESERVE:
 	case COMMAND_ROUTES:
+	case COMMAND_HOLD:
 		return;
 	}
 }

@@ -34,6 +34,7 @@ struct rig_item {
 	struct bytes data;     /* SEND: the message; BROADCAST: the transaction */
 	struct pubkey peer;    /* CONNECT, NOTIFY */
 	enum notify_kind notify;
+	struct held_thing held; /* NOTIFY_HELD */
 	struct watch watch;    /* WATCH: its outpoint alone */
 	struct reply reply;    /* REPLY: texts and transactions copied, other views dead */
 };
@@ -296,6 +297,8 @@ static inline void rig_release(void *context, const struct effect *f)
 		break;
 	case EFFECT_NOTIFY:
 		i->notify = f->u.notify.kind;
+		if (f->u.notify.held)
+			i->held = *f->u.notify.held;
 		i->peer = f->u.notify.peer;
 		break;
 	case EFFECT_REPLY:
