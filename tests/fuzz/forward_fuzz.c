@@ -2,6 +2,7 @@
  * of any HTLC: what is forwarded pays for itself (INV-W3). */
 #include "onion/failure.h"
 #include "payment/forward.h"
+#include "payment/history.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -112,10 +113,32 @@ static void act(struct world *w, const uint8_t *b)
 	ASSERT(forwards_count(&w->table) == w->live);
 }
 
+/* What is stored: any bytes are read or refused, and what is read is written the same. */
+static void stored(const uint8_t *data, size_t size)
+{
+	struct channel_terms terms;
+	struct history_entry entry;
+	struct buf again = BUF_EMPTY;
+	uint8_t key[8] = { 0 };
+
+	if (terms_decode(BYTES(data, size), &terms)) {
+		ASSERT(terms.before_count <= POLICY_BEFORE_MAX);
+		terms_encode(&terms, &again);
+		ASSERT(terms_decode(buf_view(&again), &terms));
+	}
+	buf_clear(&again);
+	if (history_decode(BYTES_OF(key), BYTES(data, size), &entry)) {
+		history_encode(&entry, &again);
+		ASSERT(bytes_equal(buf_view(&again), BYTES(data, size)));
+	}
+	buf_release(&again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct world w = { 0 };
 
+	stored(data, size);
 	if (size >= 39)
 		judge(data);
 	forwards_init(&w.table, seed);

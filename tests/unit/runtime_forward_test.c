@@ -150,6 +150,44 @@ TEST(dust_beyond_the_limit_is_failed_upstream)
 	CHECK_EQ(pay_way(&a, &w)->code, REPLY_OK);
 }
 
+TEST(dust_that_comes_in_beyond_the_limit_is_not_forwarded)
+{
+	struct bill bill;
+	struct way w;
+
+	row_begin();
+	b.config.dust_exposure_max = MSAT(150000);
+	row_start();
+	bill = bill_of(&c, 200000, NULL);
+	w = way_to_c(&bill);
+	/* B2.max_dust_htlc_exposure_msat.1, B2.max_dust_htlc_exposure_msat.3 */
+	way_fails(&w, REPLY_PAY_TRY_OTHER_ROUTE, 1, FAIL_TEMPORARY_NODE_FAILURE);
+	bill = bill_of(&c, 100000, NULL);
+	w = way_to_c(&bill);
+	CHECK_EQ(pay_way(&a, &w)->code, REPLY_OK);
+}
+
+TEST(what_comes_after_our_shutdown_is_not_forwarded)
+{
+	struct command order = { .kind = COMMAND_CLOSE };
+	const struct reply *reply;
+	struct way w = ready();
+	uint64_t waits;
+
+	/* The two cross: a has not heard of it yet. */
+	CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
+	waits = order_wait(&a, &w, 0);
+	order.u.close.channel.by_peer = true;
+	order.u.close.channel.peer = a.id;
+	(void)rig_command(&b, &order);
+	row_pump();
+	reply = rig_reply(&a, waits);
+	/* B2.shutdown.7 */
+	CHECK(reply && reply->u.sendpay.failure_code == FAIL_TEMPORARY_NODE_FAILURE);
+	CHECK_EQ(reply->u.sendpay.erring_index, 1);
+	row_is_quiet();
+}
+
 TEST(what_the_payee_says_comes_back_wrapped)
 {
 	struct way w = ready();
