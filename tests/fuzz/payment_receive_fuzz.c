@@ -1,4 +1,4 @@
-/* Any order of invoices, HTLCs, time and restarts: each HTLC gets one verdict, a
+/* Any order of invoices, HTLCs, time, deciders and restarts: each HTLC gets one verdict, a
  * set is fulfilled whole, an invoice is paid once (INV-R1 to INV-R4). */
 #include "crypto/hash.h"
 #include "payment/receive.h"
@@ -8,6 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { HASHES = 4, HTLCS = 64 };
 
 struct world {
+	struct receive_config config; /* with a decider, or without */
 	struct receive *receive;
 	struct effects effects;
 	struct step step;
@@ -116,12 +117,27 @@ static void hand_in(struct world *w, uint32_t id, uint8_t v, uint8_t amount, uin
 static void restart(struct world *w)
 {
 	receive_free(w->receive);
-	w->receive = receive_new(&config, seed16);
+	w->receive = receive_new(&w->config, seed16);
 	for (uint32_t i = 0; i < w->records; i++)
 		ASSERT(receive_load(w->receive, buf_view(&w->keys[i]), buf_view(&w->values[i])));
 	for (uint32_t i = 0; i < w->htlc_count; i++)
 		if (!w->htlcs[i].decided)
 			hand_in(w, i, w->htlcs[i].hash, (uint8_t)w->htlcs[i].amount, 100, 1);
+}
+
+/* Only of a set that waits for it. */
+static void decide(struct world *w, uint8_t v, uint8_t how)
+{
+	const struct sha256 hash = hash_of(v);
+	const struct preimage preimage = preimage_of(v);
+	bool done;
+
+	if (how & 4)
+		done = receive_refuse(w->receive, &w->step, &hash, FAIL_TEMPORARY_NODE_FAILURE, &w->verdicts);
+	else
+		done = receive_accept(w->receive, &w->step, &hash, how & 8 ? &preimage : NULL, &w->verdicts);
+	ASSERT(done == (w->verdicts.head != NULL));
+	ASSERT(!done || w->config.hold);
 }
 
 static void act(struct world *w, const uint8_t *b)
@@ -157,6 +173,10 @@ static void act(struct world *w, const uint8_t *b)
 			w->fulfilled_calls[v]++;
 		break;
 	default:
+		if (b[2] & 2) {
+			decide(w, v, b[2]);
+			break;
+		}
 		receive_wait(w->receive, &w->step, b[1], (const char[2]){ (char)('a' + v), 0 });
 		if (b[2] & 1)
 			receive_call_gone(w->receive, b[1]);
@@ -169,14 +189,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct world w = { 0 };
 
-	w.receive = receive_new(&config, seed16);
+	w.config = config;
+	w.config.hold = size && (data[0] & 0x80);
+	w.receive = receive_new(&w.config, seed16);
 	effects_init(&w.effects);
 	w.step.out = &w.effects;
 	w.step.now_ms = 1000000;
 	w.step.height = 100;
 	for (; size >= 4; data += 4, size -= 4)
 		act(&w, data);
-	/* Nothing waits for ever. */
+	for (uint8_t v = 0; v < HASHES; v++) {
+		decide(&w, v, 4);
+		take_verdicts(&w);
+	}
+	/* Nothing else waits for ever. */
 	w.step.now_ms += RECEIVE_SET_TIMEOUT_MS;
 	receive_tick(w.receive, &w.step, &w.verdicts);
 	take_verdicts(&w);

@@ -197,6 +197,36 @@ TEST(what_has_changed_meanwhile_is_judged_again)
 	CHECK(reply && reply->u.sendpay.failure_code == FAIL_TEMPORARY_CHANNEL_FAILURE);
 }
 
+/* On chain nothing is forwarded any more; a preimage that comes then still pays. */
+TEST(a_held_forward_whose_channel_goes_on_chain)
+{
+	for (int resolved = 0; resolved < 2; resolved++) {
+		struct preimage preimage = { { 3 } };
+		struct command order = { .kind = COMMAND_CLOSE };
+		struct bill bill;
+		struct way w;
+
+		row_begin();
+		b.config.hold_forwards = true;
+		row_start();
+		bill = bill_of(&c, 5000000, &preimage);
+		w = way_to_c(&bill);
+		CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
+		row_pump();
+		take_asked(&b);
+		order.u.close.channel.by_peer = true;
+		order.u.close.channel.peer = a.id;
+		order.u.close.force = true;
+		(void)rig_command(&b, &order);
+		row_pump();
+		CHECK_EQ(answer(&b, resolved ? HOLD_RESOLVE : HOLD_CONTINUE, &preimage, 0), REPLY_OK);
+		row_pump();
+		CHECK_EQ(channel_htlc_count(channel_between(&b, &c)), 0);
+		CHECK_EQ(answer(&b, HOLD_CONTINUE, NULL, 0), REPLY_HOLD_UNKNOWN);
+		rig_tick(&b, 3600000);
+	}
+}
+
 /* Asking costs nothing where nobody is to be asked: nothing is held, nothing is told. */
 TEST(nobody_is_asked_by_default)
 {
