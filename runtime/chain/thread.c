@@ -293,6 +293,7 @@ static bool follow_round(struct chain_thread *t)
 static const struct feerate worthless_fees[FEE_TARGETS] = {
 	[FEE_URGENT] = { 5000 }, [FEE_NORMAL] = { 2500 }, [FEE_SLOW] = { 1000 }, [FEE_MINIMUM] = { FEERATE_FLOOR_PER_KW },
 };
+/* B2.funding_created.6: a funding transaction pays FEE_NORMAL, and is offered again until it confirms. */
 static const uint32_t target_blocks[FEE_TARGETS] = { [FEE_URGENT] = 2, [FEE_NORMAL] = 6, [FEE_SLOW] = 100, [FEE_MINIMUM] = 0 };
 
 /* Waiting less never costs less. */

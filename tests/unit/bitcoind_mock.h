@@ -45,6 +45,7 @@ struct mock {
 	bool hang_up;            /* after reading a request */
 	uint32_t delay_ms;
 	double fee_btc_per_kvb;  /* 0: no estimate */
+	int64_t fee_blocks_max;  /* the longest that was asked for */
 	bool no_submitpackage;
 	const char *package_message;
 	const char *package_error;
@@ -190,6 +191,8 @@ static inline json_t *mock_result(struct mock *m, const char *method, const json
 		*code = -5;
 		return mock_find_block(m, json_string_value(first));
 	}
+	if (strcmp(method, "estimatesmartfee") == 0 && json_integer_value(first) > m->fee_blocks_max)
+		m->fee_blocks_max = json_integer_value(first);
 	if (strcmp(method, "estimatesmartfee") == 0)
 		return m->fee_btc_per_kvb > 0 ? json_pack("{s:f, s:i}", "feerate", m->fee_btc_per_kvb, "blocks", 2)
 					      : json_pack("{s:[s], s:i}", "errors", "Insufficient data", "blocks", 2);

@@ -70,6 +70,7 @@ struct rig {
 	void (*gossip_load)(struct rig *r);
 	bool has_spendable;
 	struct amount_sat spendable;   /* what the wallet says it has */
+	struct feerate built_at;       /* asked for by the last FUNDS_BUILD */
 	struct bytes found;            /* a backup that lies beside the disk */
 	struct memory_disk *disk;
 	struct store *store;
@@ -166,6 +167,8 @@ static inline void rig_funds(void *context, uint64_t id, const struct funds_requ
 	struct rig_question *q, **end = &r->questions;
 
 	(void)exec;
+	if (request->kind == FUNDS_BUILD)
+		r->built_at = request->feerate;
 	r->released += request->kind == FUNDS_RELEASE;
 	r->spent += request->kind == FUNDS_SPENT;
 	r->retained += request->kind == FUNDS_RETAIN ? request->retain_count : 0;

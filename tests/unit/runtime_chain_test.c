@@ -456,6 +456,8 @@ TEST(a_new_node_begins_at_the_tip_and_follows)
 	m->fee_btc_per_kvb = 0.001;
 	RUN_UNTIL(&w, w.fees == 2);
 	CHECK_EQ(w.rates[FEE_NORMAL].per_kw, 25000);
+	/* B2.funding_created.6: no rate is one that could take longer. */
+	CHECK(m->fee_blocks_max > 0 && m->fee_blocks_max <= 2016);
 	watcher_close(&w);
 	mock_free(m);
 }

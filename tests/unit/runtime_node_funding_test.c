@@ -42,6 +42,16 @@ static void check_ours_is_whole(const struct outpoint *funding)
 	CHECK(c && SAME(*channel_peer(c->channel), b.id));
 }
 
+TEST(a_funding_transaction_pays_what_blocks_cost)
+{
+	two();
+	rig_fees(&a, 7000);
+	(void)order_open(&a, &b.id, 500000);
+	rig_pump(&a, &b, 1);
+	CHECK_EQ(a.built_at.per_kw, 7000); /* B2.funding_created.6 */
+	CHECK(rig_sent(&a, MSG_FUNDING_CREATED).size || channels_with(&a, &b.id) == 2);
+}
+
 TEST(nobody_else_can_have_the_funding_output_of_a_channel)
 {
 	struct outpoint funding;
