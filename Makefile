@@ -112,7 +112,7 @@ $(OUT)/tests/unit/%_test: $(OUT)/tests/unit/%_test.o $(OUT)/tests/test.o $(LIBSC
 	$(CC) $(CFLAGS) $< $(OUT)/tests/test.o $(LIBSCRIPT) $(LIBCORE) -o $@ $(CORE_LIBS) -ljansson
 $(OUT)/tests/unit/channel_%_test: $(OUT)/tests/unit/channel_%_test.o $(OUT)/tests/channel_pair.o $(OUT)/tests/test.o $(LIBSCRIPT) $(LIBCORE)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) -ljansson
-ROUTE_WORLD_O := $(OUT)/tests/route_world.o $(OUT)/tests/route_check.o
+ROUTE_WORLD_O := $(OUT)/tests/route_world.o $(OUT)/tests/route_check.o $(OUT)/tests/route_pay.o
 $(OUT)/tests/unit/route_%_test: $(OUT)/tests/unit/route_%_test.o $(ROUTE_WORLD_O) $(OUT)/tests/test.o $(LIBCORE)
 	$(CC) $(CFLAGS) $^ -o $@ $(CORE_LIBS) -ljansson
 $(OUT)/tests/unit/api_%_test: $(OUT)/tests/unit/api_%_test.o $(OUT)/tests/test.o $(LIBSCRIPT) $(LIBLAMPO)

@@ -5,28 +5,31 @@
  * Draws for each channel what lies on which side (uniform, or bimodal: near either
  * end), then pays N random pairs of nodes at each amount, fee limit 5000 ppm, in three ways:
  *
- *   planner   parts by core/route, which learns from each failure and each success
+ *   engine    the payments of a node: core/payment/send over core/route, learning from what comes back (tests/route_pay.h)
  *   cheapest  one path, the cheapest that has not failed in this payment: Dijkstra without memory
- *   oracle    the same planner with every channel's liquidity told in advance
+ *   oracle    the best that the planner does if every channel's liquidity is told in advance
  *
  * and counts how many of them any flow could carry (a maximum flow that ignores fees and delays, with as
- * many HTLCs of its maximum in a channel as a payment may have parts).  Payments are simulated here: a part passes a hop if the hidden
+ * many HTLCs of its maximum in a channel as a payment may have parts).  A part passes a hop if the hidden
  * liquidity, less what this payment holds there, suffices; parts that arrived are held until
- * all have.  A payment gives up after --tries parts.  Liquidity is the same for every payment: none settles.
+ * all have.  Of the other two, payments are played here and give up after --tries parts; the engine has limits of its own.
+ * Liquidity is the same for every payment: none settles.
  * --nodes N: pairs of the N nodes with most capacity, not of all.
- * --keep: what was learned stays for the next payment, as if one node paid from everywhere. */
+ * --keep: what the engine learned stays for its next payment, as if one node paid from everywhere. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "payment/send.h"
+#include "tests/route_pay.h"
 #include "tests/route_world.h"
 
 #define NOW_S 1000000u
 #define OWN_MAX ROUTE_EDGES_MAX
-#define PARTS_MAX 32u
+#define PARTS_MAX SEND_PARTS_MAX
 #define HTLCS_A_CHANNEL PARTS_MAX /* of its maximum, in the flow that counts as possible */
 
-enum way { PLANNER, CHEAPEST, ORACLE };
-static const char *const way_names[] = { "planner", "cheapest", "oracle" };
+enum way { ENGINE, CHEAPEST, ORACLE };
+static const char *const way_names[] = { "engine", "cheapest", "oracle" };
 
 struct out_arcs { /* the arcs out of each node */
 	uint32_t *first, *arcs;
@@ -35,7 +38,7 @@ struct out_arcs { /* the arcs out of each node */
 static struct route_graph *g;
 static struct out_arcs out_of;
 static uint64_t *hidden, *in_flight; /* by arc, msat */
-static uint32_t pairs = 1000, tries = 50, fee_ppm = 5000, node_count = UINT32_MAX, *nodes;
+static uint32_t pairs = 1000, tries = SEND_ATTEMPTS_MAX, fee_ppm = 5000, node_count = UINT32_MAX, *nodes;
 static const char *only_way;
 static bool keep;
 static const uint8_t seed[16] = { 1, 2, 3 };
@@ -98,7 +101,7 @@ static struct liquidity *tell_all(void)
 
 /* --- one payment --- */
 
-struct payment {
+struct played {
 	enum way way;
 	struct route_planner *planner;
 	struct liquidity *known;
@@ -108,7 +111,7 @@ struct payment {
 	uint32_t tried, arrived, rounds;
 };
 
-static uint32_t own_channels(const struct payment *m, struct route_own *own)
+static uint32_t own_channels(const struct played *m, struct route_own *own)
 {
 	uint32_t count = 0;
 
@@ -134,7 +137,7 @@ static uint32_t arc_of(const struct route_leg *h)
 }
 
 /* Hop by hop; what is learned on the way is learned. */
-static void try_part(struct payment *m, const struct route_part *part)
+static void try_part(struct played *m, const struct route_part *part)
 {
 	uint32_t i = 0;
 
@@ -151,8 +154,6 @@ static void try_part(struct payment *m, const struct route_part *part)
 				liquidity_could_not(m->known, h->scid, h->direction, total, NOW_S);
 			return;
 		}
-		if (m->way == PLANNER)
-			liquidity_could(m->known, h->scid, h->direction, total, NOW_S);
 	}
 	for (i = 0; i < part->hop_count; i++) {
 		in_flight[arc_of(&part->hops[i])] += part->hops[i].amount.v;
@@ -166,7 +167,7 @@ static void try_part(struct payment *m, const struct route_part *part)
 	m->fee_left -= part->send.v - part->deliver.v;
 }
 
-static bool pay(struct payment *m)
+static bool pay(struct played *m)
 {
 	static struct route_own own[OWN_MAX];
 	struct arena a;
@@ -179,7 +180,7 @@ static bool pay(struct payment *m)
 		struct route_request q = {
 			.source = g->nodes[m->source], .target = g->nodes[m->target], .amount = MSAT(m->left),
 			.fee_limit = MSAT(m->fee_left), .final_cltv = 18, .cltv_max = 2016,
-			.parts_max = m->way == CHEAPEST ? 1 : PARTS_MAX - m->arrived, .part_min = MSAT(546000),
+			.parts_max = m->way == CHEAPEST ? 1 : PARTS_MAX - m->arrived, .part_min = SEND_PART_MIN,
 			.has_own = true, .own = own, .own_count = own_channels(m, own), .layers = layers, .layer_count = 1,
 			.liquidity = m->known, .now_s = NOW_S, .seed = 1,
 		};
@@ -282,6 +283,40 @@ static void draw_pair(uint64_t *random, uint32_t *source, uint32_t *target)
 	while (*target == *source || g->first_arc[*target] == g->first_arc[*target + 1]);
 }
 
+static void count_paid(struct tally *t, const struct route_paid *p, uint64_t amount_msat)
+{
+	t->done++;
+	t->first += p->plans == 1 && p->tried == p->parts;
+	t->parts += p->parts;
+	t->tried += p->tried;
+	t->rounds += p->plans;
+	t->fee_ppm += (double)p->fee.v / (double)amount_msat * 1e6;
+}
+
+static struct tally run_engine(uint64_t amount_msat)
+{
+	const struct route_network net = { g, hidden, in_flight, out_of.first, out_of.arcs };
+	struct route_payer *payer = route_payer_new(&net);
+	struct tally t = { 0 };
+	uint64_t random = 99;
+
+	memset(in_flight, 0, g->arc_count * sizeof(*in_flight));
+	for (uint32_t i = 0; i < pairs; i++) {
+		struct route_paid paid;
+		uint32_t source, target;
+
+		draw_pair(&random, &source, &target);
+		paid = route_payer_pay(payer, source, target, MSAT(amount_msat), msat_ppm(MSAT(amount_msat), fee_ppm));
+		t.count++;
+		if (paid.complete)
+			count_paid(&t, &paid, amount_msat);
+		if (!keep)
+			route_payer_forget(payer); /* the next payer is somebody else and knows nothing */
+	}
+	route_payer_free(payer);
+	return t;
+}
+
 static struct tally run(enum way way, uint64_t amount_msat, const struct liquidity *all)
 {
 	struct tally t = { 0 };
@@ -290,28 +325,18 @@ static struct tally run(enum way way, uint64_t amount_msat, const struct liquidi
 	uint64_t random = 99;
 
 	for (uint32_t i = 0; i < pairs; i++) {
-		struct payment m = { .way = way, .planner = planner, .known = known, .amount = amount_msat, .left = amount_msat,
+		struct played m = { .way = way, .planner = planner, .known = known, .amount = amount_msat, .left = amount_msat,
 				     .fee_left = msat_ppm(MSAT(amount_msat), fee_ppm).v, .layer = route_layer_new(seed, "payment") };
 
 		draw_pair(&random, &m.source, &m.target);
 		memset(in_flight, 0, g->arc_count * sizeof(*in_flight));
 		t.count++;
 		if (pay(&m)) {
-			t.done++;
-			t.first += m.rounds == 1 && m.tried == m.arrived;
-			t.parts += m.arrived;
-			t.tried += m.tried;
-			t.rounds += m.rounds;
-			t.fee_ppm += (double)m.fee / (double)amount_msat * 1e6;
+			struct route_paid paid = { true, m.tried, m.arrived, m.rounds, MSAT(m.fee) };
+
+			count_paid(&t, &paid, amount_msat);
 		}
 		route_layer_free(m.layer);
-		if (way == PLANNER && !keep) {
-			/* The next payer is somebody else and knows nothing. */
-			route_planner_free(planner);
-			liquidity_free(known);
-			planner = route_planner_new(g);
-			known = liquidity_new(seed, LIQUIDITY_CHANNELS_MAX, LIQUIDITY_HALF_LIFE_S);
-		}
 	}
 	route_planner_free(planner);
 	liquidity_free(known);
@@ -327,13 +352,13 @@ static void compare(const char *name, uint64_t amount_sat, const struct liquidit
 		draw_pair(&random, &source, &target);
 		possible += any_flow(source, target, amount);
 	}
-	for (int w = PLANNER; w <= ORACLE; w++) {
+	for (int w = ENGINE; w <= ORACLE; w++) {
 		struct tally t;
 		double done;
 
 		if (only_way && strcmp(only_way, way_names[w]) != 0)
 			continue;
-		t = run((enum way)w, amount, w == ORACLE ? all : NULL);
+		t = w == ENGINE ? run_engine(amount) : run((enum way)w, amount, w == ORACLE ? all : NULL);
 		done = t.done ? t.done : 1;
 
 		printf("| %s | %llu | %s | %.1f | %.1f | %.1f | %.2f | %.2f | %.2f | %.0f |\n", name, (unsigned long long)amount_sat,
