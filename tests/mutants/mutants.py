@@ -1,7 +1,9 @@
 """Deliberate bugs, each of a kind that has lost or would lose somebody's money.
 
 name, what it is, the file, the text that must be there exactly once, what stands there instead; `first`: the scenario
-that is played before all others, for speed."""
+that is played before all others, for speed; `words`: the same, as words for the simulator."""
+
+NETWORKS = ["--networks", "8", "--payments", "150"]
 
 MUTANTS = [
     dict(name="penalty-skips-an-htlc", first="past-state-downstream",
@@ -75,4 +77,34 @@ MUTANTS = [
          file="core/channel/resolve.c",
          old="	if (!h->has_preimage) {\n		h->has_preimage = true;\n",
          new="	if (!h->has_preimage && m.id == UINT64_MAX) {\n		h->has_preimage = true;\n"),
+    dict(name="terms-without-grace", first="terms",
+         what="the terms of a minute ago are not good any more",
+         file="core/payment/policy.c",
+         old="		if (terms->before[i].until_ms > now_ms)\n",
+         new="		if (terms->before[i].until_ms > now_ms + UINT32_MAX)\n"),
+    dict(name="carries-at-a-loss", words=NETWORKS,
+         what="a forwarder takes whatever comes in for what goes out",
+         file="core/payment/forward.c",
+         old="	return !MSAT_LESS(in, due);\n",
+         new="	return !MSAT_LESS(msat_of_sat(SAT(2 * in.v)), due);\n"),
+    dict(name="fee-limit-ignored", words=NETWORKS,
+         what="a payment may cost as much again as its amount, whatever its user allowed",
+         file="core/payment/send.c",
+         old="		.fee_limit = q->has_fee_limit ? q->fee_limit : default_fee_limit(q->amount),\n",
+         new="		.fee_limit = q->has_fee_limit ? q->amount : default_fee_limit(q->amount),\n"),
+    dict(name="part-paid-twice", first="pair",
+         what="a part that is in flight at a restart is forgotten, and its amount sent again",
+         file="core/payment/send.c",
+         old="		if (!has_htlc(context, part->r.channel_key, part->r.htlc_id))\n",
+         new="		if (!has_htlc(context, part->r.channel_key, part->r.htlc_id + 1))\n"),
+    dict(name="private-channel-announced", first="gossip",
+         what="a channel that was to be private is announced like any other",
+         file="core/gossip/own.c",
+         old="	return f->announce && f->ready_sent && f->ready_received",
+         new="	return f->ready_sent && f->ready_received"),
+    dict(name="spends-are-not-stored", first="gossip",
+         what="what is spent is known as long as the process lives: a closed channel comes back",
+         file="core/gossip/age.c",
+         old="		store_spent(s, &g->spent[i]);\n",
+         new="		if (!g->spent[i].height)\n			store_spent(s, &g->spent[i]);\n"),
 ]
