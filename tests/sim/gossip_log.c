@@ -83,13 +83,11 @@ void gossip_log_crash(struct gossip_log *l, struct world *w, bool power)
 {
 	cut(&l->bytes, l->written);
 	buf_clear(&l->fresh);
-	l->compacting = false;
 	if (power)
 		lose_power(l, w);
 	l->written = l->safe = l->older = (uint32_t)l->bytes.size;
 	buf_clear(&l->old);
 	l->old_back = false;
-	l->generation = 0;
 }
 
 uint32_t gossip_log_load(struct gossip_log *l, bool (*each)(void *context, uint32_t ref, struct bytes record), void *context)
@@ -103,6 +101,8 @@ uint32_t gossip_log_load(struct gossip_log *l, bool (*each)(void *context, uint3
 		end = r.at;
 	cut(&l->bytes, end);
 	l->written = l->safe = l->older = end;
+	l->generation = 0;
+	l->compacting = false;
 	return end;
 }
 

@@ -6,6 +6,7 @@
 static const struct scenario *const all[] = {
 	&scenario_pair,
 	&scenario_forward,
+	&scenario_terms,
 	&scenario_gossip,
 	&scenario_chain,
 	&scenario_preimage,

@@ -6,8 +6,8 @@
 /* Wishes a payment from -> over -> to; refused: with a wrong secret. */
 void scenario_route(struct play *p, int from, int over, int to, struct amount_msat amount, bool refused);
 
-extern const struct scenario scenario_pair, scenario_forward, scenario_gossip, scenario_chain, scenario_preimage,
-	scenario_spike;
+extern const struct scenario scenario_pair, scenario_forward, scenario_terms, scenario_gossip, scenario_chain,
+	scenario_preimage, scenario_spike;
 /* scenario_attack.c */
 extern const struct scenario scenario_preimage_extraction, scenario_last_block, scenario_withheld_revocation,
 	scenario_excessive_failback_1, scenario_excessive_failback_2, scenario_late_preimage,

@@ -15,9 +15,21 @@ static bool announced(struct play *p)
 	return true;
 }
 
+/* Each would be announced by now if it were to be. */
+static bool old_enough(const struct play *p)
+{
+	for (uint32_t i = 0; i < p->b->channel_count; i++) {
+		const struct sim_tx *t = sim_chain_find(p->w->chain, &p->b->channels[i].funding.txid);
+
+		if (t && (!t->height || t->height + 8 > sim_chain_height(p->w->chain)))
+			return false;
+	}
+	return true;
+}
+
 static bool deep(struct play *p)
 {
-	if (announced(p))
+	if (announced(p) && old_enough(p))
 		return true;
 	if (play_all_alive(p))
 		play_mine_slowly(p);

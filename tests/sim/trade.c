@@ -37,7 +37,8 @@ void trade_mood(struct mood *m, const uint8_t *raw)
 	m->at_once = 1 + raw[1] % 12;
 	m->action_ms = 40 + raw[2];
 	m->block_ms = 20000 + raw[3] * 200;
-	m->fault_ms = 8000 + raw[4] * 200;
+	m->crashes = raw[3] % 8 != 0;
+	m->fault_ms = 2000 + raw[4] * 30;
 }
 
 static bool one_in(const struct trade *t, uint64_t n)
@@ -145,7 +146,7 @@ static void want_payment(struct trade *t)
 	}
 }
 
-static bool has_begun(struct trade *t)
+bool trade_has_begun(struct trade *t)
 {
 	uint32_t usable = 0;
 
@@ -161,7 +162,7 @@ void trade_act(struct trade *t)
 	uint64_t burst = 1 + world_random(t->w, BURST_MAX);
 
 	open_what_lacks(t);
-	if (!has_begun(t))
+	if (!trade_has_begun(t))
 		return;
 	while (burst-- && t->b->open_count < t->m.at_once)
 		want_payment(t);

@@ -12,6 +12,8 @@ void trade_mood(struct mood *m, const uint8_t *raw);
 /* Drawn from the world's entropy. */
 struct trade *trade_new(struct play *p, const struct mood *m);
 void trade_free(struct trade *t);
+/* The channels are there, for the most part, and had time to become known. */
+MUST_USE bool trade_has_begun(struct trade *t);
 /* Opens what the plan has and is not there, wishes some payments. */
 void trade_act(struct trade *t);
 

@@ -196,6 +196,8 @@ static void want_route(struct unrest *u)
 	wish_price(u->b, v);
 	if (one_in(u, 10)) /* too little for somebody on the way */
 		v->hops[0].amount.v -= v->hops[0].amount.v > 1;
+	else if (count > 2 && one_in(u, 3)) /* so little that the second on the way would lose; the payer sends enough */
+		v->hops[1].amount = MSAT(1 + v->hops[2].amount.v / 2);
 }
 
 /* Coins from one node's wallet to another's. */
@@ -265,7 +267,7 @@ static void act(struct unrest *u)
 {
 	uint64_t what = world_random(u->w, 100);
 
-	if (u->trade && !one_in(u, 30)) {
+	if (u->trade && (!trade_has_begun(u->trade) || u->b->open_count >= u->m.at_once || !one_in(u, 12))) {
 		trade_act(u->trade);
 		return;
 	}
