@@ -32,6 +32,7 @@
 #define FLUSH_MS 60000u                   /* B7.rebroadcasting.4 */
 #define WALK_MS 10000u                    /* a peer's filters make us go through the graph this often */
 #define REPLY_TIMEOUT_MS 60000u           /* a peer that we asked says nothing */
+#define MUTE_MS 20000u                    /* nothing at all, when it was first asked for channels */
 #define LISTENERS_MAX 5u                  /* peers whose news we take */
 #define LISTEN_BACK_S 3600u               /* of the past, from a peer that we begin to listen to */
 #define ROTATE_MS 1200000u                /* the least useful of them is replaced */
@@ -48,7 +49,7 @@
 #define ALLOWANCE_MAX 12u                 /* updates of one origin in a row ... */
 #define ALLOWANCE_S 7200u                 /* ... and one more for each of these */
 #define DEPTH_MIN 6u                      /* confirmations of an announced channel */
-#define DEPTH_SLACK 2u                    /* blocks that we may be behind */
+#define DEPTH_SLACK 6u                    /* blocks that we may be behind: six at once are usual on regtest */
 #define FORGET_BLOCKS 72u                 /* B7.channel_announcement.26 */
 #define SPENT_KEPT_BLOCKS 216u            /* by then the log that lacks the channel is on the disk */
 #define AWAY_MS 600000u                   /* a peer gone this long disables the channel for the world */
@@ -143,6 +144,7 @@ struct gossip_peer {
 	bool listening;
 	uint32_t useful;        /* new messages since the last rotation */
 	bool tried;             /* as one to ask, in this round */
+	bool mute;              /* it answers no query of channels */
 };
 
 /* ---- Asking ---- */
@@ -170,6 +172,7 @@ struct sync {
 	struct wanted *wanted;   /* owned */
 	uint32_t wanted_count, wanted_capacity, wanted_at;
 	bool open;               /* a query of scids is out, for heights low to high */
+	bool answered;           /* one was */
 	uint32_t low, high;
 	struct scid curious[CURIOUS_MAX];
 	uint32_t curious_count;

@@ -8,6 +8,9 @@
  *
  *   IDLE --a peer, and time--> RANGE --last reply--> QUERY --nothing left--> IDLE
  *   RANGE, QUERY --silence for REPLY_TIMEOUT_MS, nonsense, disconnected--> IDLE, another peer
+ *   QUERY --the first is not answered for MUTE_MS--> IDLE, a filter for all there is, another peer
+ *
+ * LDK answers no query_short_channel_ids, whatever it offers: what it knows it says when it is sent a filter.
  *
  * News is taken from LISTENERS_MAX peers, once there has been a sync; every
  * ROTATE_MS the one that brought least of it makes room for another. */
@@ -26,20 +29,22 @@ static uint32_t pick(struct step *s, uint32_t count)
 
 /* ---- Whom to listen to ---- */
 
-static void send_filter(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p, bool open)
+enum listening { LISTEN_NOT, LISTEN_NEWS, LISTEN_ALL };
+
+static void send_filter(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p, enum listening to)
 {
 	struct msg_gossip_timestamp_filter m = { .chain_hash = g->config.chain, .first_timestamp = UINT32_MAX };
 	struct buf b = BUF_EMPTY;
 
 	/* Closed: B7.gossip_timestamp_filter.2; B7.gossip_timestamp_filter.1 */
-	if (open) {
-		m.first_timestamp = now_s(s) > LISTEN_BACK_S ? now_s(s) - LISTEN_BACK_S : 0;
+	if (to != LISTEN_NOT) {
+		m.first_timestamp = to == LISTEN_NEWS && now_s(s) > LISTEN_BACK_S ? now_s(s) - LISTEN_BACK_S : 0;
 		m.timestamp_range = UINT32_MAX;
 	}
 	msg_gossip_timestamp_filter_encode(&m, &b);
 	note_send(s, out, p->connection, buf_view(&b));
 	buf_release(&b);
-	p->listening = open;
+	p->listening = to != LISTEN_NOT;
 	p->useful = 0;
 }
 
@@ -83,12 +88,12 @@ static bool could_listen(const struct gossip_peer *p)
 
 static bool could_ask(const struct gossip_peer *p)
 {
-	return may_ask(p) && !p->tried;
+	return may_ask(p) && !p->tried && !p->mute;
 }
 
 static bool listens(const struct gossip_peer *p)
 {
-	return p->listening;
+	return p->listening && !p->mute;
 }
 
 /* What is news to somebody who knows nothing is everything: first the sync, which comes in an order and at a pace. */
@@ -106,7 +111,7 @@ static void rotate(struct gossip *g, struct step *s, struct gossip_notes *out)
 		return;
 
 	while (have < LISTENERS_MAX && (other = choose(g, s, could_listen))) {
-		send_filter(g, s, out, other, true);
+		send_filter(g, s, out, other, LISTEN_NEWS);
 		have++;
 	}
 	if (s->now_ms < g->sync.rotate_ms)
@@ -118,8 +123,8 @@ static void rotate(struct gossip *g, struct step *s, struct gossip_notes *out)
 	while ((p = table_next(&g->peers, &at)))
 		if (p->listening && (!least || p->useful < least->useful))
 			least = p;
-	send_filter(g, s, out, least, false);
-	send_filter(g, s, out, other, true);
+	send_filter(g, s, out, least, LISTEN_NOT);
+	send_filter(g, s, out, other, LISTEN_NEWS);
 	at = 0;
 	while ((p = table_next(&g->peers, &at)))
 		p->useful = 0;
@@ -164,6 +169,7 @@ static void begin(struct gossip *g, struct step *s, struct gossip_peer *p, enum 
 	g->sync.connection = p->connection;
 	g->sync.deadline_ms = s->now_ms + REPLY_TIMEOUT_MS;
 	g->sync.curiosity = phase == SYNC_QUERY;
+	g->sync.answered = false;
 	g->sync.replies = 0;
 	g->sync.range_first = 0;
 }
@@ -367,7 +373,7 @@ static void query(struct gossip *g, struct step *s, struct gossip_notes *out, st
 	note_send(s, out, p->connection, buf_view(&b));
 	y->wanted_at += count;
 	y->open = true; /* INV-G2 */
-	y->deadline_ms = s->now_ms + REPLY_TIMEOUT_MS;
+	y->deadline_ms = s->now_ms + (y->answered ? REPLY_TIMEOUT_MS : MUTE_MS);
 	buf_release(&scids);
 	buf_release(&flags);
 	buf_release(&b);
@@ -384,6 +390,7 @@ void sync_scids_end(struct gossip *g, struct step *s, struct gossip_notes *out, 
 	if (g->sync.phase != SYNC_QUERY || g->sync.connection != p->connection || !g->sync.open)
 		return;
 	g->sync.open = false;
+	g->sync.answered = true;
 }
 
 bool sync_covers(const struct gossip *g, uint32_t height)
@@ -450,7 +457,12 @@ void sync_peer_up(struct gossip *g, struct step *s, struct gossip_notes *out, st
 		return;
 	if (!g->sync.listen_ms)
 		g->sync.listen_ms = s->now_ms + LISTEN_AT_LAST_MS;
-	send_filter(g, s, out, p, may_ask(p) && time_to_listen(g, s) && listeners(g) < LISTENERS_MAX);
+	/* LDK heeds but the first filter of a connection, and nobody sends gossip of others before one
+	 * (B7.rebroadcasting.3): so there is none before it is known what is wanted. */
+	if (!may_ask(p))
+		send_filter(g, s, out, p, LISTEN_NOT);
+	else if (time_to_listen(g, s) && listeners(g) < LISTENERS_MAX)
+		send_filter(g, s, out, p, LISTEN_NEWS);
 }
 
 void sync_peer_down(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p)
@@ -494,14 +506,28 @@ static void begin_if_due(struct gossip *g, struct step *s, struct gossip_notes *
 	}
 }
 
+/* From a mute peer news is taken at once, for there may be no other. */
+static void silence(struct gossip *g, struct step *s, struct gossip_notes *out)
+{
+	struct gossip_peer *p = peer_of(g, g->sync.connection);
+	bool mute = g->sync.open && !g->sync.answered;
+
+	log_write(s->log, LOG_DEBUG, "gossip", "a peer does not answer%s: another is asked", mute ? " queries of channels" : "");
+	end_sync(g, s, false);
+	if (!mute)
+		return;
+	p->mute = true;
+	g->sync.listen_ms = s->now_ms;
+	if (p->listening || listeners(g) < LISTENERS_MAX)
+		send_filter(g, s, out, p, LISTEN_ALL);
+}
+
 void sync_tick(struct gossip *g, struct step *s, struct gossip_notes *out)
 {
 	if (!g->config.sync)
 		return;
-	if (g->sync.phase != SYNC_IDLE && s->now_ms >= g->sync.deadline_ms) {
-		log_write(s->log, LOG_DEBUG, "gossip", "a peer does not answer: another is asked");
-		end_sync(g, s, false);
-	}
+	if (g->sync.phase != SYNC_IDLE && s->now_ms >= g->sync.deadline_ms)
+		silence(g, s, out);
 	rotate(g, s, out);
 	begin_if_due(g, s, out);
 	sync_flush(g, s, out);

@@ -24,6 +24,11 @@ static struct msg_gossip_timestamp_filter filter_to(uint64_t connection)
 	return m;
 }
 
+static bool wants_news_of(uint32_t connection)
+{
+	return count_sent(w, 0, connection, MSG_GOSSIP_TIMESTAMP_FILTER) && filter_to(connection).timestamp_range;
+}
+
 TEST(some_peers_are_listened_to)
 {
 	uint32_t listening = 0;
@@ -31,7 +36,7 @@ TEST(some_peers_are_listened_to)
 	start();
 	world_peer(w, 12, 12);
 	/* First a sync. */
-	CHECK(filter_to(12).timestamp_range == 0);
+	CHECK_EQ(count_sent(w, 0, 12, MSG_GOSSIP_TIMESTAMP_FILTER), 0);
 	world_peer_gone(w, 12);
 	w->g->sync.rounds = 1;
 	world_peer_features(w, 1, 1, BYTES_NONE, false);
@@ -39,13 +44,15 @@ TEST(some_peers_are_listened_to)
 	CHECK(filter_to(1).first_timestamp == UINT32_MAX && filter_to(1).timestamp_range == 0);
 	for (uint32_t i = 2; i < 12; i++) {
 		world_peer(w, i, i);
+		if (!wants_news_of(i))
+			continue;
 		CHECK(SAME(filter_to(i).chain_hash, test_chain())); /* B7.gossip_timestamp_filter.1 */
-		listening += filter_to(i).timestamp_range != 0;
+		listening++;
 	}
 	CHECK(listening == LISTENERS_MAX && gossip_figures(w->g).listening == LISTENERS_MAX);
 	/* One that goes is replaced at the next tick. */
 	for (uint32_t i = 2; i < 12; i++)
-		if (filter_to(i).timestamp_range) {
+		if (wants_news_of(i)) {
 			world_peer_gone(w, i);
 			break;
 		}
@@ -64,7 +71,7 @@ TEST(the_least_useful_is_replaced)
 	for (uint32_t i = 1; i <= LISTENERS_MAX + 1; i++)
 		world_peer(w, i, i + 50);
 	for (uint32_t i = 1; i <= LISTENERS_MAX + 1; i++)
-		if (!filter_to(i).timestamp_range)
+		if (!wants_news_of(i))
 			other = i;
 	CHECK(other);
 	world_later(w, TICK_MS); /* the clock of the rotation starts */
@@ -74,7 +81,7 @@ TEST(the_least_useful_is_replaced)
 	for (uint32_t i = 1; i <= LISTENERS_MAX + 1; i++) {
 		struct scid scid = scid_at(100 + i);
 
-		if (!filter_to(i).timestamp_range || ++heard == LISTENERS_MAX)
+		if (!wants_news_of(i) || ++heard == LISTENERS_MAX)
 			continue;
 		chain_fund(&chain, scid, 1, 2 + i);
 		world_hear(w, i, make_channel(scid, 1, 2 + i));
@@ -85,7 +92,7 @@ TEST(the_least_useful_is_replaced)
 		heard += peer_of(w->g, i)->listening && !peer_of(w->g, i)->useful ? i : 0;
 	world_later(w, ROTATE_MS);
 	CHECK_EQ(gossip_figures(w->g).listening, LISTENERS_MAX);
-	CHECK(!filter_to(heard).timestamp_range);
+	CHECK(!wants_news_of(heard));
 	finish();
 }
 
@@ -148,6 +155,33 @@ static struct bytes reply(uint32_t first, uint32_t number, const char *array, co
 	msg_reply_channel_range_encode(&m, &raw);
 	buf_add_bytes(&raw, more);
 	return kept(&raw);
+}
+
+/* As LDK does. */
+TEST(a_peer_that_answers_no_query_of_channels_is_sent_a_filter)
+{
+	start();
+	world_peer(w, 1, 1);
+	world_later(w, TICK_MS);
+	CHECK_EQ(count_sent(w, 0, 1, MSG_QUERY_CHANNEL_RANGE), 1);
+	world_hear(w, 1, reply(0, UINT32_MAX, "00" "0000060000010000", ""));
+	world_later(w, TICK_MS);
+	CHECK_EQ(count_sent(w, 0, 1, MSG_QUERY_SHORT_CHANNEL_IDS), 1);
+	/* The first filter of a connection must be the one that asks for all: LDK heeds no other. */
+	CHECK_EQ(count_sent(w, 0, 1, MSG_GOSSIP_TIMESTAMP_FILTER), 0);
+	for (uint32_t ms = 0; ms < MUTE_MS; ms += TICK_MS)
+		world_later(w, TICK_MS);
+	CHECK_EQ(count_sent(w, 0, 1, MSG_GOSSIP_TIMESTAMP_FILTER), 1);
+	CHECK(filter_to(1).first_timestamp == 0 && filter_to(1).timestamp_range == UINT32_MAX);
+	/* It is asked no more, and news of others is welcome. */
+	world_peer(w, 2, 2);
+	CHECK(filter_to(2).first_timestamp > 0 && filter_to(2).timestamp_range == UINT32_MAX);
+	for (int i = 0; i < 200; i++)
+		world_later(w, TICK_MS);
+	CHECK_EQ(count_sent(w, 0, 1, MSG_QUERY_CHANNEL_RANGE), 1);
+	CHECK_EQ(count_sent(w, 0, 1, MSG_QUERY_SHORT_CHANNEL_IDS), 1);
+	CHECK(count_sent(w, 0, 2, MSG_QUERY_CHANNEL_RANGE) > 1);
+	finish();
 }
 
 TEST(replies_that_are_wrong)
