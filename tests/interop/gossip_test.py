@@ -1,6 +1,6 @@
 """Gossip between real nodes: announced, learned, forgotten."""
 from harness.lampo import normal, open_channel
-from harness.lnd import LndError
+from harness.lnd import LndError, number_of
 from harness.net import test
 from harness.process import check, check_equal
 
@@ -12,8 +12,7 @@ DEPTH = 6
 
 def edge(d, channel):
     """What lnd's graph says of a channel of ours, once both ends have spoken."""
-    block, tx, output = (int(n) for n in channel["short_channel_id"].split("x"))
-    found = d.get("/v1/graph/edge/%d" % (block << 40 | tx << 16 | output))
+    found = d.get("/v1/graph/edge/%d" % number_of(channel["short_channel_id"]))
     return found if found.get("node1_policy") and found.get("node2_policy") else None
 
 

@@ -2,7 +2,6 @@
 and a force close whose fees turn out ten times too low.
 
 Cheating is done as a thief would: a node's directory is copied, the node goes on, and is put back."""
-import base64
 import hashlib
 import os
 import shutil
@@ -12,6 +11,7 @@ import time
 from harness.bitcoind import sat
 from harness.fees import FeeDesk, miners_want
 from harness.lampo import normal, quiet
+from harness.lnd import number_of
 from harness.net import test
 from harness.process import check, check_equal
 
@@ -36,11 +36,6 @@ class Table:
         print("|---|%s" % ("---:|" * len(columns)))
         for row in self.rows:
             print("| %s | %s |" % (row[0], " | ".join("{:,}".format(v) if isinstance(v, int) else str(v) for v in row[1:])))
-
-
-def channel_number(scid):
-    block, tx, out = (int(n) for n in scid.split("x"))
-    return block << 40 | tx << 16 | out
 
 
 def lampo_and_lnd(net, push_sat=2_000_000, **config):
@@ -293,12 +288,10 @@ def hold_through(net, up, l, down, msat):
     """up pays down through us, and down holds it: (preimage, up's answer to come)."""
     preimage = os.urandom(32)
     payment_hash = hashlib.sha256(preimage).hexdigest()
-    secret = down.decode(down.hold_invoice(msat, preimage))["payment_addr"]
-    if not all(c in "0123456789abcdef" for c in secret):
-        secret = base64.b64decode(secret).hex()
+    _, secret = down.decode(down.hold_invoice(msat, preimage))
     height = net.bitcoind.height()
-    first = channel_number(l.channel(up.id)["short_channel_id"])
-    second = channel_number(l.channel(down.id)["short_channel_id"])
+    first = number_of(l.channel(up.id)["short_channel_id"])
+    second = number_of(l.channel(down.id)["short_channel_id"])
     fee = 10_000 + msat // 100
     hops = [(l.id, first, msat, fee, height + 60), (down.id, second, msat, 0, height + 60)]
     answer = in_background(up.send_route, payment_hash, hops, secret)

@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import subprocess
+import time
 
 from .process import Failure, Process, TIME_FACTOR, check, check_equal, free_port
 
@@ -189,6 +190,69 @@ class Lampo(Process):
         check_equal(paid["status"], "complete", "status of the payment")
         check_equal(paid["payment_hash"], invoice["payment_hash"], "hash of the payment")
         return paid
+
+    def peers(self):
+        return [p["id"] for p in self.listpeers()["peers"] if p["connected"]]
+
+    # The same words as of the other implementations, for networks of all of them.
+
+    kind = "Lampo"
+
+    def opens(self, other, sat, push_msat=0, private=False):
+        """Begins a channel; the funding txid."""
+        return self.fundchannel(id=other.id, amount=sat, push_msat=push_msat, announce=not private)["txid"]
+
+    def usable(self, peer_id, timeout=60):
+        return normal(self.watch, self, peer_id, timeout)
+
+    def asks(self, msat, private=False):
+        """An invoice, with the ways over private channels if `private`."""
+        more = {"exposeprivatechannels": True} if private else {}
+        label = os.urandom(8).hex()
+        return self.invoice(amount_msat=msat, label=label, description="interop " + label, **more)["bolt11"]
+
+    def pays(self, bolt11):
+        """None when it is paid, or why it was not."""
+        for last in (False, True):
+            try:
+                paid = self.pay(bolt11=bolt11)
+                return None if paid["status"] == "complete" else str(paid)
+            except RpcError as e:
+                # What gossip has just told, the payer knows a moment later.
+                if last or e.code != 205:
+                    return str(e)
+                time.sleep(0.5 * TIME_FACTOR)
+
+    def paid_out(self):
+        return {p["payment_hash"]: p["amount_msat"] for p in self.listpays()["pays"] if p["status"] == "complete"}
+
+    def paid_in(self):
+        return {i["payment_hash"]: i["amount_received_msat"] for i in self.listinvoices()["invoices"]
+                if i["status"] == "paid"}
+
+    def edges(self):
+        """Short channel ids of which both directions are known."""
+        halves = [c["short_channel_id"] for c in self.listchannels()["channels"]]
+        return {scid for scid in halves if halves.count(scid) == 2}
+
+    def number(self, peer_id):
+        return self.channel(peer_id)["short_channel_id"]
+
+    def spendable(self, peer_id):
+        """About the msat that it could send over its channel with this peer at once."""
+        return self.channel(peer_id)["spendable_msat"]
+
+    def carried(self, peer_id):
+        """(how many, msat) of what went to this peer."""
+        mine = self.channels(peer_id)
+        return sum(c["out_payments_fulfilled"] for c in mine), sum(c["out_fulfilled_msat"] for c in mine)
+
+    def ends(self, peer_id):
+        """Begins to close the channel with this peer; the closing txid."""
+        return self.close(id=peer_id)["txid"]
+
+    def in_flight(self):
+        return any(c["htlcs"] for c in self.channels())
 
 
 def normal(watch, node, peer_id, timeout=30):

@@ -21,6 +21,16 @@ def b64url(hexadecimal):
     return base64.urlsafe_b64encode(bytes.fromhex(hexadecimal)).decode()
 
 
+def number_of(scid):
+    """1x2x3 as lnd's interface says it."""
+    block, tx, out = (int(n) for n in scid.split("x"))
+    return block << 40 | tx << 16 | out
+
+
+def scid_of(number):
+    return "%dx%dx%d" % (number >> 40, number >> 16 & 0xffffff, number & 0xffff)
+
+
 class Lnd(Process):
     def __init__(self, folder, name, program, watch, bitcoind, extra=()):
         super().__init__(name, os.path.join(folder, name + ".log"))
@@ -141,13 +151,15 @@ class Lnd(Process):
     def pending(self):
         return self.get("/v1/channels/pending")
 
-    def invoice(self, msat, memo="interop"):
-        return self.post("/v1/invoices", value_msat=str(msat), memo=memo)["payment_request"]
+    def invoice(self, msat, memo="interop", private=False):
+        return self.post("/v1/invoices", value_msat=str(msat), memo=memo, private=private)["payment_request"]
 
-    def pay(self, bolt11=None, keysend_to=None, msat=None, to=None, payment_hash=None, secret=None, timeout=60):
+    def pay(self, bolt11=None, keysend_to=None, msat=None, to=None, payment_hash=None, secret=None, timeout=60,
+            **more):
         """Pays an invoice, spontaneously, or with every number given (to, payment_hash,
         secret, msat).  The final status of lnd's stream, with its failure reason."""
-        body = {"timeout_seconds": int(timeout * TIME_FACTOR), "fee_limit_sat": "1000", "no_inflight_updates": True}
+        body = {"timeout_seconds": int(timeout * TIME_FACTOR), "fee_limit_sat": "1000", "no_inflight_updates": True,
+                **more}
         if bolt11:
             body["payment_request"] = bolt11
         if keysend_to:
@@ -189,6 +201,65 @@ class Lnd(Process):
         finally:
             link.close()
 
+    # The same words as of the other implementations, for networks of all of them.
+
+    kind = "lnd"
+
+    def opens(self, other, sat, push_msat=0, private=False):
+        self.synced()  # it takes no order while it reads a block
+        return self.open(other, sat, push_msat // 1000, private)
+
+    def usable(self, peer_id, timeout=60):
+        return self.normal(peer_id, timeout)
+
+    def asks(self, msat, private=False):
+        return self.invoice(msat, private=private)
+
+    def pays(self, bolt11):
+        """None when it is paid, or why it was not."""
+        try:
+            paid = self.pay(bolt11, max_parts=16)
+        except LndError as e:
+            return str(e)
+        return None if paid["status"] == "SUCCEEDED" else paid["failure_reason"]
+
+    def paid_out(self):
+        return {p["payment_hash"]: int(p["value_msat"]) for p in self.payments() if p["status"] == "SUCCEEDED"}
+
+    def paid_in(self):
+        return self.settled_msat()
+
+    def edges(self):
+        """Short channel ids of which both directions are known."""
+        return {scid_of(int(e["channel_id"])) for e in self.get("/v1/graph")["edges"] if e["node1_policy"] and e["node2_policy"]}
+
+    def number(self, peer_id):
+        return scid_of(int(self.channel(peer_id)["chan_id"]))
+
+    def spendable(self, peer_id):
+        c = self.channel(peer_id)
+        left = int(c["local_balance"]) - int(c["local_constraints"]["chan_reserve_sat"]) - 5_000 * c["initiator"]
+        return max(left, 0) * 1000
+
+    def carried(self, peer_id):
+        """(how many, msat) of what it forwarded to this peer."""
+        events = self.post("/v1/switch", start_time="1", num_max_events=50000)["forwarding_events"]
+        ours = {c["chan_id"] for c in self.channels() if c["remote_pubkey"] == peer_id}
+        sent = [int(e["amt_out_msat"]) for e in events if e["chan_id_out"] in ours]
+        return len(sent), sum(sent)
+
+    def ends(self, peer_id):
+        """Begins to close the channel with this peer; the closing txid."""
+        self.synced()
+        point = self.channel(peer_id)["channel_point"]
+        self.close(point)
+        return self.watch.until("%s's closing transaction" % self.name, lambda: next(
+            (c["closing_txid"] for c in self.pending()["waiting_close_channels"]
+             if c["channel"]["channel_point"] == point and c["closing_txid"]), None), 60)
+
+    def in_flight(self):
+        return any(c["pending_htlcs"] for c in self.channels())
+
     # Invoices that lnd holds until it is told what to do with them.
 
     def hold_invoice(self, msat, preimage, cltv=40):
@@ -206,23 +277,28 @@ class Lnd(Process):
         return self.get("/v1/invoice/" + payment_hash)["state"]
 
     def decode(self, bolt11):
-        return self.get("/v1/payreq/" + bolt11)
+        """Hash and payment secret of an invoice, in hex."""
+        found = self.get("/v1/payreq/" + bolt11)
+        secret = found["payment_addr"]
+        if not all(c in "0123456789abcdef" for c in secret):
+            secret = base64.b64decode(secret).hex()
+        return found["payment_hash"], secret
 
-    def send_route(self, payment_hash, hops, secret, timeout=600):
+    def send_route(self, payment_hash, hops, secret, timeout=600, total=None, lock=None):
         """One HTLC along a route of our own making.  hops: (peer id, channel number, what it forwards in msat,
         the fee that it takes, the expiry of what it sends on), the last one for the payee itself, with the expiry
-        that it gets.  Answers when the HTLC is resolved."""
-        total = hops[-1][2]
+        that it gets.  total: of the set, if this is but a part; lock: the expiry of the HTLC that lnd itself offers.
+        Answers when the HTLC is resolved."""
         route = []
         for i, (peer, channel, msat, fee, expiry) in enumerate(hops):
             hop = {"chan_id": str(channel), "pub_key": peer, "amt_to_forward_msat": str(msat), "fee_msat": str(fee),
                    "expiry": expiry, "tlv_payload": True}
             if i == len(hops) - 1:
-                hop["mpp_record"] = {"payment_addr": b64(secret), "total_amt_msat": str(total)}
+                hop["mpp_record"] = {"payment_addr": b64(secret), "total_amt_msat": str(total or msat)}
             route.append(hop)
         fees = sum(h[3] for h in hops)
         body = {"payment_hash": b64(payment_hash), "route": {
-            "total_time_lock": self.first_expiry(hops), "total_amt_msat": str(total + fees),
+            "total_time_lock": lock or self.first_expiry(hops), "total_amt_msat": str(hops[-1][2] + fees),
             "total_fees_msat": str(fees), "hops": route}}
         return self.request("POST", "/v2/router/route/send", body, timeout)[0]
 

@@ -5,6 +5,7 @@ import subprocess
 
 from .bitcoind import Bitcoind
 from .lampo import BUILD, Lampo, ROOT, program
+from .ldk import Ldk, find_ldk
 from .lnd import Lnd
 from .process import Failure, Process, Skip, Watch, check
 
@@ -63,6 +64,9 @@ class Net:
 
     def lnd(self, name, extra=()):
         return Lnd(self.folder, name, ask_script("get-lnd"), self.watch, self.bitcoind, extra).start()
+
+    def ldk(self, name, extra=()):
+        return Ldk(self.folder, name, find_ldk(), self.watch, self.bitcoind, extra).start()
 
     def finish(self):
         """After a test that passed: what still runs must also know how to end."""
