@@ -82,6 +82,8 @@ static void settle(struct route_desk *d, uint64_t settled)
 
 		ASSERT(route_layer_release(d->promised, p->scid, p->direction, p->amount));
 	}
+	if (!gone)
+		return;
 	d->promise_count -= gone;
 	memmove(d->promises, d->promises + gone, d->promise_count * sizeof(*d->promises));
 }

@@ -476,13 +476,54 @@ static void order_other(struct rig *r)
 	(void)rig_command(r, &c);
 }
 
+/* About whatever was held last, or about nothing. */
+static void order_decision(struct rig *r)
+{
+	struct command c = { .kind = COMMAND_HOLD };
+	static const uint16_t codes[] = { 0, FAIL_TEMPORARY_NODE_FAILURE, FAIL_MPP_TIMEOUT, FAIL_UNKNOWN_NEXT_PEER };
+
+	c.u.hold.name.kind = take8() % 2 ? HOLD_FORWARD : HOLD_INVOICE;
+	for (const struct rig_item *i = r->head; i; i = i->next)
+		if (i->kind == EFFECT_NOTIFY && i->notify == NOTIFY_HELD)
+			c.u.hold.name = i->held.name;
+	c.u.hold.action = (enum hold_action)(take8() % 3);
+	c.u.hold.code = codes[take8() % ARRAY_COUNT(codes)];
+	(void)rig_command(r, &c);
+}
+
+static void order_terms(struct rig *r, const struct rig *other)
+{
+	struct command c = { .kind = COMMAND_SET_CHANNEL };
+
+	if (take8() % 4 == 0) {
+		c.kind = COMMAND_DEL_FORWARD;
+		c.u.del_forward.in_htlc_id = take8();
+		c.u.del_forward.status = 1 + take8() % 3;
+		(void)rig_command(r, &c);
+		return;
+	}
+	c.u.set_channel.all = take8() % 2;
+	c.u.set_channel.channel.by_peer = true;
+	c.u.set_channel.channel.peer = other->id;
+	c.u.set_channel.fields = take8() & POLICY_FIELDS;
+	c.u.set_channel.own = (struct forward_policy){ MSAT(take8()), take8(), 18u + take8(), MSAT(take8()), MSAT(1000000ull * take8()) };
+	c.u.set_channel.enforce_delay_s = take8();
+	(void)rig_command(r, &c);
+}
+
 static void order(uint32_t side)
 {
 	struct rig *r = &rigs[side];
 
 	if (r->next_call + 2 >= RIG_CALLS)
 		return;
-	switch (take8() % 8) {
+	switch (take8() % 10) {
+	case 8:
+		order_decision(r);
+		return;
+	case 9:
+		order_terms(r, &rigs[1 - side]);
+		return;
 	case 0:
 		order_channel(r, &rigs[1 - side]);
 		return;
@@ -752,6 +793,9 @@ static void begin(uint8_t phase)
 		rig_init(&rigs[i], (uint8_t)(i + 1));
 		rigs[i].config.static_remotekey_only = phase & 0x80;
 		rigs[i].config.accept_keysend = !(phase & 0x40);
+		rigs[i].config.hold_forwards = phase & 0x10;
+		rigs[i].config.hold_invoices = phase & 0x08;
+		rigs[i].config.hold_forwards_fail = phase & 0x04;
 		rig_start(&rigs[i]);
 	}
 	if (phase % 4) {
