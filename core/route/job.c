@@ -85,7 +85,8 @@ static void settle(struct route_desk *d, uint64_t settled)
 	if (!gone)
 		return;
 	d->promise_count -= gone;
-	memmove(d->promises, d->promises + gone, d->promise_count * sizeof(*d->promises));
+	if (gone)
+		memmove(d->promises, d->promises + gone, d->promise_count * sizeof(*d->promises));
 }
 
 static void catch_up(struct route_desk *d, const struct route_job *j)
