@@ -452,7 +452,8 @@ void sim_free(struct sim_node *n)
 	if (n->slow)
 		delayed_signer_free(n->slow);
 	close_policy(n);
-	memo_free(n->memo);
+	if (!n->world->o.one_memo)
+		memo_free(n->memo);
 	local_signer_free(n->signer);
 	memory_disk_free(n->disk);
 }

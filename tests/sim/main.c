@@ -408,7 +408,7 @@ int main(int argc, char **argv)
 			every_crash(&c, scenario_at(i));
 		faults_everywhere(&c, &scenario_pair, c.short_set ? 10 : 60);
 		random_runs(&c, 1, c.short_set ? 20 : 100);
-		trading_networks(&c, 1, c.short_set ? 2 : 12, c.short_set ? 40 : 80);
+		trading_networks(&c, 1, c.short_set ? 2 : 8, c.short_set ? 40 : 60);
 	}
 	printf("%u passed, %u failed, 0 skipped\n", passed, failed);
 	return failed ? 1 : 0;

@@ -26,7 +26,7 @@ struct play_result random_run(const struct play_options *o)
 	const struct world_options like = {
 		.seed = o->seed, .nodes = m.nodes, .verbose = o->verbose, .cut_one_in = m.cuts ? 400 : 0,
 		.stall_one_in = m.stalls ? 100 : 0, .delay_max_ms = 20, .disk_delay_max_ms = m.slow_disk ? 30 : 0,
-		.slow_signer = m.slow_signer, .memo = m.memo, .static_nodes = m.static_nodes, .keysend = m.keysend,
+		.slow_signer = m.slow_signer, .memo = m.memo, .one_memo = m.trades, .static_nodes = m.static_nodes, .keysend = m.keysend,
 		.gossip = m.gossip, .gossip_dead_max = m.gossip_dead_max,
 	};
 	struct play p = { 0 };

@@ -285,6 +285,8 @@ static void follow_payment(struct book *b, struct wish *v)
 	v->over = true;
 	v->code = r->code;
 	v->paid = r->code == REPLY_OK;
+	if (!v->paid)
+		world_say(b->w, "payment %u is not made: %s", v->index, r->text);
 }
 
 bool wish_follow(struct book *b, struct wish *v)

@@ -252,7 +252,7 @@ static void add_node(struct world *w)
 	n->config.static_remotekey_only = w->o.static_remotekey || (w->o.static_nodes >> n->index & 1);
 	n->disk = memory_disk_new();
 	if (w->o.memo)
-		n->memo = n->config.memo = memo_new();
+		n->memo = n->config.memo = w->o.one_memo && n->index ? w->nodes[0].memo : memo_new();
 	world_start(w, n->index);
 }
 
@@ -288,6 +288,8 @@ void world_free(struct world *w)
 	w->hook_count = 0;
 	for (int i = 0; i < w->node_count; i++)
 		sim_free(&w->nodes[i]);
+	if (w->o.one_memo)
+		memo_free(w->nodes[0].memo);
 	sim_gossip_free(w);
 	network_free(w);
 	queue_free(w);

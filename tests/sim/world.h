@@ -136,6 +136,7 @@ struct world_options {
 	uint32_t static_nodes;   /* or these, one bit each */
 	bool keysend;            /* nodes accept payments without an invoice */
 	bool memo;               /* the nodes remember what they computed and work ahead */
+	bool one_memo;           /* all of them together: that halves what they cost */
 	bool gossip;             /* BOLT 7 */
 	uint64_t gossip_dead_max; /* bytes of no use in a node's log of gossip; 0: as usual */
 	bool verbose;
