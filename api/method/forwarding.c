@@ -157,7 +157,7 @@ static json_t *live_forwards(const struct methods *m, struct params *params, uin
 
 void method_listforwards(void *context, struct lampo_call *call, struct params *params)
 {
-	static const struct stored_list forwards = { "forwards", { RECORD_FORWARD }, 1, show_forward };
+	static const struct stored_list forwards = { "forwards", { RECORD_FORWARD }, 1, show_forward, NULL };
 
 	stored_list_ask_live(context, call, params, &forwards, live_forwards);
 }

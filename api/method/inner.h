@@ -37,7 +37,7 @@ void order(struct methods *m, struct lampo_call *call, const struct command *com
 json_t *reply_connect(const struct methods *m, const struct reply *reply);
 json_t *reply_withdraw(const struct methods *m, const struct reply *reply);
 json_t *reply_fund_channel(const struct methods *m, const struct reply *reply);
-json_t *reply_invoice(const struct methods *m, const struct lampo_call *call, const struct reply *reply);
+json_t *reply_invoice(const struct reply *reply);
 json_t *reply_set_channel(const struct reply *reply);
 json_t *reply_paid(const struct methods *m, const struct reply *reply);
 json_t *reply_probe(const struct reply *reply);
@@ -52,7 +52,8 @@ json_t *failed_sendpay(const struct reply *reply);
 /* These know their call: what was asked is part of the answer, or a second command follows (NULL). */
 json_t *reply_new_address(struct methods *m, struct lampo_call *call, uint64_t id, const struct reply *reply);
 json_t *reply_close(const struct methods *m, const struct lampo_call *call, const struct reply *reply);
-json_t *reply_wait_invoice(const struct methods *m, const struct reply *reply, struct refusal *refusal);
+json_t *reply_invoice_entry(struct methods *m, struct lampo_call *call, uint64_t id, const struct reply *reply);
+json_t *failed_invoice_entry(const struct methods *m, const struct lampo_call *call, const struct reply *reply);
 
 /* Handlers, each with struct methods as context. */
 rpc_handler method_getinfo, method_stop;
@@ -60,7 +61,7 @@ rpc_handler method_connect, method_disconnect, method_listpeers;
 rpc_handler method_newaddr, method_listfunds, method_withdraw;
 rpc_handler method_fundchannel, method_listpeerchannels, method_listclosedchannels, method_close;
 rpc_handler method_setchannel, method_listforwards, method_delforward;
-rpc_handler method_invoice, method_listinvoices, method_waitinvoice, method_decode;
+rpc_handler method_invoice, method_listinvoices, method_waitinvoice, method_waitanyinvoice, method_delinvoice, method_decode;
 rpc_handler method_staticbackup, method_emergencyrecover, method_recoverchannel, method_listsweeps;
 rpc_handler method_listchannels, method_listnodes;
 rpc_handler method_pay, method_keysend, method_probe, method_listpays, method_sendpay, method_waitsendpay;
@@ -92,8 +93,6 @@ void add_onchain(json_t *o, const struct methods *m, const struct channel *ch);
 /* What is ours of them, or will be. */
 struct amount_sat onchain_pending(const struct methods *m, const struct channel *ch);
 void add_close_cause(json_t *o, const struct channel_record *r);
-/* One invoice as listinvoices and waitinvoice show it. */
-json_t *invoice_json(const struct received_invoice *i, uint64_t now_ms);
 
 /* Parameters that the network or the node's views are needed for.  False: the call was failed. */
 MUST_USE bool script_param(const struct methods *m, struct lampo_call *call, struct params *params, const char *name,

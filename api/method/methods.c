@@ -89,8 +89,7 @@ static void call_gone(void *context, uint64_t call)
 	m->port.call_gone(m->port.context, call);
 }
 
-static json_t *reply_json(struct methods *m, struct lampo_call *call, uint64_t id, const struct reply *reply,
-			  struct refusal *refusal)
+static json_t *reply_json(struct methods *m, struct lampo_call *call, uint64_t id, const struct reply *reply)
 {
 	switch (reply->kind) {
 	case COMMAND_CONNECT:
@@ -111,9 +110,11 @@ static json_t *reply_json(struct methods *m, struct lampo_call *call, uint64_t i
 	case COMMAND_SET_CHANNEL:
 		return reply_set_channel(reply);
 	case COMMAND_INVOICE:
-		return reply_invoice(m, call, reply);
+		return reply_invoice(reply);
 	case COMMAND_WAIT_INVOICE:
-		return reply_wait_invoice(m, reply, refusal);
+	case COMMAND_WAIT_ANY_INVOICE:
+	case COMMAND_DELETE_INVOICE:
+		return reply_invoice_entry(m, call, id, reply);
 	case COMMAND_PAY:
 	case COMMAND_KEYSEND:
 		return reply_paid(m, reply);
@@ -147,16 +148,17 @@ static bool tells_tries(const struct reply *reply)
 	       reply->u.pay.created_at_s;
 }
 
-/* The invoice that a failed wait was about, or who failed on a route: Core Lightning gives it as data. */
-static void refuse_as_replied(const struct methods *m, const struct reply *reply, struct refusal *refusal)
+static bool names_invoice(const struct reply *reply)
 {
-	const struct received_invoice *i = NULL;
+	return (reply->kind == COMMAND_WAIT_INVOICE || reply->kind == COMMAND_DELETE_INVOICE) && reply->u.invoice_entry.key.size;
+}
 
+/* The invoice that a failed wait was about, or who failed on a route: Core Lightning gives it as data. */
+static void refuse_as_replied(const struct methods *m, const struct lampo_call *call, const struct reply *reply, struct refusal *refusal)
+{
 	refuse(refusal, reply->code, "%s", reply->message ? reply->message : "it failed");
-	if (reply->kind == COMMAND_WAIT_INVOICE && reply->code == REPLY_INVOICE_EXPIRED)
-		i = receive_by_hash(node_view_invoices(m->port.node), &reply->u.wait_invoice.payment_hash);
-	if (i)
-		refusal->data = invoice_json(i, m->port.now_ms(m->port.context));
+	if (names_invoice(reply))
+		refusal->data = failed_invoice_entry(m, call, reply);
 	if (names_payment(reply))
 		refusal->data = failed_sendpay(reply);
 	if (tells_tries(reply))
@@ -172,9 +174,9 @@ void methods_reply(struct methods *m, uint64_t id, const struct reply *reply)
 	if (!call)
 		return;
 	if (reply->code == REPLY_OK)
-		result = reply_json(m, call, id, reply, &refusal);
+		result = reply_json(m, call, id, reply);
 	else
-		refuse_as_replied(m, reply, &refusal);
+		refuse_as_replied(m, call, reply, &refusal);
 	if (result)
 		rpc_reply(call, result);
 	else if (refusal.code)
@@ -195,6 +197,7 @@ struct methods *methods_new(struct rpc *rpc, const struct node_port *port)
 		method_setchannel,	   method_listforwards,
 		method_delforward,
 		method_invoice,		   method_listinvoices,
+		method_waitanyinvoice,	   method_delinvoice,
 		method_waitinvoice,	   method_decode,
 		method_pay,		   method_keysend,
 		method_probe,		   method_listpays,

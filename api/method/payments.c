@@ -374,7 +374,7 @@ static json_t *listpays(const struct methods *m, struct params *params, struct r
 
 void method_listpays(void *context, struct lampo_call *call, struct params *params)
 {
-	static const struct stored_list payments = { "pays", { RECORD_PAYMENT }, 1, show_payment };
+	static const struct stored_list payments = { "pays", { RECORD_PAYMENT }, 1, show_payment, NULL };
 
 	if (params_has(params, "bolt11") || params_has(params, "payment_hash"))
 		query_ask(context, call, params, listpays);

@@ -89,7 +89,7 @@ static const struct lampo_param waitinvoice_params[] = {
 static const struct lampo_result waitinvoice_results[] = { INVOICE_RESULTS("") };
 static const struct lampo_error waitinvoice_errors[] = {
 	{ 903, "The invoice expired unpaid; data is the invoice." },
-	{ 905, "There is no such invoice." },
+	{ -1, "There is no such invoice, or it was deleted." },
 };
 const struct lampo_method schema_waitinvoice = {
 	.name = "waitinvoice",
@@ -101,6 +101,48 @@ const struct lampo_method schema_waitinvoice = {
 	.result_count = ARRAY_COUNT(waitinvoice_results),
 	.errors = waitinvoice_errors,
 	.error_count = ARRAY_COUNT(waitinvoice_errors),
+};
+
+static const struct lampo_param waitanyinvoice_params[] = {
+	{ .name = "lastpay_index", .type = LAMPO_U64, .fallback = "0", .doc = "The pay_index behind which one is wanted." },
+	{ .name = "timeout", .type = LAMPO_U32, .doc = "Seconds to wait; 0: not at all.  Default: until one is paid." },
+};
+static const struct lampo_error waitanyinvoice_errors[] = {
+	{ 904, "No invoice was paid in time." },
+};
+const struct lampo_method schema_waitanyinvoice = {
+	.name = "waitanyinvoice",
+	.category = "payments",
+	.summary = "Wait until any invoice is paid",
+	.params = waitanyinvoice_params,
+	.param_count = ARRAY_COUNT(waitanyinvoice_params),
+	.results = waitinvoice_results,
+	.result_count = ARRAY_COUNT(waitinvoice_results),
+	.errors = waitanyinvoice_errors,
+	.error_count = ARRAY_COUNT(waitanyinvoice_errors),
+};
+
+static const struct lampo_param delinvoice_params[] = {
+	{ .name = "label", .type = LAMPO_LABEL, .flags = LAMPO_REQUIRED, .doc = "The invoice." },
+	{ .name = "status", .type = LAMPO_STRING, .choices = "unpaid paid expired", .flags = LAMPO_REQUIRED,
+	  .doc = "In which it must be: it may be paid at any moment." },
+	{ .name = "desconly", .type = LAMPO_BOOL, .fallback = "false", .doc = "Remove its description alone." },
+};
+static const struct lampo_error delinvoice_errors[] = {
+	{ 905, "There is no invoice of that label." },
+	{ 906, "It has another status; data says which." },
+	{ 908, "It has no description any more." },
+};
+const struct lampo_method schema_delinvoice = {
+	.name = "delinvoice",
+	.category = "payments",
+	.summary = "Delete an invoice",
+	.params = delinvoice_params,
+	.param_count = ARRAY_COUNT(delinvoice_params),
+	.results = waitinvoice_results,
+	.result_count = ARRAY_COUNT(waitinvoice_results),
+	.errors = delinvoice_errors,
+	.error_count = ARRAY_COUNT(delinvoice_errors),
 };
 
 static const struct lampo_param decode_params[] = {

@@ -12,6 +12,7 @@ const struct lampo_method *const schemas_bundled[] = {
 	&schema_setchannel,	  &schema_listforwards,
 	&schema_delforward,
 	&schema_invoice,	  &schema_listinvoices,
+	&schema_waitanyinvoice,	  &schema_delinvoice,
 	&schema_waitinvoice,	  &schema_decode,
 	&schema_pay,		  &schema_keysend,
 	&schema_probe,		  &schema_listpays,

@@ -19,9 +19,12 @@ struct stored_read {
 	uint32_t limit;            /* of entries */
 	bool limited;              /* it is the call's own */
 	json_t *entries;
+	json_t *entry;             /* the one of memory, unless it has become past since */
+	uint64_t entry_number;
 	stored_live *ask_live;     /* NULL: the list has none */
 	json_t *live;              /* come after them */
 	uint64_t last;             /* of those that were stored when `live` was made; UINT64_MAX: all */
+	stored_found *found;       /* stored_find; else NULL */
 	struct stored_read *next, **self;
 };
 
@@ -34,6 +37,7 @@ static void read_free(struct stored_read *r)
 	arena_release(&r->arena);
 	buf_release(&r->from);
 	json_decref(r->entries);
+	json_decref(r->entry);
 	json_decref(r->live);
 	mem_free(r);
 }
@@ -44,11 +48,24 @@ void stored_reads_free(struct methods *m)
 		read_free(m->reads);
 }
 
+/* stored_find: the end. */
+static void tell(struct stored_read *r, const struct fetched *record)
+{
+	struct methods *m = r->methods;
+	stored_found *found = r->found;
+	const uint64_t id = r->call;
+
+	read_free(r);
+	found(m, rpc_deferred(m->rpc, id), id, record);
+}
+
 static void finish(struct stored_read *r)
 {
 	struct lampo_call *call = rpc_deferred(r->methods->rpc, r->call);
 	json_t *o;
 
+	if (r->entry && json_array_size(r->entries) < r->limit)
+		json_append(r->entries, json_incref(r->entry));
 	for (size_t i = 0; i < json_array_size(r->live) && json_array_size(r->entries) < r->limit; i++)
 		json_append(r->entries, json_incref(json_array_get(r->live, i)));
 	if (call) {
@@ -118,6 +135,10 @@ MUST_USE static bool take(struct stored_read *r, const struct fetched *record)
 		give_up(r, RPC_INTERNAL_ERROR, "a stored record is damaged");
 		return false;
 	}
+	if (r->entry && load_be64(record->key.data) == r->entry_number) {
+		json_decref(r->entry);
+		r->entry = NULL;
+	}
 	if (!entry || load_be64(record->key.data) < r->start || load_be64(record->key.data) > r->last) {
 		json_decref(entry);
 		return true;
@@ -139,6 +160,10 @@ MUST_USE static bool take(struct stored_read *r, const struct fetched *record)
 
 static void take_named(struct stored_read *r, const struct fetch *got)
 {
+	if (r->found) {
+		tell(r, got->count ? got->records : NULL);
+		return;
+	}
 	for (uint32_t i = 0; i < got->count; i++)
 		if (!take(r, &got->records[i]))
 			return;
@@ -192,6 +217,8 @@ static void take_index(struct stored_read *r, const struct fetch *got)
 			r->numbers[r->number_count++] = load_be64(got->records[i].value.data);
 	if (r->number_count)
 		ask_next(r);
+	else if (r->found)
+		tell(r, NULL);
 	else
 		finish(r);
 }
@@ -223,6 +250,13 @@ static void evaluate(void *context)
 
 	if (r->ask_live)
 		r->live = r->ask_live(r->methods, &r->params, &r->last);
+	if (!r->list->in_memory || !r->by_index)
+		return;
+	r->entry = r->list->in_memory(r->methods, &r->params, &r->entry_number);
+	if (r->entry && r->entry_number < r->start) {
+		json_decref(r->entry);
+		r->entry = NULL;
+	}
 }
 
 /* What was visible when the call came is durable, and is what will be read. */
@@ -256,32 +290,43 @@ static void read_limits(struct stored_read *r, const struct params *params)
 	store_be64(buf_extend(&r->from, 8), r->start);
 }
 
-static void begin(struct methods *m, struct lampo_call *call, struct params *params, const struct stored_list *list,
-		  const struct record_range *index, stored_live *live)
+static void set_index(struct stored_read *r, const struct record_range *index)
+{
+	r->by_index = true;
+	r->index = *index;
+	r->index.prefix = arena_bytes(&r->arena, index->prefix);
+	r->index.from = arena_bytes(&r->arena, index->from);
+}
+
+static struct stored_read *read_new(struct methods *m, uint64_t call, const struct stored_list *list)
 {
 	struct stored_read *r = NEW(struct stored_read);
-	const struct exec_query query = { .context = r, .evaluate = evaluate, .release = release };
 
 	r->methods = m;
-	r->call = rpc_defer(call);
+	r->call = call;
 	r->list = list;
-	r->entries = json_new_array();
-	r->last = UINT64_MAX;
-	r->ask_live = live;
 	arena_init(&r->arena);
-	read_limits(r, params);
-	params_move(&r->params, params);
-	if (index) {
-		r->by_index = true;
-		r->index = *index;
-		r->index.prefix = arena_bytes(&r->arena, index->prefix);
-		r->index.from = arena_bytes(&r->arena, index->from);
-	}
 	r->next = m->reads;
 	r->self = &m->reads;
 	if (r->next)
 		r->next->self = &r->next;
 	m->reads = r;
+	return r;
+}
+
+static void begin(struct methods *m, struct lampo_call *call, struct params *params, const struct stored_list *list,
+		  const struct record_range *index, stored_live *live)
+{
+	struct stored_read *r = read_new(m, rpc_defer(call), list);
+	const struct exec_query query = { .context = r, .evaluate = evaluate, .release = release };
+
+	r->entries = json_new_array();
+	r->last = UINT64_MAX;
+	r->ask_live = live;
+	read_limits(r, params);
+	params_move(&r->params, params);
+	if (index)
+		set_index(r, index);
 	m->port.query(m->port.context, &query);
 }
 
@@ -295,4 +340,14 @@ void stored_list_ask_live(struct methods *m, struct lampo_call *call, struct par
 			  stored_live *live)
 {
 	begin(m, call, params, list, NULL, live);
+}
+
+void stored_find(struct methods *m, uint64_t call, const struct stored_list *list, const struct record_range *index,
+		 stored_found *found)
+{
+	struct stored_read *r = read_new(m, call, list);
+
+	r->found = found;
+	set_index(r, index);
+	ask(r, &r->index, 1);
 }

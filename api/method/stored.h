@@ -23,11 +23,10 @@ struct stored_list {
 	/* One record as an element of the array (*out owned by the caller); NULL: not one that the call asks for.
 	 * False: it is damaged. */
 	bool (*show)(const struct methods *m, struct params *params, const struct fetched *record, json_t **out);
+	/* With an index: the entry that is live and that no index has yet (owned by the caller), to stand behind those that
+	 * the index names; *number: its created_index.  NULL: there is none.  May be NULL. */
+	json_t *(*in_memory)(const struct methods *m, struct params *params, uint64_t *number);
 };
-
-/* What is not stored yet, on a quiet core: an array of elements that come last, and the number up to which the stored
- * ones belong to the same moment. */
-typedef json_t *stored_live(const struct methods *m, struct params *params, uint64_t *last);
 
 /* Defers the call, moves the parameters, and answers {NAME: [...]}.
  *
@@ -35,9 +34,21 @@ typedef json_t *stored_live(const struct methods *m, struct params *params, uint
  * in the order of the answer.  NULL: all that `show` takes.  Copied. */
 void stored_list_ask(struct methods *m, struct lampo_call *call, struct params *params, const struct stored_list *list,
 		     const struct record_range *index);
+
+/* What is not stored yet, on a quiet core: an array of elements that come last, and the number up to which the stored
+ * ones belong to the same moment. */
+typedef json_t *stored_live(const struct methods *m, struct params *params, uint64_t *last);
+
 /* All that `show` takes, and what is live behind it. */
 void stored_list_ask_live(struct methods *m, struct lampo_call *call, struct params *params, const struct stored_list *list,
 			  stored_live *live);
+
+/* Takes what was found of one record: borrowed; NULL: nothing.  It answers the call or orders something for it. */
+typedef void stored_found(struct methods *m, struct lampo_call *call, uint64_t id, const struct fetched *record);
+/* For a call that is deferred and an answer of the node that has come: reads the first record that the index names, of
+ * one of the kinds of the list, and tells `found`, unless nobody waits any more. */
+void stored_find(struct methods *m, uint64_t call, const struct stored_list *list, const struct record_range *index,
+		 stored_found *found);
 
 /* Inside api/method. */
 struct stored_read;

@@ -395,6 +395,10 @@ void node_on_command(struct node *n, struct step *s, const struct event *e)
 		return;
 	case COMMAND_INVOICE:
 	case COMMAND_WAIT_INVOICE:
+	case COMMAND_WAIT_ANY_INVOICE:
+	case COMMAND_DELETE_INVOICE:
+		node_invoice_command(n, s, call, cmd);
+		return;
 	case COMMAND_PAY:
 	case COMMAND_KEYSEND:
 	case COMMAND_PROBE:

@@ -348,6 +348,8 @@ static bool counters_load(struct node *n, struct bytes key, struct bytes value)
 
 	if (bytes_equal(key, bytes_from_string("forwards")))
 		return node_history_load(n, value);
+	if (bytes_equal(key, bytes_from_string(RECEIVE_NUMBERS_KEY)))
+		return receive_load_numbers(n->receive, value);
 	if (!bytes_equal(key, bytes_from_string("counters")) || cursor_u8(&c) != COUNTERS_VERSION)
 		return false;
 	n->next_channel_key = cursor_be64(&c);
@@ -410,7 +412,9 @@ bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, s
 		keep_part(n, kind, key, value);
 		return true;
 	case RECORD_FORWARD: /* read by who lists them */
-	case RECORD_HTLC_PAST: /* read from the store when a revoked commitment shows up (record_is_past) */
+	case RECORD_HTLC_PAST: /* fetched when they are asked for (record_is_past) */
+	case RECORD_INVOICE_PAST:
+	case RECORD_INVOICE_INDEX:
 		return true;
 	case RECORD_PEER:
 		return peer_load(n, key, value);
@@ -701,9 +705,11 @@ static void on_fetched(struct node *n, struct step *s, const struct event *e)
 	case OWNER_STORAGE:
 		node_storage_fetched(n, s, owner, e);
 		return;
+	case OWNER_INVOICE:
+		node_invoice_fetched(n, s, owner, e);
+		return;
 	case OWNER_CHANNEL:
 	case OWNER_HTLC_ONION:
-	case OWNER_INVOICE:
 	case OWNER_FUNDING:
 	case OWNER_WITHDRAW:
 	case OWNER_ADDRESS:
@@ -857,6 +863,7 @@ void node_flush(struct node *n, uint64_t now_ms, struct effects *out)
 	if (n->counters_changed || n->next_reservation != n->reservations_stored)
 		counters_persist(n, &s);
 	node_bury(n, &s);
+	receive_flush(n->receive, &s);
 	node_backup_flush(n, &s);
 	node_gossip_flush(n, &s);
 	node_ways_flush(n, &s);

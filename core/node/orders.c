@@ -252,12 +252,6 @@ static void command_wait_sendpay(struct node *n, struct step *s, uint64_t call, 
 void node_payment_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd)
 {
 	switch (cmd->kind) {
-	case COMMAND_INVOICE:
-		node_invoice_command(n, s, call, cmd);
-		return;
-	case COMMAND_WAIT_INVOICE:
-		receive_wait(n->receive, s, call, cmd->u.wait_invoice.label);
-		return;
 	case COMMAND_PAY:
 		command_pay(n, s, call, cmd);
 		return;
@@ -273,6 +267,10 @@ void node_payment_command(struct node *n, struct step *s, uint64_t call, const s
 	case COMMAND_WAIT_SENDPAY:
 		command_wait_sendpay(n, s, call, cmd);
 		return;
+	case COMMAND_INVOICE:
+	case COMMAND_WAIT_INVOICE:
+	case COMMAND_WAIT_ANY_INVOICE:
+	case COMMAND_DELETE_INVOICE:
 	case COMMAND_CONNECT:
 	case COMMAND_DISCONNECT:
 	case COMMAND_NEW_ADDRESS:

@@ -436,7 +436,9 @@ void node_pay_flush(struct node *n, struct step *s);
 /* invoices.c */
 void node_invoices_init(struct node *n, const uint8_t seed16[16]);
 void node_invoices_free(struct node *n);
+/* Orders about invoices. */
 void node_invoice_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
+void node_invoice_fetched(struct node *n, struct step *s, uint64_t serial, const struct event *e);
 void node_invoice_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a);
 
 /* orders.c */

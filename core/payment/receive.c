@@ -1,297 +1,141 @@
 #include "payment/receive.h"
 
 #include "crypto/hash.h"
+#include "payment/book.h"
 #include "payment/collect.h"
-
-struct waiter {
-	struct waiter *next;
-	uint64_t call;
-	struct received_invoice *invoice;
-};
+#include "payment/waits.h"
 
 struct receive {
 	struct receive_config config;
-	struct table by_hash, by_label;
+	struct book book;
 	struct collect collect;
-	struct waiter *waiters;
-	uint32_t unpaid_count; /* expired ones too */
-	uint64_t last_created_index, last_paid_index;
+	struct waits waits;
 };
-
-static struct bytes hash_key(const void *object)
-{
-	const struct received_invoice *i = object;
-
-	return BYTES_OF(i->payment_hash.v);
-}
-
-static struct bytes label_key(const void *object)
-{
-	const struct received_invoice *i = object;
-
-	return i->r.label;
-}
 
 struct receive *receive_new(const struct receive_config *config, const uint8_t seed16[16])
 {
 	struct receive *r = NEW(struct receive);
 
 	r->config = *config;
-	table_init(&r->by_hash, hash_key, seed16);
-	table_init(&r->by_label, label_key, seed16);
+	book_init(&r->book, seed16);
 	collect_init(&r->collect, seed16);
 	return r;
 }
 
-static void invoice_free(struct received_invoice *i)
-{
-	buf_wipe(&i->stored);
-	mem_wipe_free(i, sizeof(*i));
-}
-
 void receive_free(struct receive *r)
 {
-	struct received_invoice *i;
-	uint32_t at = 0;
-
 	if (!r)
 		return;
-	while ((i = table_next(&r->by_hash, &at)))
-		invoice_free(i);
-	while (r->waiters) {
-		struct waiter *next = r->waiters->next;
-
-		mem_free(r->waiters);
-		r->waiters = next;
-	}
-	table_release(&r->by_hash);
-	table_release(&r->by_label);
+	waits_release(&r->waits);
+	book_release(&r->book);
 	collect_release(&r->collect);
 	mem_free(r);
 }
 
-/* Points the record's views into the invoice's own bytes. */
-static bool read_stored(struct received_invoice *i)
-{
-	struct arena a;
-	bool good;
-
-	/* The record has no arrays, so nothing of it lives in the arena. */
-	arena_init(&a);
-	good = record_invoice_decode(buf_view(&i->stored), &a, &i->r);
-	arena_release(&a);
-	return good;
-}
-
-/* Keys run with time: what is stored together lies together, and a batch touches few pages. */
-static void record_key(uint8_t out40[40], const struct received_invoice *i)
-{
-	store_be64(out40, i->r.created_index);
-	memcpy(out40 + 8, i->payment_hash.v, 32);
-}
-
-static void write_stored(struct received_invoice *i, struct step *s)
-{
-	struct buf next = BUF_EMPTY;
-	uint8_t key[40];
-
-	record_invoice_encode(&i->r, &next);
-	buf_wipe(&i->stored);
-	i->stored = next;
-	ASSERT(read_stored(i));
-	record_key(key, i);
-	effect_persist(s->out, RECORD_INVOICE, BYTES_OF(key), buf_view(&i->stored));
-}
-
-static void index_invoice(struct receive *r, struct received_invoice *i)
-{
-	table_add(&r->by_hash, i);
-	table_add(&r->by_label, i);
-	if (i->r.state == INVOICE_UNPAID)
-		r->unpaid_count++;
-	if (i->r.created_index > r->last_created_index)
-		r->last_created_index = i->r.created_index;
-	if (i->r.paid_index > r->last_paid_index)
-		r->last_paid_index = i->r.paid_index;
-}
-
-static bool record_is_sound(const struct received_invoice *i)
-{
-	const struct record_invoice *v = &i->r;
-	struct sha256 h = sha256(v->preimage.v, sizeof(v->preimage.v));
-
-	return SAME(h, i->payment_hash) && (v->kind == INVOICE_BOLT11 || v->kind == INVOICE_KEYSEND) &&
-	       (v->state == INVOICE_UNPAID || v->state == INVOICE_PAID);
-}
-
 bool receive_load(struct receive *r, struct bytes key, struct bytes value)
 {
-	struct received_invoice *i = NEW(struct received_invoice);
-
-	buf_add_bytes(&i->stored, value);
-	if (key.size == 40) {
-		memcpy(i->payment_hash.v, key.data + 8, 32);
-		if (read_stored(i) && load_be64(key.data) == i->r.created_index && record_is_sound(i) && !table_get(&r->by_hash, hash_key(i)) &&
-		    !table_get(&r->by_label, label_key(i))) {
-			index_invoice(r, i);
-			return true;
-		}
-	}
-	invoice_free(i);
-	return false;
+	return book_load(&r->book, key, value);
 }
 
-enum invoice_state receive_state(const struct received_invoice *i, uint64_t now_ms)
+bool receive_load_numbers(struct receive *r, struct bytes value)
 {
-	if (i->r.state == INVOICE_PAID)
+	return book_load_numbers(&r->book, value);
+}
+
+enum invoice_state receive_record_state(const struct record_invoice *r, uint64_t now_ms)
+{
+	if (r->state == INVOICE_PAID)
 		return INVOICE_PAID;
-	return now_ms / 1000 >= i->r.expires_at_s ? INVOICE_EXPIRED : INVOICE_UNPAID;
+	return now_ms / 1000 >= r->expires_at_s ? INVOICE_EXPIRED : INVOICE_UNPAID;
 }
 
 const struct received_invoice *receive_by_hash(const struct receive *r, const struct sha256 *payment_hash)
 {
-	return table_get(&r->by_hash, BYTES_OF(payment_hash->v));
+	return book_by_hash(&r->book, payment_hash);
 }
 
 const struct received_invoice *receive_by_label(const struct receive *r, const char *label)
 {
-	return table_get(&r->by_label, bytes_from_string(label));
+	return book_by_label(&r->book, bytes_from_string(label));
 }
 
 const struct received_invoice *receive_next(const struct receive *r, uint32_t *at)
 {
-	return table_next(&r->by_hash, at);
+	return table_next(&r->book.by_hash, at);
 }
 
 uint64_t receive_last_paid_index(const struct receive *r)
 {
-	return r->last_paid_index;
+	return r->book.last_paid_index;
 }
 
-/* Unpaid invoices whose time is not over; counted one by one only where it matters. */
-static uint32_t count_open(const struct receive *r, uint64_t now_ms)
-{
-	const struct received_invoice *i;
-	uint32_t at = 0, count = 0;
+/* --- making one --- */
 
-	if (r->unpaid_count < r->config.invoices_max)
-		return r->unpaid_count;
-	while ((i = table_next(&r->by_hash, &at)))
-		count += receive_state(i, now_ms) == INVOICE_UNPAID;
-	return count;
-}
-
-enum reply_code receive_check(const struct receive *r, const struct step *s, const char *label,
-			      const struct sha256 *payment_hash)
+/* What has expired goes onto the shelf, unless somebody's HTLCs wait to be a set. */
+static void expire(struct receive *r, struct step *s)
 {
-	if (strlen(label) > RECEIVE_LABEL_MAX || receive_by_label(r, label))
-		return REPLY_INVOICE_LABEL;
-	if (receive_by_hash(r, payment_hash))
-		return REPLY_INVOICE_PREIMAGE;
-	return count_open(r, s->now_ms) < r->config.invoices_max ? REPLY_OK : REPLY_FAILED;
-}
-
-enum reply_code receive_add(struct receive *r, struct step *s, const struct receive_new_invoice *n,
-			    const struct received_invoice **out)
-{
-	enum reply_code code = receive_check(r, s, n->label, &n->payment_hash);
 	struct received_invoice *i;
 
+	while ((i = book_first_due(&r->book)) && i->due_ms <= s->now_ms) {
+		if (collect_find(&r->collect, &i->payment_hash)) {
+			book_put_off(&r->book, i, s->now_ms + RECEIVE_SET_TIMEOUT_MS);
+			continue;
+		}
+		waits_expired(&r->waits, s, i);
+		book_settle(&r->book, i);
+	}
+}
+
+enum reply_code receive_claim(struct receive *r, struct step *s, struct receive_claim **out, const char *label,
+			      const struct sha256 *payment_hash)
+{
+	struct bytes name = bytes_from_string(label);
+
 	*out = NULL;
-	if (code != REPLY_OK)
-		return code;
-	i = NEW(struct received_invoice);
-	i->payment_hash = n->payment_hash;
-	i->r = (struct record_invoice){
+	expire(r, s);
+	if (name.size > RECEIVE_LABEL_MAX || book_by_label(&r->book, name) || table_get(&r->book.claims_by_label, name))
+		return REPLY_INVOICE_LABEL;
+	if (book_by_hash(&r->book, payment_hash) || table_get(&r->book.claims_by_hash, BYTES_OF(payment_hash->v)))
+		return REPLY_INVOICE_PREIMAGE;
+	if (r->book.unpaid_count + table_count(&r->book.claims_by_hash) >= r->config.invoices_max)
+		return REPLY_FAILED;
+	*out = NEW(struct receive_claim);
+	(*out)->payment_hash = *payment_hash;
+	buf_add_bytes(&(*out)->label, name);
+	table_add(&r->book.claims_by_label, *out);
+	table_add(&r->book.claims_by_hash, *out);
+	return REPLY_OK;
+}
+
+void receive_unclaim(struct receive *r, struct receive_claim *c)
+{
+	ASSERT(table_remove(&r->book.claims_by_label, buf_view(&c->label)) == c);
+	ASSERT(table_remove(&r->book.claims_by_hash, BYTES_OF(c->payment_hash.v)) == c);
+	buf_release(&c->label);
+	mem_free(c);
+}
+
+const struct received_invoice *receive_add(struct receive *r, struct step *s, struct receive_claim *c,
+					   const struct receive_new_invoice *n)
+{
+	const struct record_invoice v = {
 		.kind = INVOICE_BOLT11, .state = INVOICE_UNPAID,
 		.preimage = n->preimage, .secret = n->secret,
 		.any_amount = n->any_amount, .amount = n->amount,
 		.min_final_cltv = n->min_final_cltv,
 		.created_at_s = s->now_ms / 1000, .expires_at_s = n->expires_at_s,
-		.created_index = r->last_created_index + 1,
-		.label = bytes_from_string(n->label),
+		.label = buf_view(&c->label),
 		.description = bytes_from_string(n->description),
 		.bolt11 = bytes_from_string(n->bolt11),
 	};
-	/* B11.tagged_fields.3 */
-	ASSERT(record_is_sound(i));
-	write_stored(i, s);
-	index_invoice(r, i);
-	*out = i;
-	return REPLY_OK;
+	const struct received_invoice *i;
+
+	i = book_add(&r->book, s, &c->payment_hash, &v);
+	receive_unclaim(r, c);
+	return i;
 }
 
-static void answer_waiter(struct step *s, const struct waiter *w, enum reply_code code, const char *message)
-{
-	struct reply *reply = ARENA_NEW(&s->out->arena, struct reply);
-
-	reply->kind = COMMAND_WAIT_INVOICE;
-	reply->code = code;
-	reply->message = message;
-	reply->u.wait_invoice.payment_hash = w->invoice->payment_hash;
-	effect_reply(s->out, w->call, reply);
-}
-
-/* Answers whoever waits for an invoice that is not open any more. */
-static void answer_waiters(struct receive *r, struct step *s)
-{
-	struct waiter **at = &r->waiters;
-
-	while (*at) {
-		struct waiter *w = *at;
-		enum invoice_state state = receive_state(w->invoice, s->now_ms);
-
-		if (state == INVOICE_UNPAID) {
-			at = &w->next;
-			continue;
-		}
-		if (state == INVOICE_PAID)
-			answer_waiter(s, w, REPLY_OK, NULL);
-		else
-			answer_waiter(s, w, REPLY_INVOICE_EXPIRED, "the invoice expired unpaid");
-		*at = w->next;
-		mem_free(w);
-	}
-}
-
-void receive_wait(struct receive *r, struct step *s, uint64_t call, const char *label)
-{
-	struct received_invoice *i = table_get(&r->by_label, bytes_from_string(label));
-	struct waiter *w, **end = &r->waiters;
-
-	if (!i) {
-		struct reply *reply = ARENA_NEW(&s->out->arena, struct reply);
-
-		reply->kind = COMMAND_WAIT_INVOICE;
-		reply->code = REPLY_INVOICE_UNKNOWN;
-		reply->message = "there is no invoice of that label";
-		effect_reply(s->out, call, reply);
-		return;
-	}
-	w = NEW(struct waiter);
-	w->call = call;
-	w->invoice = i;
-	while (*end)
-		end = &(*end)->next;
-	*end = w;
-	answer_waiters(r, s);
-}
-
-void receive_call_gone(struct receive *r, uint64_t call)
-{
-	struct waiter **at = &r->waiters;
-
-	while (*at) {
-		struct waiter *w = *at;
-
-		if (w->call == call) {
-			*at = w->next;
-			mem_free(w);
-		} else {
-			at = &w->next;
-		}
-	}
-}
+/* --- being paid --- */
 
 static void mark_paid(struct receive *r, struct step *s, struct received_invoice *i, struct amount_msat received,
 		      uint32_t parts)
@@ -299,19 +143,18 @@ static void mark_paid(struct receive *r, struct step *s, struct received_invoice
 	struct effect *note;
 
 	ASSERT(i->r.state == INVOICE_UNPAID);
-	ASSERT(r->unpaid_count);
-	r->unpaid_count--;
 	i->r.state = INVOICE_PAID;
 	i->r.received = received;
 	i->r.parts = parts;
 	i->r.paid_at_s = s->now_ms / 1000;
-	i->r.paid_index = ++r->last_paid_index;
-	write_stored(i, s);
+	i->r.paid_index = r->book.last_paid_index + 1;
+	book_store(i, s);
+	book_settle(&r->book, i);
 	note = effect_add(s->out, EFFECT_NOTIFY);
 	note->u.notify.kind = NOTIFY_INVOICE_PAID;
 	note->u.notify.payment_hash = i->payment_hash;
 	note->u.notify.amount = received;
-	answer_waiters(r, s);
+	waits_paid(&r->waits, s, i);
 }
 
 /* B4.failure_messages.31, B4.failure_messages.35; B4.basic_multi_part_payments.11: the amount is the total. */
@@ -405,32 +248,31 @@ static void collect_part(struct receive *r, struct step *s, struct received_invo
 	collect_fulfil(&r->collect, set, s, &i->r.preimage, out);
 }
 
-/* A payment without invoice is stored as an invoice that is paid as it comes.  NULL if a user's invoice has the
- * label that it would get. */
+/* A payment without invoice is stored as an invoice that is paid as it comes.  NULL if its label is taken, or its hash
+ * belongs to an invoice that is being made. */
 static struct received_invoice *keysend_invoice(struct receive *r, struct step *s, const struct receive_htlc *h,
 						const struct payload *p)
 {
-	struct received_invoice *i;
-	char label[8 + 64 + 1] = "keysend-";
-	struct buf custom = BUF_EMPTY;
-
-	hex_encode(label + 8, h->payment_hash.v, sizeof(h->payment_hash.v));
-	if (receive_by_label(r, label))
-		return NULL;
-	tlv_list_encode(p->custom, p->custom_count, &custom);
-	i = NEW(struct received_invoice);
-	i->payment_hash = h->payment_hash;
-	i->r = (struct record_invoice){
+	struct record_invoice v = {
 		.kind = INVOICE_KEYSEND, .state = INVOICE_UNPAID, .preimage = p->keysend,
 		.any_amount = true, .min_final_cltv = r->config.keysend_cltv_blocks,
 		.created_at_s = s->now_ms / 1000, .expires_at_s = UINT64_MAX,
-		.created_index = r->last_created_index + 1,
-		.label = bytes_from_string(label), .description = bytes_from_string("keysend"),
-		.custom = buf_view(&custom),
+		.description = bytes_from_string("keysend"),
 	};
-	write_stored(i, s);
+	struct received_invoice *i;
+	char hash[65];
+	struct buf custom = BUF_EMPTY;
+
+	hex_encode(hash, h->payment_hash.v, sizeof(h->payment_hash.v));
+	v.label = bytes_from_string(arena_printf(&s->out->arena, "keysend-%s.%llu", hash,
+						 (unsigned long long)(r->book.last_created_index + 1)));
+	if (book_by_label(&r->book, v.label) || table_get(&r->book.claims_by_label, v.label) ||
+	    table_get(&r->book.claims_by_hash, BYTES_OF(h->payment_hash.v)))
+		return NULL;
+	tlv_list_encode(p->custom, p->custom_count, &custom);
+	v.custom = buf_view(&custom);
+	i = book_add(&r->book, s, &h->payment_hash, &v);
 	buf_wipe(&custom);
-	index_invoice(r, i);
 	return i;
 }
 
@@ -465,7 +307,7 @@ static void receive_keysend(struct receive *r, struct step *s, const struct rece
 void receive_htlc(struct receive *r, struct step *s, const struct receive_htlc *h, const struct payload *p,
 		  struct receive_verdicts *out)
 {
-	struct received_invoice *i = table_get(&r->by_hash, BYTES_OF(h->payment_hash.v));
+	struct received_invoice *i = book_by_hash(&r->book, &h->payment_hash);
 	struct failure why;
 
 	ASSERT(p->is_final);
@@ -492,7 +334,7 @@ bool receive_accept(struct receive *r, struct step *s, const struct sha256 *paym
 		    struct receive_verdicts *out)
 {
 	struct htlc_set *set = collect_find(&r->collect, payment_hash);
-	struct received_invoice *i = table_get(&r->by_hash, BYTES_OF(payment_hash->v));
+	struct received_invoice *i = book_by_hash(&r->book, payment_hash);
 
 	if (!set || !set->asked || !i || i->r.state != INVOICE_UNPAID)
 		return false;
@@ -524,7 +366,7 @@ enum reply_code receive_from_self(struct receive *r, struct step *s, struct prei
 				  const struct sha256 *payment_hash, const struct secret32 *secret,
 				  struct amount_msat amount)
 {
-	struct received_invoice *i = table_get(&r->by_hash, BYTES_OF(payment_hash->v));
+	struct received_invoice *i = book_by_hash(&r->book, payment_hash);
 
 	if (!i)
 		return REPLY_INVOICE_UNKNOWN;
@@ -538,6 +380,101 @@ enum reply_code receive_from_self(struct receive *r, struct step *s, struct prei
 	return REPLY_OK;
 }
 
+/* --- users who wait, and who delete --- */
+
+void receive_wait(struct receive *r, struct step *s, uint64_t call, const char *label)
+{
+	waits_for(&r->waits, s, call, book_by_label(&r->book, bytes_from_string(label)));
+}
+
+void receive_wait_any(struct receive *r, struct step *s, uint64_t call, uint64_t last_paid_index, uint64_t deadline_ms)
+{
+	waits_for_any(&r->waits, s, call, last_paid_index, r->book.last_paid_index, deadline_ms);
+}
+
+void receive_call_gone(struct receive *r, uint64_t call)
+{
+	waits_call_gone(&r->waits, call);
+}
+
+/* What a delete would do to an invoice in that state: REPLY_OK, or why it does nothing. */
+static enum reply_code may_delete(const struct command *command, const struct record_invoice *v, uint64_t now_ms, const char **why)
+{
+	if (receive_record_state(v, now_ms) != (enum invoice_state)command->u.delete_invoice.state) {
+		*why = "the invoice is in another state";
+		return REPLY_INVOICE_STATE;
+	}
+	if (command->u.delete_invoice.description_only && !v->description.size) {
+		*why = "the invoice has no description any more";
+		return REPLY_INVOICE_NO_DESCRIPTION;
+	}
+	return REPLY_OK;
+}
+
+static void delete_live(struct receive *r, struct step *s, struct received_invoice *i, bool description_only,
+			struct receive_verdicts *out)
+{
+	struct htlc_set *set = collect_find(&r->collect, &i->payment_hash);
+
+	if (description_only) {
+		i->r.description = BYTES_NONE;
+		book_store(i, s);
+		return;
+	}
+	/* What was on its way to be a set is refused like all that is unknown. */
+	if (set)
+		collect_fail(&r->collect, set, s, FAIL_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS, out);
+	waits_deleted(&r->waits, s, i);
+	book_delete(&r->book, s, i);
+}
+
+static void delete_past(struct step *s, struct bytes key, const struct record_invoice *v, bool description_only)
+{
+	struct record_invoice changed = *v;
+
+	changed.description = BYTES_NONE;
+	if (description_only)
+		book_store_past(s, key, &changed);
+	else
+		book_delete_past(s, key, v);
+}
+/* An invoice in memory; NULL: the record that the command brings. */
+static void delete_invoice(struct receive *r, struct step *s, uint64_t call, const struct command *command,
+			   struct received_invoice *i, struct receive_verdicts *out)
+{
+	const bool description_only = command->u.delete_invoice.description_only;
+	struct bytes key = command->u.delete_invoice.key, value = command->u.delete_invoice.value;
+	struct record_invoice v;
+	struct sha256 hash;
+	struct reply *reply = i ? invoice_reply(s, call, COMMAND_DELETE_INVOICE, i) :
+				  invoice_reply_stored(s, call, COMMAND_DELETE_INVOICE, key, value);
+
+	if (!i && !receive_read(key, value, &s->out->arena, &hash, &v)) {
+		reply->code = REPLY_FAILED;
+		reply->message = "that is no record of an invoice";
+		return;
+	}
+	reply->code = may_delete(command, i ? &i->r : &v, s->now_ms, &reply->message);
+	if (reply->code != REPLY_OK)
+		return;
+	if (i)
+		delete_live(r, s, i, description_only, out);
+	else
+		delete_past(s, key, &v, description_only);
+}
+
+void receive_delete(struct receive *r, struct step *s, uint64_t call, const struct command *command, struct receive_verdicts *out)
+{
+	struct received_invoice *i = book_by_label(&r->book, bytes_from_string(command->u.delete_invoice.label));
+
+	if (i || command->u.delete_invoice.key.size)
+		delete_invoice(r, s, call, command, i, out);
+	else
+		invoice_reply_past(s, call, COMMAND_DELETE_INVOICE, 0);
+}
+
+/* --- time --- */
+
 void receive_tick(struct receive *r, struct step *s, struct receive_verdicts *out)
 {
 	struct htlc_set *set;
@@ -545,41 +482,39 @@ void receive_tick(struct receive *r, struct step *s, struct receive_verdicts *ou
 	/* B4.basic_multi_part_payments.17, B4.basic_multi_part_payments.18 */
 	while ((set = collect_oldest(&r->collect)) && s->now_ms - set->since_ms >= RECEIVE_SET_TIMEOUT_MS)
 		collect_fail(&r->collect, set, s, FAIL_MPP_TIMEOUT, out);
-	answer_waiters(r, s);
+	expire(r, s);
+	waits_tick(&r->waits, s);
+}
+
+void receive_flush(struct receive *r, struct step *s)
+{
+	book_put_away(&r->book, s, RECEIVE_FLUSH_MAX);
 }
 
 uint64_t receive_deadline(const struct receive *r)
 {
-	struct htlc_set *set = collect_oldest(&r->collect);
-	uint64_t at = set ? set->since_ms + RECEIVE_SET_TIMEOUT_MS : UINT64_MAX;
+	const struct htlc_set *set = collect_oldest(&r->collect);
+	const struct received_invoice *due = book_first_due(&r->book);
+	uint64_t at = set ? set->since_ms + RECEIVE_SET_TIMEOUT_MS : UINT64_MAX, waits = waits_deadline(&r->waits);
 
-	for (struct waiter *w = r->waiters; w; w = w->next) {
-		uint64_t expires_at_s = w->invoice->r.expires_at_s;
-
-		if (expires_at_s < UINT64_MAX / 1000 && expires_at_s * 1000 < at)
-			at = expires_at_s * 1000;
-	}
-	return at;
+	if (r->book.shelf)
+		return 0;
+	if (due && due->due_ms < at)
+		at = due->due_ms;
+	return waits < at ? waits : at;
 }
 
 void receive_check_invariants(const struct receive *r)
 {
-	const struct received_invoice *i;
 	struct htlc_set *set;
-	uint32_t at = 0, unpaid = 0;
+	uint32_t at = 0;
 
-	ASSERT(table_count(&r->by_hash) == table_count(&r->by_label));
-	while ((i = table_next(&r->by_hash, &at))) {
-		ASSERT(record_is_sound(i));
-		ASSERT(table_get(&r->by_label, i->r.label) == i);
-		unpaid += i->r.state == INVOICE_UNPAID;
-	}
-	ASSERT(unpaid == r->unpaid_count);
-	at = 0;
+	book_check(&r->book);
 	while ((set = table_next(&r->collect.sets, &at))) {
-		i = receive_by_hash(r, &set->payment_hash);
+		const struct received_invoice *i = receive_by_hash(r, &set->payment_hash);
+
 		/* INV-R2, and a whole set does not wait. */
-		ASSERT(i && i->r.state == INVOICE_UNPAID);
+		ASSERT(i && !i->on_shelf);
 		ASSERT(set->count && collect_whole(set) == set->asked);
 	}
 }

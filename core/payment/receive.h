@@ -5,6 +5,11 @@
  *   INVOICE_UNPAID  --a whole HTLC set-->  INVOICE_PAID
  *   INVOICE_UNPAID  --its time passes-->   INVOICE_EXPIRED (not stored: it follows from the clock)
  *
+ * In memory is what may still be paid.  The others are records only (RECORD_INVOICE_PAST, found by
+ * RECORD_INVOICE_INDEX), moved there by receive_flush.  Nothing is looked up for an HTLC: whatever is not in memory
+ * never takes one, whether it was paid, has expired or never was, and all of these are refused alike.  So a payment without
+ * invoice whose hash was once paid is a payment of its own (BOLT 4: "MAY succeed in accepting the HTLC").
+ *
  * HTLCs of one payment hash form a set.  A set is not stored: after a restart
  * the channels show their undecided HTLCs again and it forms anew.
  *
@@ -37,7 +42,29 @@ struct received_invoice {
 	struct sha256 payment_hash;
 	struct record_invoice r; /* views into stored; text without NUL; state is UNPAID or PAID */
 	struct buf stored;       /* the record as it is in the store */
+	uint64_t due_ms;         /* when to look whether it has expired */
+	uint32_t due_at;
+	bool on_shelf;           /* paid or expired: it leaves memory */
+	struct received_invoice *shelf_next;
 };
+
+/* Of a record's key: created_index (be64), payment hash. */
+#define RECEIVE_KEY_SIZE 40
+/* RECORD_NODE's key for what must be counted on when the invoices that were counted are gone. */
+#define RECEIVE_NUMBERS_KEY "invoices"
+/* Invoices that one flush moves into the past. */
+#define RECEIVE_FLUSH_MAX 1000u
+
+/* RECORD_INVOICE_INDEX: what the past is found by.  A key is one of these, what it names, and the created_index; a
+ * value is the created_index (be64). */
+#define RECEIVE_INDEX_HASH 'h'
+#define RECEIVE_INDEX_LABEL 'l'
+#define RECEIVE_INDEX_PAID 'p' /* paid_index (be64), alone */
+/* What the keys of that name begin with; appended. */
+void receive_index_key(struct buf *out, char of, struct bytes name);
+/* A stored invoice, live or past.  False: it is damaged.  Views into value. */
+MUST_USE bool receive_read(struct bytes key, struct bytes value, struct arena *a, struct sha256 *payment_hash,
+			   struct record_invoice *out);
 
 struct receive_config {
 	bool accept_keysend;
@@ -51,8 +78,10 @@ struct receive;
 
 MUST_USE struct receive *receive_new(const struct receive_config *config, const uint8_t seed16[16]); /* returns owned */
 void receive_free(struct receive *r);
-/* One RECORD_INVOICE.  False if it is damaged. */
+/* One RECORD_INVOICE.  False if it is damaged.  Paid and expired ones, as older versions left them there, are moved. */
 MUST_USE bool receive_load(struct receive *r, struct bytes key, struct bytes value);
+/* RECORD_NODE's RECEIVE_NUMBERS_KEY. */
+MUST_USE bool receive_load_numbers(struct receive *r, struct bytes value);
 
 struct receive_new_invoice {
 	struct sha256 payment_hash;
@@ -62,16 +91,25 @@ struct receive_new_invoice {
 	struct amount_msat amount;
 	uint32_t min_final_cltv;
 	uint64_t expires_at_s;
-	const char *label, *description, *bolt11;
+	const char *description, *bolt11;
 };
 
-/* Whether such an invoice could be stored now: REPLY_OK, REPLY_INVOICE_LABEL, REPLY_INVOICE_PREIMAGE or
- * REPLY_FAILED (too many).  Asked before the signer is, and again by receive_add. */
-MUST_USE enum reply_code receive_check(const struct receive *r, const struct step *s, const char *label,
+/* The names of an invoice that is being made: nobody else takes them, while the store is asked whether the past has
+ * them and the signer signs. */
+struct receive_claim {
+	struct sha256 payment_hash;
+	struct buf label;
+};
+
+/* Whether such an invoice could be stored, as far as memory knows: REPLY_OK and *out, which is the machine's until
+ * receive_add or receive_unclaim; or REPLY_INVOICE_LABEL, REPLY_INVOICE_PREIMAGE or REPLY_FAILED (too many).  It is the
+ * caller's to ask RECORD_INVOICE_INDEX for both names. */
+MUST_USE enum reply_code receive_claim(struct receive *r, struct step *s, struct receive_claim **out, const char *label,
 				       const struct sha256 *payment_hash);
-/* Stores it; *out is the machine's.  Copies what it is given. */
-MUST_USE enum reply_code receive_add(struct receive *r, struct step *s, const struct receive_new_invoice *n,
-				     const struct received_invoice **out);
+void receive_unclaim(struct receive *r, struct receive_claim *c);
+/* Stores it under the names that were claimed, which are no claim any more.  Copies what it is given. */
+const struct received_invoice *receive_add(struct receive *r, struct step *s, struct receive_claim *c,
+					   const struct receive_new_invoice *n);
 
 /* An incoming HTLC, irrevocably committed, whose onion ends here. */
 struct receive_htlc {
@@ -122,20 +160,33 @@ MUST_USE enum reply_code receive_from_self(struct receive *r, struct step *s, st
 					   const struct sha256 *payment_hash, const struct secret32 *secret,
 					   struct amount_msat amount);
 
-/* Gives up sets that wait too long and tells waiters of expired invoices. */
+/* Gives up sets that wait too long, and invoices that have expired. */
 void receive_tick(struct receive *r, struct step *s, struct receive_verdicts *out);
+/* Once in a batch, behind everything else: moves what is over into the past, RECEIVE_FLUSH_MAX at most.  If more is left
+ * the deadline is at once. */
+void receive_flush(struct receive *r, struct step *s);
 /* Unix milliseconds; UINT64_MAX: never. */
 uint64_t receive_deadline(const struct receive *r);
 
-/* COMMAND_WAIT_INVOICE: answers the call now, or once the invoice is paid or expires. */
+/* COMMAND_WAIT_INVOICE: answers the call now, or once the invoice is paid, expires or is deleted.  `past` in the answer:
+ * if there is one of that label, it is over and in the store. */
 void receive_wait(struct receive *r, struct step *s, uint64_t call, const char *label);
+/* COMMAND_WAIT_ANY_INVOICE: answers once an invoice is paid with a greater paid_index, or with 904 at the deadline (Unix
+ * milliseconds; UINT64_MAX: never).  `past`: there may be one in the store. */
+void receive_wait_any(struct receive *r, struct step *s, uint64_t call, uint64_t last_paid_index, uint64_t deadline_ms);
+/* COMMAND_DELETE_INVOICE, of one in memory or of a record of the past that the command brings. */
+void receive_delete(struct receive *r, struct step *s, uint64_t call, const struct command *command, struct receive_verdicts *out);
 void receive_call_gone(struct receive *r, uint64_t call);
 
-enum invoice_state receive_state(const struct received_invoice *i, uint64_t now_ms);
-/* NULL if there is none. */
+enum invoice_state receive_record_state(const struct record_invoice *r, uint64_t now_ms);
+static inline enum invoice_state receive_state(const struct received_invoice *i, uint64_t now_ms)
+{
+	return receive_record_state(&i->r, now_ms);
+}
+/* Those in memory.  NULL if there is none. */
 const struct received_invoice *receive_by_hash(const struct receive *r, const struct sha256 *payment_hash);
 const struct received_invoice *receive_by_label(const struct receive *r, const char *label);
-/* for (at = 0; (i = receive_next(r, &at)); ): in order of creation while nothing was loaded. */
+/* for (at = 0; (i = receive_next(r, &at)); ): those in memory. */
 const struct received_invoice *receive_next(const struct receive *r, uint32_t *at);
 uint64_t receive_last_paid_index(const struct receive *r);
 

@@ -39,15 +39,20 @@ enum reply_code {
 	REPLY_PAY_STOPPED = 210,      /* gave up after trying */
 	REPLY_INVOICE_LABEL = 900,
 	REPLY_INVOICE_PREIMAGE = 901,
+	REPLY_INVOICE_NO_HINT = 902,  /* none of the channels that were asked for can be a way to us */
 	REPLY_INVOICE_EXPIRED = 903,
+	REPLY_INVOICE_TIMEOUT = 904,
 	REPLY_INVOICE_UNKNOWN = 905,
+	REPLY_INVOICE_STATE = 906,
+	REPLY_INVOICE_NO_DESCRIPTION = 908,
 	REPLY_FORWARD_UNKNOWN = 1401,
 	REPLY_HOLD_UNKNOWN = 1402,
 };
 
 enum command_kind {
 	COMMAND_CONNECT, COMMAND_DISCONNECT, COMMAND_NEW_ADDRESS, COMMAND_WITHDRAW, COMMAND_FUND_CHANNEL,
-	COMMAND_CLOSE, COMMAND_INVOICE, COMMAND_WAIT_INVOICE, COMMAND_PAY, COMMAND_KEYSEND, COMMAND_STOP,
+	COMMAND_CLOSE, COMMAND_INVOICE, COMMAND_WAIT_INVOICE, COMMAND_WAIT_ANY_INVOICE, COMMAND_DELETE_INVOICE,
+	COMMAND_PAY, COMMAND_KEYSEND, COMMAND_STOP,
 	COMMAND_SENDPAY, COMMAND_WAIT_SENDPAY, COMMAND_RECOVER, COMMAND_PROBE,
 	COMMAND_SET_CHANNEL, COMMAND_DEL_FORWARD, COMMAND_LAYER, COMMAND_RESERVE, COMMAND_ROUTES,
 	COMMAND_HOLD,
@@ -224,7 +229,7 @@ struct command {
 		struct {
 			bool any_amount;
 			struct amount_msat amount;
-			const char *label;
+			const char *label;       /* NULL: one is made up */
 			const char *description;
 			bool hash_description; /* put only the description's hash into the invoice */
 			uint32_t expiry_s;
@@ -238,6 +243,17 @@ struct command {
 		struct {
 			const char *label;
 		} wait_invoice;
+		struct {
+			uint64_t last_paid_index; /* for one that is paid after it */
+			bool has_timeout;
+			uint32_t timeout_s;
+		} wait_any_invoice;
+		struct {
+			const char *label;
+			uint8_t state;            /* in which it must be: enum invoice_state */
+			bool description_only;
+			struct bytes key, value;  /* its stored record, if it is past; else empty */
+		} delete_invoice;
 		struct {
 			const char *bolt11;
 			bool has_amount;          /* for invoices without one */
@@ -417,11 +433,15 @@ struct reply {
 			struct secret32 payment_secret;
 			uint64_t expires_at_s;
 			uint64_t created_index;
+			const char *label;
 			bool warn_capacity; /* no incoming capacity for it */
 		} invoice;
+		/* COMMAND_WAIT_INVOICE, COMMAND_WAIT_ANY_INVOICE, COMMAND_DELETE_INVOICE; of failures too. */
 		struct {
-			struct sha256 payment_hash; /* the API shows the invoice from the view */
-		} wait_invoice;
+			bool past;                /* it is not in memory: look for it in the store */
+			uint64_t last_paid_index; /* WAIT_ANY, past: there is none behind it */
+			struct bytes key, value;  /* else its record */
+		} invoice_entry;
 		struct {
 			struct sha256 payment_hash;
 			struct preimage preimage;

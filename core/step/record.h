@@ -14,7 +14,7 @@ enum record_kind {
 	RECORD_COMMIT_SIGS = 6,  /* channel key id: the remote's signatures of our latest commitment */
 	RECORD_SHACHAIN = 7,     /* channel key id: the remote's revealed secrets */
 	RECORD_PEER = 8,         /* node id: addresses, whether to reconnect */
-	RECORD_INVOICE = 9,      /* created index (be64), payment hash */
+	RECORD_INVOICE = 9,      /* created index (be64), payment hash: one that may still be paid */
 	RECORD_PAYMENT = 10,     /* created index (be64), payment hash, attempt group (be64) */
 	RECORD_PART = 11,        /* its payment's key, part (be64) */
 	RECORD_CHAIN = 12,       /* "tip"; height (be32): recent header */
@@ -31,7 +31,9 @@ enum record_kind {
 	RECORD_POLICY = 22,      /* channel key id: what its user asks for forwarding over it */
 	RECORD_FORWARD = 23,     /* index (be64): what became of an HTLC that was to be forwarded */
 	RECORD_LAYER = 24,       /* length of a name (u8), name: there is such a layer; and behind it a rule's key: what that says */
-	RECORD_KINDS = 25,
+	RECORD_INVOICE_PAST = 25, /* as RECORD_INVOICE: one that is paid or has expired */
+	RECORD_INVOICE_INDEX = 26, /* what those are found by (payment/receive.h): their created index */
+	RECORD_KINDS = 27,
 };
 
 /* What is over and may be any number of records: nobody reads it when the node starts, it is fetched when it is asked

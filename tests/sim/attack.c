@@ -1,4 +1,5 @@
 #include "tests/sim/attack.h"
+#include "tests/stored_invoice.h"
 
 #include <string.h>
 
@@ -424,10 +425,9 @@ static bool all_are_paid(const struct attack *t)
 
 	for (uint32_t i = 0; i < t->wish_count; i++) {
 		const struct wish *v = &t->b->wishes[t->wishes[i]];
-		const struct received_invoice *r = down->alive && v->has_invoice ?
-			receive_by_hash(node_view_invoices(down->node), &v->hash) : NULL;
+		struct record_invoice r;
 
-		if (!r || r->r.state != INVOICE_PAID)
+		if (!down->alive || !v->has_invoice || !stored_invoice(down->store, &v->hash, &r) || r.state != INVOICE_PAID)
 			return false;
 	}
 	return true;

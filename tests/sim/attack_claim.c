@@ -5,6 +5,7 @@
 #include "bitcoin/script.h"
 #include "channel/view.h"
 #include "tests/sim/attack.h"
+#include "tests/stored_invoice.h"
 
 static bool all_live(struct attack *t)
 {
@@ -45,11 +46,10 @@ bool attack_htlc_outpoint(struct attack *t, uint32_t invoice, struct outpoint *o
 
 static struct preimage preimage_of(const struct attack *t, uint32_t invoice)
 {
-	const struct received_invoice *i = receive_by_hash(node_view_invoices(t->w->nodes[DOWN].node),
-							   &t->b->wishes[t->wishes[invoice]].hash);
+	struct record_invoice r;
 
-	ASSERT(i);
-	return i->r.preimage;
+	ASSERT(stored_invoice(t->w->nodes[DOWN].store, &t->b->wishes[t->wishes[invoice]].hash, &r));
+	return r.preimage;
 }
 
 static void fill_outputs(struct arena *memory, struct tx *t, const struct attack_claim *c, struct amount_sat in)

@@ -12,6 +12,7 @@
 
 #include "crypto/hash.h"
 #include "tests/sim/check.h"
+#include "tests/stored_invoice.h"
 #include "wire/message.h"
 
 #define ADD_SIZE (2u + 32 + 8 + 8 + 32 + 4)
@@ -313,21 +314,20 @@ static void check_price(struct checks *k, const struct wish *v)
 
 static void check_users(struct checks *k, const struct wish *v)
 {
-	const struct received_invoice *got;
+	struct record_invoice got;
 	bool paid;
 
 	if (v->kind == WISH_KEYSEND || !v->has_invoice)
 		return;
-	got = receive_by_hash(node_view_invoices(k->w->nodes[v->to].node), &v->hash);
-	if (!got)
+	if (!stored_invoice(k->w->nodes[v->to].store, &v->hash, &got))
 		world_fail(k->w, "payment %u: an invoice that was told to its user is gone", v->index);
-	paid = got->r.state == INVOICE_PAID;
+	paid = got.state == INVOICE_PAID;
 	if (paid != v->paid && !some_hop_on_chain(k, v))
 		world_fail(k->w, "payment %u: the payer says %s, the payee %s", v->index, v->paid ? "paid" : "not paid",
 			   paid ? "paid" : "not paid");
 	if (v->paid && !paid)
 		world_fail(k->w, "payment %u: the payer has a preimage of an invoice that is not paid", v->index);
-	if (paid && got->r.received.v < v->amount.v)
+	if (paid && got.received.v < v->amount.v)
 		world_fail(k->w, "payment %u: too little arrived", v->index);
 }
 

@@ -20,6 +20,7 @@
 #include "channel/view.h"
 #include "tests/sim/check.h"
 #include "tests/sim/funds.h"
+#include "tests/stored_invoice.h"
 
 struct account {
 	int64_t has, should, may_lose; /* msat */
@@ -214,13 +215,16 @@ static void count_losses(struct books *s)
 
 static int64_t received_by(const struct sim_node *n)
 {
-	const struct received_invoice *v;
-	uint32_t at = 0;
+	struct stored_invoices all;
+	struct record_invoice r;
+	struct sha256 hash;
 	int64_t sum = 0;
 
-	while ((v = receive_next(node_view_invoices(n->node), &at)))
-		if (v->r.state == INVOICE_PAID)
-			sum += (int64_t)v->r.received.v;
+	stored_invoices_begin(&all, n->store);
+	while (stored_invoices_next(&all, &hash, &r))
+		if (r.state == INVOICE_PAID)
+			sum += (int64_t)r.received.v;
+	stored_invoices_end(&all);
 	return sum;
 }
 
@@ -245,11 +249,12 @@ static const struct payment *payment_of(const struct sim_node *n, const struct s
 static void check_statement(struct checks *k, const struct sim_node *n)
 {
 	int64_t received = 0, sent = 0, unsure = 0;
+	struct record_invoice invoice;
 
 	for (uint32_t i = 0; i < k->htlc_count; i++) {
 		const struct seen_htlc *h = &k->htlcs[i];
 
-		if (h->to == n->index && receive_by_hash(node_view_invoices(n->node), &h->hash)) {
+		if (h->to == n->index && stored_invoice(n->store, &h->hash, &invoice)) {
 			received += seen_paid(h) ? (int64_t)h->amount.v : 0;
 			/* Fulfilled by a decision that never got onto the wire before the channel ended. */
 			unsure += seen_paid(h) ? 0 : (int64_t)h->amount.v;

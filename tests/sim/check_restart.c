@@ -7,6 +7,7 @@
 
 #include "channel/view.h"
 #include "tests/sim/check.h"
+#include "tests/stored_invoice.h"
 
 static void show_htlcs(const struct channel *ch, struct buf *out)
 {
@@ -78,15 +79,19 @@ static void show_all_channels(const struct sim_node *n, struct buf *out)
 
 static void show_counts(const struct sim_node *n, struct buf *out)
 {
-	const struct received_invoice *v;
+	struct stored_invoices all;
+	struct record_invoice r;
+	struct sha256 hash;
 	const struct payment *p;
 	struct wallet_balance b;
 	uint64_t paid = 0, received = 0, complete = 0, sent = 0;
 	uint32_t at;
 
-	for (at = 0; (v = receive_next(node_view_invoices(n->node), &at));)
-		if (v->r.state == INVOICE_PAID)
-			paid++, received += v->r.received.v;
+	stored_invoices_begin(&all, n->store);
+	while (stored_invoices_next(&all, &hash, &r))
+		if (r.state == INVOICE_PAID)
+			paid++, received += r.received.v;
+	stored_invoices_end(&all);
 	for (at = 0; (p = send_next(node_view_payments(n->node), &at));)
 		if (p->r.state == PAYMENT_COMPLETE)
 			complete++, sent += p->r.sent.v;

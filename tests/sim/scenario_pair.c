@@ -3,6 +3,7 @@
 
 #include "channel/view.h"
 #include "tests/sim/scenario.h"
+#include "tests/stored_invoice.h"
 
 #define FUNDING_SAT 1000000u
 #define PUSH_MSAT 300000000u
@@ -27,17 +28,16 @@ static void check_payments(struct play *p)
 
 	for (uint32_t i = 0; i < p->b->wish_count; i++) {
 		const struct wish *v = &p->b->wishes[i];
-		const struct received_invoice *got;
+		struct record_invoice got;
 
 		if (v->kind == WISH_KEYSEND)
 			continue;
-		got = receive_by_hash(node_view_invoices(w->nodes[v->to].node), &v->hash);
-		if (!got)
+		if (!stored_invoice(w->nodes[v->to].store, &v->hash, &got))
 			world_fail(w, "payment %u: an invoice that was told to its user is gone", i);
-		if ((got->r.state == INVOICE_PAID) != v->paid)
+		if ((got.state == INVOICE_PAID) != v->paid)
 			world_fail(w, "payment %u: the payer says %s, the payee %s", i, v->paid ? "paid" : "not paid",
-				   got->r.state == INVOICE_PAID ? "paid" : "not paid");
-		if (v->paid && got->r.received.v != v->amount.v)
+				   got.state == INVOICE_PAID ? "paid" : "not paid");
+		if (v->paid && got.received.v != v->amount.v)
 			world_fail(w, "payment %u: another amount arrived", i);
 	}
 }

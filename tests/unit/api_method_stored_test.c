@@ -23,7 +23,7 @@ static bool show(const struct methods *m, struct params *params, const struct fe
 	return true;
 }
 
-static const struct stored_list list = { "things", { KIND_LIVE, KIND_PAST }, 2, show };
+static const struct stored_list list = { "things", { KIND_LIVE, KIND_PAST }, 2, show, NULL };
 
 static void handler(void *context, struct lampo_call *call, struct params *params)
 {

@@ -156,7 +156,7 @@ TEST(invoices)
 	o = world_call(w, 0, "listinvoices", "['7']");
 	CHECK(!json_object_get(only(o, "invoices"), "amount_msat"));
 	json_decref(o);
-	world_refused(w, 0, "waitinvoice", "['none']", 905, "");
+	world_refused(w, 0, "waitinvoice", "['none']", -1, "no invoice");
 	world_free(w);
 }
 

@@ -240,6 +240,7 @@ static void world_perform(struct world *w, struct world_item *i)
 	} else if (i->kind == EVENT_FETCHED) {
 		if (i->read) {
 			methods_read(n->methods, i->id, &i->got);
+			exec_run(n->exec, w->now_ms);
 			return;
 		}
 		e = fetch_event(&i->got, i->id, w->now_ms);

@@ -136,10 +136,9 @@ static inline enum payment_state payment_state_of(struct rig *r, const struct sh
 
 static inline enum invoice_state invoice_state_of(struct rig *r, const struct sha256 *hash)
 {
-	const struct received_invoice *i = receive_by_hash(node_view_invoices(r->node), hash);
+	struct record_invoice v = rig_invoice(r, hash);
 
-	CHECK(i);
-	return receive_state(i, r->now_ms);
+	return receive_record_state(&v, r->now_ms);
 }
 
 #endif

@@ -19,6 +19,7 @@
 #include "runtime/signer/delayed.h"
 #include "runtime/signer/local.h"
 #include "runtime/store/fetch.h"
+#include "tests/stored_invoice.h"
 #include "wire/message.h"
 
 #define RIG_HEIGHT 500u
@@ -344,6 +345,18 @@ static inline bool rig_worker_tick(struct rig *r)
 	rig_work(r);
 	exec_run(r->exec, r->now_ms);
 	return true;
+}
+
+/* An invoice of the node's, wherever it is kept; of one that is over without texts. */
+static inline struct record_invoice rig_invoice(struct rig *r, const struct sha256 *hash)
+{
+	const struct received_invoice *i = receive_by_hash(node_view_invoices(r->node), hash);
+	struct record_invoice v;
+
+	if (i)
+		return i->r;
+	ASSERT(stored_invoice(r->store, hash, &v));
+	return v;
 }
 
 /* Takes one item out of the list. */

@@ -279,10 +279,9 @@ static inline void row_is_quiet(void)
 
 static inline enum invoice_state row_invoice_state(struct rig *r, const struct bill *bill)
 {
-	const struct received_invoice *i = receive_by_hash(node_view_invoices(r->node), &bill->hash);
+	struct record_invoice v = rig_invoice(r, &bill->hash);
 
-	CHECK(i);
-	return receive_state(i, r->now_ms);
+	return receive_record_state(&v, r->now_ms);
 }
 
 /* a's payment fails at the hop with that index and code; nobody lost anything. */

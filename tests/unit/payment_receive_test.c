@@ -1,193 +1,4 @@
-#include "payment/receive.h"
-
-#include "crypto/hash.h"
-#include "tests/test.h"
-
-#define START_MS 1700000000000ull
-#define HEIGHT 800000u
-
-/* A receiver in a step of its own, and what came of the last call. */
-struct scene {
-	struct receive *receive;
-	struct effects effects;
-	struct step step;
-	struct receive_verdicts verdicts;
-};
-
-static const uint8_t seed16[16] = { 3 };
-
-static struct receive_config config(void)
-{
-	return (struct receive_config){ .accept_keysend = true, .invoices_max = 10, .keysend_cltv_blocks = 18 };
-}
-
-static struct scene *scene_of(const struct receive_config *c)
-{
-	struct scene *s = test_alloc(sizeof(*s));
-
-	s->receive = receive_new(c, seed16);
-	effects_init(&s->effects);
-	s->step.out = &s->effects;
-	s->step.now_ms = START_MS;
-	s->step.height = HEIGHT;
-	return s;
-}
-
-static struct scene *scene(void)
-{
-	struct receive_config c = config();
-
-	return scene_of(&c);
-}
-
-static void scene_release(struct scene *s)
-{
-	receive_check_invariants(s->receive);
-	receive_free(s->receive);
-	effects_release(&s->effects);
-}
-
-/* Forgets what was said so far. */
-static void next_step(struct scene *s)
-{
-	receive_check_invariants(s->receive);
-	effects_reset(&s->effects);
-	s->verdicts = (struct receive_verdicts){ 0 };
-}
-
-static struct preimage preimage_of(uint8_t v)
-{
-	struct preimage p;
-
-	memset(p.v, v, sizeof(p.v));
-	return p;
-}
-
-static struct sha256 hash_of(uint8_t v)
-{
-	struct preimage p = preimage_of(v);
-
-	return sha256(p.v, sizeof(p.v));
-}
-
-static struct secret32 secret_of(uint8_t v)
-{
-	struct secret32 s;
-
-	memset(s.v, v + 100, sizeof(s.v));
-	return s;
-}
-
-static struct receive_new_invoice new_invoice(uint8_t v, const char *label, uint64_t msat)
-{
-	return (struct receive_new_invoice){
-		.payment_hash = hash_of(v), .preimage = preimage_of(v), .secret = secret_of(v),
-		.any_amount = msat == 0, .amount = MSAT(msat), .min_final_cltv = 18,
-		.expires_at_s = START_MS / 1000 + 3600, .label = label, .description = "tea", .bolt11 = "lnbcrt1",
-	};
-}
-
-static const struct received_invoice *add(struct scene *s, uint8_t v, const char *label, uint64_t msat)
-{
-	struct receive_new_invoice n = new_invoice(v, label, msat);
-	const struct received_invoice *i;
-
-	CHECK_EQ(receive_add(s->receive, &s->step, &n, &i), REPLY_OK);
-	return i;
-}
-
-static struct payload payload(uint8_t v, uint64_t amount, uint64_t total)
-{
-	return (struct payload){
-		.is_final = true, .amount = MSAT(amount), .total = MSAT(total), .cltv_expiry = HEIGHT + 18,
-		.has_secret = true, .secret = secret_of(v),
-	};
-}
-
-static struct receive_htlc htlc(uint8_t v, uint64_t id, uint64_t amount)
-{
-	return (struct receive_htlc){
-		.channel_key = 7, .htlc_id = id, .amount = MSAT(amount), .cltv_expiry = HEIGHT + 18,
-		.payment_hash = hash_of(v),
-	};
-}
-
-static void hand_in(struct scene *s, const struct receive_htlc *h, const struct payload *p)
-{
-	next_step(s);
-	receive_htlc(s->receive, &s->step, h, p, &s->verdicts);
-}
-
-/* An HTLC of so much, of a payment of so much. */
-static void part(struct scene *s, uint8_t v, uint64_t id, uint64_t amount, uint64_t total)
-{
-	struct receive_htlc h = htlc(v, id, amount);
-	struct payload p = payload(v, amount, total);
-
-	hand_in(s, &h, &p);
-}
-
-static uint32_t count_verdicts(const struct scene *s)
-{
-	uint32_t n = 0;
-
-	for (struct receive_verdict *v = s->verdicts.head; v; v = v->next)
-		n++;
-	return n;
-}
-
-static const struct receive_verdict *only_verdict(const struct scene *s)
-{
-	CHECK_EQ(count_verdicts(s), 1);
-	/* B4.failure_messages.41: no failure of a final node comes with a channel_update. */
-	CHECK(!(s->verdicts.head->why.code & FAIL_UPDATE));
-	return s->verdicts.head;
-}
-
-static uint32_t count_effects(const struct scene *s, enum effect_kind kind)
-{
-	uint32_t n = 0;
-
-	for (struct effect *e = s->effects.head; e; e = e->next)
-		n += e->kind == kind;
-	return n;
-}
-
-static const struct reply *find_reply(const struct scene *s, uint64_t call)
-{
-	for (struct effect *e = s->effects.head; e; e = e->next)
-		if (e->kind == EFFECT_REPLY && e->u.reply.call == call)
-			return e->u.reply.reply;
-	return NULL;
-}
-
-static const struct reply *reply_to(const struct scene *s, uint64_t call)
-{
-	CHECK(find_reply(s, call));
-	return find_reply(s, call);
-}
-
-static void check_fulfilled(const struct scene *s, uint8_t v, uint32_t count)
-{
-	struct preimage p = preimage_of(v);
-
-	CHECK_EQ(count_verdicts(s), count);
-	for (struct receive_verdict *w = s->verdicts.head; w; w = w->next) {
-		CHECK(w->fulfil);
-		CHECK(SAME(w->preimage, p));
-	}
-}
-
-/* One verdict: incorrect_or_unknown_payment_details with the HTLC's amount and our height. */
-static void check_details_refused(const struct scene *s, uint64_t amount)
-{
-	const struct receive_verdict *v = only_verdict(s);
-
-	CHECK(!v->fulfil);
-	CHECK_EQ(v->why.code, FAIL_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS);
-	CHECK_EQ(v->why.u.payment_details.htlc_msat.v, amount);
-	CHECK_EQ(v->why.u.payment_details.height, s->step.height);
-}
+#include "tests/unit/receive_scene.h"
 
 TEST(an_invoice_is_paid_once)
 {
@@ -374,6 +185,7 @@ TEST(a_set_is_fulfilled_whole)
 	CHECK_EQ(s->verdicts.last->htlc_id, 2);
 	CHECK_EQ(i->r.received.v, 1004);
 	CHECK_EQ(i->r.parts, 3);
+	receive_flush(s->receive, &s->step);
 	CHECK_EQ(receive_deadline(s->receive), UINT64_MAX);
 	scene_release(s);
 }
@@ -484,7 +296,7 @@ TEST(an_htlc_that_is_gone_does_not_count)
 	receive_htlc_gone(s->receive, 7, 1);
 	receive_htlc_gone(s->receive, 7, 2);
 	receive_htlc_gone(s->receive, 7, 99);
-	CHECK_EQ(receive_deadline(s->receive), UINT64_MAX);
+	CHECK_EQ(receive_deadline(s->receive), START_MS + 3600000); /* its invoice's end */
 	part(s, 1, 3, 1000, 1000);
 	check_fulfilled(s, 1, 1);
 	scene_release(s);
@@ -571,6 +383,7 @@ TEST(keysend_is_refused)
 	/* A user's label stands in the way: refused, nothing broken. */
 	h.amount = MSAT(1000);
 	hex_encode(label + 8, h.payment_hash.v, 32);
+	strcpy(label + 8 + 64, ".2");
 	add(s, 9, label, 1);
 	hand_in(s, &h, &p);
 	check_details_refused(s, 1000);
@@ -596,37 +409,71 @@ TEST(keysend_does_not_pay_an_invoice)
 	scene_release(s);
 }
 
+/* What a claim of these names gets; it is given up again. */
+static enum reply_code claim(struct scene *s, uint8_t v, const char *label)
+{
+	struct sha256 hash = hash_of(v);
+	struct receive_claim *c;
+	enum reply_code code = receive_claim(s->receive, &s->step, &c, label, &hash);
+
+	CHECK_EQ(code == REPLY_OK, c != NULL);
+	if (c)
+		receive_unclaim(s->receive, c);
+	return code;
+}
+
 TEST(labels_hashes_and_numbers_are_limited)
 {
 	struct scene *s = scene();
-	struct receive_new_invoice n = new_invoice(1, "one", 1000);
-	const struct received_invoice *i;
 	char *label = test_alloc(RECEIVE_LABEL_MAX + 2);
 
 	add(s, 1, "one", 1000);
-	n.payment_hash = hash_of(2);
-	n.preimage = preimage_of(2);
-	CHECK_EQ(receive_add(s->receive, &s->step, &n, &i), REPLY_INVOICE_LABEL);
-	CHECK(i == NULL);
-	n = new_invoice(1, "two", 1000);
-	CHECK_EQ(receive_add(s->receive, &s->step, &n, &i), REPLY_INVOICE_PREIMAGE);
+	CHECK_EQ(claim(s, 2, "one"), REPLY_INVOICE_LABEL);
+	CHECK_EQ(claim(s, 1, "two"), REPLY_INVOICE_PREIMAGE);
 	memset(label, 'x', RECEIVE_LABEL_MAX + 1);
-	n = new_invoice(2, label, 1000);
-	CHECK_EQ(receive_check(s->receive, &s->step, label, &n.payment_hash), REPLY_INVOICE_LABEL);
+	CHECK_EQ(claim(s, 2, label), REPLY_INVOICE_LABEL);
 	label[RECEIVE_LABEL_MAX] = 0;
-	CHECK_EQ(receive_check(s->receive, &s->step, label, &n.payment_hash), REPLY_OK);
+	CHECK_EQ(claim(s, 2, label), REPLY_OK);
 	for (uint8_t v = 2; v <= 10; v++)
 		add(s, v, (const char[2]){ (char)('a' + v), 0 }, 1000);
-	n = new_invoice(11, "eleven", 1000);
-	CHECK_EQ(receive_check(s->receive, &s->step, "eleven", &n.payment_hash), REPLY_FAILED);
+	CHECK_EQ(claim(s, 11, "eleven"), REPLY_FAILED);
 	/* One that is paid, and those that have expired, make room. */
 	part(s, 1, 0, 1000, 1000);
-	CHECK_EQ(receive_check(s->receive, &s->step, "eleven", &n.payment_hash), REPLY_OK);
+	CHECK_EQ(claim(s, 11, "eleven"), REPLY_OK);
 	add(s, 11, "eleven", 1000);
-	n = new_invoice(12, "twelve", 1000);
-	CHECK_EQ(receive_check(s->receive, &s->step, "twelve", &n.payment_hash), REPLY_FAILED);
+	CHECK_EQ(claim(s, 12, "twelve"), REPLY_FAILED);
 	s->step.now_ms += 3600000;
-	CHECK_EQ(receive_check(s->receive, &s->step, "twelve", &n.payment_hash), REPLY_OK);
+	CHECK_EQ(claim(s, 12, "twelve"), REPLY_OK);
+	scene_release(s);
+}
+
+/* While an invoice is being made its names are taken, and it counts. */
+TEST(names_are_claimed_before_they_are_stored)
+{
+	struct scene *s = scene();
+	struct sha256 hash = hash_of(1);
+	struct receive_htlc h = htlc(1, 0, 1000);
+	struct payload p = payload(1, 1000, 1000);
+	struct receive_claim *c, *others[9];
+
+	CHECK_EQ(receive_claim(s->receive, &s->step, &c, "one", &hash), REPLY_OK);
+	CHECK_EQ(claim(s, 2, "one"), REPLY_INVOICE_LABEL);
+	CHECK_EQ(claim(s, 1, "two"), REPLY_INVOICE_PREIMAGE);
+	/* Nobody pays what was not told to anybody; a preimage in the onion does not either. */
+	hand_in(s, &h, &p);
+	check_details_refused(s, 1000);
+	p.has_keysend = true;
+	p.keysend = preimage_of(1);
+	hand_in(s, &h, &p);
+	check_details_refused(s, 1000);
+	for (uint8_t v = 0; v < 9; v++) {
+		hash = hash_of(10 + v);
+		CHECK_EQ(receive_claim(s->receive, &s->step, &others[v], (const char[2]){ (char)('a' + v), 0 }, &hash), REPLY_OK);
+	}
+	CHECK_EQ(claim(s, 30, "thirty"), REPLY_FAILED);
+	receive_unclaim(s->receive, c);
+	CHECK_EQ(claim(s, 1, "one"), REPLY_OK);
+	/* What is claimed when the machine is freed is freed with it. */
 	scene_release(s);
 }
 
@@ -639,7 +486,7 @@ TEST(waiters_are_told)
 	add(s, 2, "two", 1000);
 	next_step(s);
 	receive_wait(s->receive, &s->step, 50, "none");
-	CHECK_EQ(reply_to(s, 50)->code, REPLY_INVOICE_UNKNOWN);
+	CHECK(reply_to(s, 50)->u.invoice_entry.past); /* or nowhere */
 	receive_wait(s->receive, &s->step, 51, "one");
 	receive_wait(s->receive, &s->step, 52, "one");
 	receive_wait(s->receive, &s->step, 53, "two");
@@ -649,22 +496,25 @@ TEST(waiters_are_told)
 	part(s, 1, 0, 1000, 1000);
 	CHECK_EQ(count_effects(s, EFFECT_REPLY), 2);
 	CHECK_EQ(reply_to(s, 51)->code, REPLY_OK);
-	CHECK(SAME(reply_to(s, 51)->u.wait_invoice.payment_hash, hash));
+	CHECK(bytes_equal(BYTES(reply_to(s, 51)->u.invoice_entry.key.data + 8, 32), BYTES_OF(hash.v)));
 	CHECK_EQ(reply_to(s, 54)->code, REPLY_OK);
 	/* Paid already: at once. */
 	next_step(s);
 	receive_wait(s->receive, &s->step, 55, "one");
 	CHECK_EQ(reply_to(s, 55)->code, REPLY_OK);
 	/* The other one expires. */
+	receive_flush(s->receive, &s->step);
 	CHECK_EQ(receive_deadline(s->receive), START_MS + 3600000);
 	s->step.now_ms = START_MS + 3600000;
 	next_step(s);
 	receive_tick(s->receive, &s->step, &s->verdicts);
 	CHECK_EQ(reply_to(s, 53)->code, REPLY_INVOICE_EXPIRED);
+	CHECK_EQ(receive_deadline(s->receive), 0); /* there is something to put away */
+	receive_flush(s->receive, &s->step);
 	CHECK_EQ(receive_deadline(s->receive), UINT64_MAX);
 	next_step(s);
 	receive_wait(s->receive, &s->step, 56, "two");
-	CHECK_EQ(reply_to(s, 56)->code, REPLY_INVOICE_EXPIRED);
+	CHECK(reply_to(s, 56)->u.invoice_entry.past);
 	/* One that waits when the machine is freed. */
 	add(s, 3, "three", 1);
 	receive_wait(s->receive, &s->step, 57, "three");

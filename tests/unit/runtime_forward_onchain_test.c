@@ -50,10 +50,7 @@ static uint64_t held_by_c(struct way *w, struct bill *bill, uint64_t msat)
 
 static struct preimage preimage_of(const struct bill *bill)
 {
-	const struct received_invoice *i = receive_by_hash(node_view_invoices(c.node), &bill->hash);
-
-	CHECK(i);
-	return i->r.preimage;
+	return rig_invoice(&c, &bill->hash).preimage;
 }
 
 /* What spends the output of that many satoshi, with a preimage or, if NULL, by its timeout. */

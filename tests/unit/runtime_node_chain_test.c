@@ -271,7 +271,6 @@ TEST(a_payment_whose_htlc_is_in_no_output_gets_its_answer)
 TEST(a_payment_claimed_on_chain_is_complete)
 {
 	struct bytes items[3] = { BYTES("signature", 9), BYTES_NONE, BYTES("script", 6) }, commitment;
-	const struct received_invoice *i;
 	struct preimage preimage;
 	struct sha256 hash;
 	struct tx *c, *t;
@@ -287,9 +286,7 @@ TEST(a_payment_claimed_on_chain_is_complete)
 	c = tx_parse(&a.kept, commitment);
 	while (c->outputs[at].amount.v != 50000)
 		at++;
-	i = receive_by_hash(node_view_invoices(b.node), &hash);
-	CHECK(i);
-	preimage = i->r.preimage;
+	preimage = rig_invoice(&b, &hash).preimage;
 	t = tx_new(&a.kept, 2, 1, 1, 0);
 	t->inputs[0].prev = (struct outpoint){ tx_id(c), at };
 	t->outputs[0].amount = SAT(49000);
@@ -367,7 +364,7 @@ TEST(an_htlc_whose_channel_is_spent_meanwhile_is_claimed)
 	CHECK_EQ(invoice_state_of(&b, &hash), INVOICE_UNPAID);
 	rig_synced(&b);
 	CHECK_EQ(invoice_state_of(&b, &hash), INVOICE_PAID);
-	preimage = receive_by_hash(node_view_invoices(b.node), &hash)->r.preimage;
+	preimage = rig_invoice(&b, &hash).preimage;
 	/* B5.htlc_output_handling_remote_commitment_r.1 */
 	CHECK(claims_with(&b, &preimage));
 	CHECK_EQ(table_count(&b.node->onions), 0);

@@ -50,7 +50,7 @@ TEST(waiting_for_an_invoice_ends_with_it)
 
 	one();
 	c.u.wait_invoice.label = "nobody knows it";
-	CHECK_EQ(code_of(&a, rig_command(&a, &c)), REPLY_INVOICE_UNKNOWN);
+	CHECK(reply_of(&a, rig_command(&a, &c))->u.invoice_entry.past); /* whoever asked may ask the store */
 	(void)bolt11_of(&a, order_invoice(&a, "one", 1000));
 	c.u.wait_invoice.label = "one";
 	waiting = rig_command(&a, &c);
@@ -59,7 +59,42 @@ TEST(waiting_for_an_invoice_ends_with_it)
 	CHECK(!rig_reply(&a, waiting));
 	rig_tick(&a, 2000);
 	CHECK_EQ(code_of(&a, waiting), REPLY_INVOICE_EXPIRED);
-	CHECK_EQ(code_of(&a, rig_command(&a, &c)), REPLY_INVOICE_EXPIRED);
+	CHECK(reply_of(&a, rig_command(&a, &c))->u.invoice_entry.past);
+}
+
+/* Names are taken by invoices that no memory has any more, before and after a restart. */
+TEST(an_invoice_of_the_past_keeps_its_names)
+{
+	struct command c = { .kind = COMMAND_INVOICE };
+	struct sha256 hash;
+
+	two();
+	c.u.invoice.amount = MSAT(1000);
+	c.u.invoice.label = "old";
+	c.u.invoice.description = "cup";
+	c.u.invoice.expiry_s = 3600;
+	c.u.invoice.has_preimage = true;
+	memset(c.u.invoice.preimage.v, 7, 32);
+	hash = reply_of(&b, rig_command(&b, &c))->u.invoice.payment_hash;
+	(void)bolt11_of(&b, order_invoice(&b, "paid", 1000));
+	rig_tick(&b, 3601000);
+	CHECK(!receive_by_hash(node_view_invoices(b.node), &hash));
+	for (int restarts = 0; restarts < 2; restarts++) {
+		CHECK_EQ(code_of(&b, rig_command(&b, &c)), REPLY_INVOICE_LABEL);
+		c.u.invoice.label = "new";
+		CHECK_EQ(code_of(&b, rig_command(&b, &c)), REPLY_INVOICE_PREIMAGE);
+		c.u.invoice.label = "old";
+		CHECK_EQ(code_of(&b, order_invoice(&b, "paid", 1000)), REPLY_INVOICE_LABEL);
+		CHECK_EQ(table_count(&b.node->invoices), 0);
+		rig_restart(&b);
+		CHECK(!receive_next(node_view_invoices(b.node), &(uint32_t){ 0 }));
+	}
+	/* Names that were refused are free for others. */
+	CHECK_EQ(code_of(&b, order_invoice(&b, "new", 1000)), REPLY_OK);
+	/* A caller that has none gets one. */
+	c.u.invoice.label = NULL;
+	memset(c.u.invoice.preimage.v, 8, 32);
+	CHECK_EQ(code_of(&b, rig_command(&b, &c)), REPLY_OK);
 }
 
 /* --- payments --- */
