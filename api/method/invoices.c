@@ -44,6 +44,13 @@ MUST_USE static bool fallbacks_param(const struct methods *m, struct lampo_call 
 	return true;
 }
 
+static void expose_param(struct command *command, const struct value *v)
+{
+	command->u.invoice.expose = v->u.scids.listed ? EXPOSE_LISTED : v->u.scids.all ? EXPOSE_ALL : EXPOSE_NONE;
+	command->u.invoice.exposed = v->u.scids.list;
+	command->u.invoice.exposed_count = v->u.scids.count;
+}
+
 void method_invoice(void *context, struct lampo_call *call, struct params *params)
 {
 	const struct methods *m = context;
@@ -68,8 +75,33 @@ void method_invoice(void *context, struct lampo_call *call, struct params *param
 	command.u.invoice.has_preimage = preimage != NULL;
 	if (preimage)
 		memcpy(command.u.invoice.preimage.v, preimage->u.hash.v, sizeof(preimage->u.hash.v));
-	command.u.invoice.expose_private = expose && expose->u.boolean;
+	if (expose)
+		expose_param(&command, expose);
 	order(context, call, &command);
+}
+
+static void add_warning(json_t *o, enum invoice_warning warning)
+{
+	switch (warning) {
+	case WARN_NOTHING:
+		return;
+	case WARN_CAPACITY:
+		json_add_string(o, "warning_capacity", "all channels together cannot take a payment of this size now");
+		return;
+	case WARN_OFFLINE:
+		json_add_string(o, "warning_offline", "the channels could take it if all their peers were connected");
+		return;
+	case WARN_DEAD_ENDS:
+		json_add_string(o, "warning_deadends", "the channels that could take it are to peers that nobody else is known to reach");
+		return;
+	case WARN_PRIVATE_UNUSED:
+		json_add_string(o, "warning_private_unused", "the channels could take it if those were named that are not announced");
+		return;
+	case WARN_MPP:
+		json_add_string(o, "warning_mpp", "no channel alone can take it: it has to be paid in parts");
+		return;
+	}
+	UNREACHABLE();
 }
 
 json_t *reply_invoice(const struct reply *reply)
@@ -82,8 +114,7 @@ json_t *reply_invoice(const struct reply *reply)
 	json_add_u64(o, "expires_at", reply->u.invoice.expires_at_s);
 	json_add_u64(o, "created_index", reply->u.invoice.created_index);
 	json_add_text(o, "label", bytes_from_string(reply->u.invoice.label));
-	if (reply->u.invoice.warn_capacity)
-		json_add_string(o, "warning_capacity", "no channel can take a payment of this size now");
+	add_warning(o, reply->u.invoice.warning);
 	return o;
 }
 

@@ -13,8 +13,8 @@ static const struct lampo_param invoice_params[] = {
 	  .doc = "Seconds for which it can be paid." },
 	{ .name = "fallbacks", .type = LAMPO_ARRAY, .element = LAMPO_STRING, .doc = "Addresses, for payers without Lightning." },
 	{ .name = "preimage", .type = LAMPO_HASH, .doc = "The preimage.  Default: random, as it should be." },
-	{ .name = "exposeprivatechannels", .type = LAMPO_BOOL,
-	  .doc = "Whether unannounced channels are named.  Default: if there are no others." },
+	{ .name = "exposeprivatechannels", .type = LAMPO_BOOL_OR_SCIDS,
+	  .doc = "Whether unannounced channels are named, or which channels are.  Default: if there are no announced ones." },
 	{ .name = "cltv", .type = LAMPO_U32, .doc = "Blocks that a payment must leave us." },
 	{ .name = "deschashonly", .type = LAMPO_BOOL, .fallback = "false", .doc = "Put the description's hash in its place." },
 };
@@ -25,11 +25,16 @@ static const struct lampo_result invoice_results[] = {
 	{ "expires_at", LAMPO_U64, 0, "Until when it can be paid, Unix time." },
 	{ "created_index", LAMPO_U64, 0, "The how many-eth invoice it is." },
 	{ "label", LAMPO_STRING, 0, "Its label." },
-	{ "warning_capacity", LAMPO_STRING, LAMPO_OPTIONAL, "Channels cannot take so much now." },
+	{ "warning_capacity", LAMPO_STRING, LAMPO_OPTIONAL, "All channels together cannot take so much now." },
+	{ "warning_offline", LAMPO_STRING, LAMPO_OPTIONAL, "They could if no peer were away." },
+	{ "warning_deadends", LAMPO_STRING, LAMPO_OPTIONAL, "They could if each peer had other channels." },
+	{ "warning_private_unused", LAMPO_STRING, LAMPO_OPTIONAL, "They could if unannounced channels were named." },
+	{ "warning_mpp", LAMPO_STRING, LAMPO_OPTIONAL, "No channel alone can: it has to come in parts." },
 };
 static const struct lampo_error invoice_errors[] = {
 	{ 900, "There is an invoice with that label." },
 	{ 901, "There is an invoice with that preimage." },
+	{ 902, "None of the channels in exposeprivatechannels can be named now." },
 	{ -1, "Something else; the message says what." },
 };
 const struct lampo_method schema_invoice = {

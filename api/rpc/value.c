@@ -33,6 +33,7 @@ const char *value_type_name(enum lampo_type type)
 	case LAMPO_OBJECT: return "object";
 	case LAMPO_INTEGER: return "integer";
 	case LAMPO_SCID_DIR: return "short_channel_id_dir";
+	case LAMPO_BOOL_OR_SCIDS: return "bool|scid|array";
 	}
 	UNREACHABLE();
 }
@@ -67,6 +68,7 @@ static const char *expected(enum lampo_type type)
 	case LAMPO_OBJECT: return "an object";
 	case LAMPO_INTEGER: return "a whole number";
 	case LAMPO_SCID_DIR: return "a short channel id and a direction such as \"103x1x0/1\"";
+	case LAMPO_BOOL_OR_SCIDS: return "true, false, a short channel id, or an array of these";
 	}
 	UNREACHABLE();
 }
@@ -106,7 +108,7 @@ static const char *text_of(enum lampo_type type, const json_t *json, struct aren
 		return json_string_value(json);
 	if (json_is_integer(json) && number)
 		return arena_printf(arena, "%lld", (long long)json_integer_value(json));
-	if (json_is_boolean(json) && (type == LAMPO_BOOL || type == LAMPO_STRING))
+	if (json_is_boolean(json) && (type == LAMPO_BOOL || type == LAMPO_STRING || type == LAMPO_BOOL_OR_SCIDS))
 		return json_is_true(json) ? "true" : "false";
 	if (json_is_real(json) && type == LAMPO_PERCENT)
 		return percent_text(json_real_value(json), arena);
@@ -121,6 +123,32 @@ static bool read_bool(bool *out, const char *text)
 {
 	*out = strcmp(text, "true") == 0;
 	return *out || strcmp(text, "false") == 0;
+}
+
+/* Lists of them are arrays of JSON (read_scids). */
+static bool read_scids_text(struct value *out, const char *text, struct arena *arena)
+{
+	if (read_bool(&out->u.scids.all, text))
+		return true;
+	out->u.scids.listed = true;
+	out->u.scids.count = 1;
+	out->u.scids.list = ARENA_NEW(arena, struct scid);
+	return read_scid(out->u.scids.list, text);
+}
+
+static bool read_scids(struct value *out, const json_t *array, struct arena *arena)
+{
+	const size_t count = json_array_size(array);
+
+	out->u.scids.listed = true;
+	out->u.scids.list = ARENA_ARRAY(arena, struct scid, count + 1);
+	for (size_t i = 0; i < count; i++) {
+		const char *text = json_string_value(json_array_get(array, i));
+
+		if (!text || !read_scid(&out->u.scids.list[out->u.scids.count++], text))
+			return false;
+	}
+	return true;
 }
 
 static bool read_sat(struct amount_sat *out, const char *text)
@@ -178,6 +206,7 @@ static bool read_text(struct value *out, enum lampo_type type, const char *text,
 		return out->all || read_channel(&out->u.channel, text);
 	case LAMPO_INTEGER: return read_integer(&out->u.integer, text);
 	case LAMPO_SCID_DIR: return read_scid_dir(&out->u.scid_dir.scid, &out->u.scid_dir.direction, text);
+	case LAMPO_BOOL_OR_SCIDS: return read_scids_text(out, text, arena);
 	case LAMPO_ARRAY:
 	case LAMPO_OBJECT:
 		break;
@@ -194,6 +223,9 @@ bool value_read(struct value *out, enum lampo_type type, const json_t *json, str
 	if (type == LAMPO_ARRAY || type == LAMPO_OBJECT) {
 		out->u.json = json;
 		if (type == LAMPO_ARRAY ? json_is_array(json) : json_is_object(json))
+			return true;
+	} else if (type == LAMPO_BOOL_OR_SCIDS && json_is_array(json)) {
+		if (read_scids(out, json, arena))
 			return true;
 	} else {
 		text = text_of(type, json, arena);
@@ -252,6 +284,18 @@ static json_t *write_scid_dir(struct scid s, uint8_t direction)
 	return json_sprintf("%ux%ux%u/%u", scid_height(s), scid_tx_index(s), scid_output(s), direction);
 }
 
+static json_t *write_scids(const struct value *v)
+{
+	json_t *list;
+
+	if (!v->u.scids.listed)
+		return json_boolean(v->u.scids.all);
+	list = json_new_array();
+	for (uint32_t i = 0; i < v->u.scids.count; i++)
+		json_append(list, write_scid(v->u.scids.list[i]));
+	return list;
+}
+
 static json_t *write_peer(const struct value *v)
 {
 	json_t *id = write_hex(BYTES_OF(v->u.peer.id.v)), *text;
@@ -301,6 +345,7 @@ json_t *value_write(const struct value *v, enum lampo_type type)
 	case LAMPO_CHANNEL_OR_ALL: return v->all ? json_string("all") : write_channel(&v->u.channel);
 	case LAMPO_INTEGER: return json_integer(v->u.integer);
 	case LAMPO_SCID_DIR: return write_scid_dir(v->u.scid_dir.scid, v->u.scid_dir.direction);
+	case LAMPO_BOOL_OR_SCIDS: return write_scids(v);
 	case LAMPO_ARRAY:
 	case LAMPO_OBJECT: return json_deep_copy(v->u.json);
 	}

@@ -50,6 +50,12 @@ struct value {
 			uint16_t port;	  /* 0: not said */
 		} peer;
 		struct channel_name channel;
+		struct {
+			bool listed;  /* else `all` or none */
+			bool all;
+			struct scid *list;
+			uint32_t count;
+		} scids;
 		const json_t *json; /* ARRAY, OBJECT: borrows the request */
 	} u;
 };

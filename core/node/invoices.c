@@ -20,6 +20,7 @@ struct node_invoice {
 	uint32_t min_final_cltv;
 	uint64_t created_at_s, expires_at_s;
 	struct receive_claim *claim;
+	enum invoice_warning warning;
 	uint64_t label_ask, hash_ask; /* of the store; 0: answered, or not asked */
 };
 
@@ -76,6 +77,7 @@ static void copy_command(struct node_invoice *i, struct step *s, const struct co
 	c->u.invoice.fallbacks = ARENA_ARRAY(&i->memory, struct bytes, cmd->u.invoice.fallback_count);
 	for (uint32_t k = 0; k < cmd->u.invoice.fallback_count; k++)
 		c->u.invoice.fallbacks[k] = arena_bytes(&i->memory, cmd->u.invoice.fallbacks[k]);
+	c->u.invoice.exposed = arena_copy(&i->memory, cmd->u.invoice.exposed, cmd->u.invoice.exposed_count * sizeof(struct scid));
 }
 
 static struct node_invoice *invoice_make(struct node *n, struct step *s, uint64_t call, const struct command *cmd)
@@ -148,7 +150,7 @@ static void command_invoice(struct node *n, struct step *s, uint64_t call, const
 		i->hash_ask = ask_store(s, i, RECEIVE_INDEX_HASH, BYTES_OF(i->payment_hash.v));
 }
 
-static bool draft(struct node *n, struct node_invoice *i, const char **why)
+static bool draft(struct node *n, struct node_invoice *i, const struct node_hints *hints, const char **why)
 {
 	const struct command *cmd = &i->command;
 	struct invoice v;
@@ -168,6 +170,8 @@ static bool draft(struct node *n, struct node_invoice *i, const char **why)
 	v.features = buf_view(&n->features_invoice);
 	v.fallbacks = cmd->u.invoice.fallbacks;
 	v.fallback_count = cmd->u.invoice.fallback_count;
+	v.routes = hints->routes; /* B11.tagged_fields.12 */
+	v.route_count = hints->count;
 	v.payee = n->config->node_id;
 	return invoice_draft(&i->memory, &i->draft, why, &v);
 }
@@ -175,9 +179,15 @@ static bool draft(struct node *n, struct node_invoice *i, const char **why)
 static void ask_signature(struct node *n, struct step *s, struct node_invoice *i)
 {
 	struct sign_request *r;
+	struct node_hints hints;
 	const char *why = NULL;
 
-	if (!draft(n, i, &why)) {
+	if (!node_hints_choose(n, &i->command, &i->memory, &hints)) {
+		refuse(n, s, i, REPLY_INVOICE_NO_HINT, "none of the channels in exposeprivatechannels can be a way to us now");
+		return;
+	}
+	i->warning = hints.warning;
+	if (!draft(n, i, &hints, &why)) {
 		refuse(n, s, i, REPLY_INVALID, why);
 		return;
 	}
@@ -206,19 +216,6 @@ void node_invoice_fetched(struct node *n, struct step *s, uint64_t serial, const
 		ask_signature(n, s, i);
 }
 
-/* Whether anybody could pay it at all over our channels. */
-static bool lacks_capacity(const struct node *n, struct amount_msat amount)
-{
-	uint32_t at = 0;
-	uint64_t sum = 0;
-	const struct node_channel *c;
-
-	while ((c = table_next(&n->channels, &at)))
-		if (!c->dead && channel_state_of(c->channel) == CHANNELD_NORMAL)
-			sum += channel_receivable(c->channel).v;
-	return sum < amount.v || sum == 0;
-}
-
 static void stored(struct node *n, struct step *s, struct node_invoice *i, const char *bolt11)
 {
 	const struct receive_new_invoice v = {
@@ -242,7 +239,7 @@ static void stored(struct node *n, struct step *s, struct node_invoice *i, const
 	r->u.invoice.expires_at_s = i->expires_at_s;
 	r->u.invoice.created_index = kept->r.created_index;
 	r->u.invoice.label = arena_string(&s->out->arena, i->command.u.invoice.label);
-	r->u.invoice.warn_capacity = lacks_capacity(n, i->command.u.invoice.amount);
+	r->u.invoice.warning = i->warning;
 }
 
 void node_invoice_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a)

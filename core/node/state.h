@@ -441,6 +441,16 @@ void node_invoice_command(struct node *n, struct step *s, uint64_t call, const s
 void node_invoice_fetched(struct node *n, struct step *s, uint64_t serial, const struct event *e);
 void node_invoice_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a);
 
+/* hints.c */
+struct invoice_route;
+struct node_hints {
+	struct invoice_route *routes; /* in the arena */
+	uint32_t count;
+	enum invoice_warning warning;
+};
+/* For COMMAND_INVOICE.  False: none of the channels that it lists can be named. */
+MUST_USE bool node_hints_choose(const struct node *n, const struct command *cmd, struct arena *memory, struct node_hints *out);
+
 /* orders.c */
 /* Payments that a restart interrupted read their invoices again. */
 void node_pay_resume(struct node *n, struct step *s);

@@ -236,7 +236,9 @@ struct command {
 			uint32_t min_final_cltv; /* 0: default */
 			bool has_preimage;
 			struct preimage preimage;
-			bool expose_private;
+			enum { EXPOSE_DEFAULT, EXPOSE_ALL, EXPOSE_NONE, EXPOSE_LISTED } expose; /* unannounced channels */
+			struct scid *exposed;    /* LISTED: by any of their names */
+			uint32_t exposed_count;
 			struct bytes *fallbacks; /* scripts */
 			uint32_t fallback_count;
 		} invoice;
@@ -383,6 +385,12 @@ struct command {
 	} u;
 };
 
+/* Why an invoice can hardly be paid now. */
+enum invoice_warning {
+	WARN_NOTHING, WARN_CAPACITY, WARN_OFFLINE, WARN_DEAD_ENDS, WARN_PRIVATE_UNUSED,
+	WARN_MPP, /* in several parts alone */
+};
+
 struct reply {
 	enum command_kind kind;
 	enum reply_code code; /* REPLY_OK or why not */
@@ -434,7 +442,7 @@ struct reply {
 			uint64_t expires_at_s;
 			uint64_t created_index;
 			const char *label;
-			bool warn_capacity; /* no incoming capacity for it */
+			enum invoice_warning warning;
 		} invoice;
 		/* COMMAND_WAIT_INVOICE, COMMAND_WAIT_ANY_INVOICE, COMMAND_DELETE_INVOICE; of failures too. */
 		struct {

@@ -49,6 +49,7 @@ enum lampo_type {
 	LAMPO_ARRAY,
 	LAMPO_OBJECT,
 	LAMPO_INTEGER, /* may be negative */
+	LAMPO_BOOL_OR_SCIDS, /* true, false, a short channel id, or an array of these */
 	LAMPO_CHANNEL_OR_ALL, /* as LAMPO_CHANNEL, or "all" */
 	LAMPO_SCID_DIR, /* a short channel id and a direction: "103x1x0/1" */
 };

@@ -91,7 +91,7 @@ static void order_invoice(struct book *b, struct wish *v)
 	c.u.invoice.label = label;
 	c.u.invoice.description = "a wish";
 	c.u.invoice.expiry_s = 86400 * 30;
-	c.u.invoice.expose_private = v->hints;
+	c.u.invoice.expose = v->hints ? EXPOSE_ALL : EXPOSE_DEFAULT;
 	v->asked_at = b->w->now_ms;
 	world_command(b->w, v->to, &c, &v->invoice_call);
 }
