@@ -340,44 +340,47 @@ static bool show_payment(const struct methods *m, struct params *params, const s
 {
 	struct record_payment r;
 	struct sha256 hash;
+	struct arena memory;
+	bool good;
 
 	(void)m;
-	if (record->key.size != 48 || !record_payment_decode(record->value, &params->arena, &r))
-		return false;
-	memcpy(hash.v, record->key.data + 8, sizeof(hash.v));
-	if (is_wanted(params, &r))
-		*out = payment_json(&hash, &r);
-	return true;
+	arena_init(&memory);
+	good = record->key.size == 48 && record_payment_decode(record->value, &memory, &r);
+	if (good) {
+		memcpy(hash.v, record->key.data + 8, sizeof(hash.v));
+		if (is_wanted(params, &r))
+			*out = payment_json(&hash, &r);
+	}
+	arena_release(&memory);
+	return good;
 }
 
-/* Of one hash. */
-static json_t *listpays(const struct methods *m, struct params *params, struct refusal *refusal)
+static json_t *live_payment(const struct methods *m, struct params *params, uint64_t *number)
 {
-	const uint64_t start = params_number(params, "start");
-	const struct value *limit = params_get(params, "limit");
-	json_t *o, *list;
 	const struct payment *p;
 	struct sha256 hash = { { 0 } };
-	uint32_t at = 0;
 	bool any;
 
 	if (!hash_wanted(params, &any, &hash))
-		return refuse(refusal, RPC_INVALID_PARAMS, "parameter 'bolt11' is no BOLT 11 invoice, or not that of 'payment_hash'");
-	list = json_new_array();
-	while ((!limit || json_array_size(list) < limit->u.number) && (p = send_next(node_view_payments(m->port.node), &at)))
-		if (SAME(p->payment_hash, hash) && p->r.created_index >= start && is_wanted(params, &p->r))
-			json_append(list, payment_json(&p->payment_hash, &p->r));
-	o = json_new_object();
-	json_add(o, "pays", list);
-	return o;
+		return NULL;
+	p = send_by_hash(node_view_payments(m->port.node), &hash);
+	if (!p || !is_wanted(params, &p->r))
+		return NULL;
+	*number = p->r.created_index;
+	return payment_json(&p->payment_hash, &p->r);
 }
 
 void method_listpays(void *context, struct lampo_call *call, struct params *params)
 {
-	static const struct stored_list payments = { "pays", { RECORD_PAYMENT }, 1, show_payment, NULL };
+	static const struct stored_list payments = {
+		"pays", { RECORD_PAYMENT, RECORD_PAYMENT_PAST }, 2, show_payment, live_payment,
+	};
+	struct sha256 hash = { { 0 } };
+	const struct record_range index = { .kind = RECORD_PAYMENT_INDEX, .prefix = BYTES_OF(hash.v) };
+	bool any;
 
-	if (params_has(params, "bolt11") || params_has(params, "payment_hash"))
-		query_ask(context, call, params, listpays);
+	if (!hash_wanted(params, &any, &hash))
+		rpc_fail(call, RPC_INVALID_PARAMS, NULL, "parameter 'bolt11' is no BOLT 11 invoice, or not that of 'payment_hash'");
 	else
-		stored_list_ask(context, call, params, &payments, NULL);
+		stored_list_ask(context, call, params, &payments, any ? NULL : &index);
 }

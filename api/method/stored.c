@@ -17,6 +17,7 @@ struct stored_read {
 	struct buf from;           /* else the key to go on at */
 	uint64_t start;
 	uint32_t limit;            /* of entries */
+	uint32_t page;             /* records of each kind that were asked for last */
 	bool limited;              /* it is the call's own */
 	json_t *entries;
 	json_t *entry;             /* the one of memory, unless it has become past since */
@@ -114,13 +115,16 @@ static void ask_named(struct stored_read *r)
 static void ask_next(struct stored_read *r)
 {
 	struct record_range ranges[2];
+	const uint32_t wanted = r->limit - (uint32_t)json_array_size(r->entries);
 
 	if (r->by_index) {
 		ask_named(r);
 		return;
 	}
+	/* Few are wanted; but of those that are read not all may be. */
+	r->page = wanted < STORED_PAGE_LEAST ? STORED_PAGE_LEAST : wanted < STORED_PAGE ? wanted : STORED_PAGE;
 	for (uint32_t k = 0; k < r->list->kind_count; k++)
-		ranges[k] = (struct record_range){ .kind = r->list->kinds[k], .from = buf_view(&r->from), .limit = STORED_PAGE };
+		ranges[k] = (struct record_range){ .kind = r->list->kinds[k], .from = buf_view(&r->from), .limit = r->page };
 	ask(r, ranges, r->list->kind_count);
 }
 
@@ -189,7 +193,7 @@ static void take_merged(struct stored_read *r, const struct fetch *got)
 	const uint32_t first = count_of(got, r->list->kinds[0]), second = got->count - first;
 	const struct fetched *a = got->records, *b = got->records + first, *last = NULL;
 	const struct fetched *a_end = b, *b_end = b + second;
-	const bool a_cut = first == STORED_PAGE, b_cut = second == STORED_PAGE;
+	const bool a_cut = first == r->page, b_cut = second == r->page;
 
 	while (!(a == a_end && (a_cut || b == b_end)) && !(b == b_end && b_cut)) {
 		const bool take_a = a != a_end && (b == b_end || bytes_compare(a->key, b->key) < 0);

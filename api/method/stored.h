@@ -14,6 +14,7 @@
 #include "step/event.h"
 
 #define STORED_PAGE 256u
+#define STORED_PAGE_LEAST 32u
 #define STORED_LIST_MAX 10000u
 
 struct stored_list {

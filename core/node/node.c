@@ -350,6 +350,8 @@ static bool counters_load(struct node *n, struct bytes key, struct bytes value)
 		return node_history_load(n, value);
 	if (bytes_equal(key, bytes_from_string(RECEIVE_NUMBERS_KEY)))
 		return receive_load_numbers(n->receive, value);
+	if (bytes_equal(key, bytes_from_string(SEND_NUMBERS_KEY)))
+		return send_load_numbers(n->send, value);
 	if (!bytes_equal(key, bytes_from_string("counters")) || cursor_u8(&c) != COUNTERS_VERSION)
 		return false;
 	n->next_channel_key = cursor_be64(&c);
@@ -415,6 +417,8 @@ bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, s
 	case RECORD_HTLC_PAST: /* fetched when they are asked for (record_is_past) */
 	case RECORD_INVOICE_PAST:
 	case RECORD_INVOICE_INDEX:
+	case RECORD_PAYMENT_PAST:
+	case RECORD_PAYMENT_INDEX:
 		return true;
 	case RECORD_PEER:
 		return peer_load(n, key, value);
@@ -645,6 +649,7 @@ static void on_signed(struct node *n, struct step *s, const struct event *e)
 	case OWNER_PAST:
 	case OWNER_STORAGE:
 	case OWNER_FORWARDS:
+	case OWNER_RECALL:
 		return;
 	}
 	UNREACHABLE();
@@ -683,6 +688,7 @@ static void on_funds(struct node *n, struct step *s, const struct event *e)
 	case OWNER_BACKUP:
 	case OWNER_STORAGE:
 	case OWNER_FORWARDS:
+	case OWNER_RECALL:
 		return;
 	}
 	UNREACHABLE();
@@ -707,6 +713,9 @@ static void on_fetched(struct node *n, struct step *s, const struct event *e)
 		return;
 	case OWNER_INVOICE:
 		node_invoice_fetched(n, s, owner, e);
+		return;
+	case OWNER_RECALL:
+		node_recall_fetched(n, s, owner, e);
 		return;
 	case OWNER_CHANNEL:
 	case OWNER_HTLC_ONION:
@@ -864,6 +873,7 @@ void node_flush(struct node *n, uint64_t now_ms, struct effects *out)
 		counters_persist(n, &s);
 	node_bury(n, &s);
 	receive_flush(n->receive, &s);
+	send_put_away(n->send, &s);
 	node_backup_flush(n, &s);
 	node_gossip_flush(n, &s);
 	node_ways_flush(n, &s);

@@ -101,6 +101,8 @@ static void command_pay(struct node *n, struct step *s, uint64_t call, const str
 				 arena_printf(&s->out->arena, "'bolt11' is no invoice for this network: %s", why));
 		return;
 	}
+	if (node_recall(n, s, &v.payment_hash, 0, call, cmd))
+		return;
 	if (!agree_amount(cmd, &v, &q, &why) || !may_pay(n, s, cmd, &v, &code, &why)) {
 		node_reply_error(s, call, cmd->kind, code, why);
 		return;
@@ -219,6 +221,8 @@ static void command_sendpay(struct node *n, struct step *s, uint64_t call, const
 	const char *why = NULL;
 	enum reply_code code;
 
+	if (node_recall(n, s, &cmd->u.sendpay.payment_hash, 0, call, cmd))
+		return;
 	/* Delays count from the tip. */
 	if (!n->synced) {
 		node_reply_error(s, call, cmd->kind, REPLY_FAILED, "this node is still catching up with the chain");
@@ -243,6 +247,9 @@ static void command_wait_sendpay(struct node *n, struct step *s, uint64_t call, 
 {
 	uint64_t deadline_ms = UINT64_MAX;
 
+	if (node_recall(n, s, &cmd->u.wait_sendpay.payment_hash, cmd->u.wait_sendpay.has_group ? cmd->u.wait_sendpay.group : 0, call,
+			cmd))
+		return;
 	if (cmd->u.wait_sendpay.has_timeout)
 		deadline_ms = s->now_ms + 1000ull * cmd->u.wait_sendpay.timeout_s;
 	send_route_wait(n->send, s, call, &cmd->u.wait_sendpay.payment_hash, cmd->u.wait_sendpay.has_group,

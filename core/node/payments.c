@@ -32,6 +32,7 @@ void node_payments_init(struct node *n, const uint8_t seed16[16])
 		.peer_value_percent = n->config->slots_peer_value_percent,
 	};
 	node_invoices_init(n, seed16);
+	node_recalls_init(n, seed16);
 }
 
 static void onion_free(struct node_onion *o)
@@ -54,6 +55,7 @@ void node_payments_free(struct node *n)
 	forwards_release(&n->forwards);
 	holds_release(&n->holds);
 	node_invoices_free(n);
+	node_recalls_free(n);
 }
 
 /* --- incoming --- */

@@ -35,6 +35,7 @@
 #define RESERVATION_WITHDRAW (1ull << 63)
 
 struct channel_backup;
+struct node_recall;
 
 #define PEER_STORAGE_MAX 65531u
 #define BACKUP_RECORD_KEY "channels"
@@ -209,6 +210,8 @@ struct node {
 	struct table onions_by_serial;
 	struct replay replay;      /* those that were opened */
 	struct table invoices;     /* being signed */
+	struct table recalls, recalls_by_serial; /* payment hashes that the store is asked about */
+	const struct node_recall *recalled;      /* the one whose orders are being obeyed */
 	struct node_channel *touched, *ahead;
 	struct outbox_entry *outbox;
 	uint64_t next_channel_key, next_reservation, next_outbox, next_serial;
@@ -440,6 +443,15 @@ void node_invoices_free(struct node *n);
 void node_invoice_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
 void node_invoice_fetched(struct node *n, struct step *s, uint64_t serial, const struct event *e);
 void node_invoice_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a);
+
+/* recall.c */
+void node_recalls_init(struct node *n, const uint8_t seed16[16]);
+void node_recalls_free(struct node *n);
+/* Whether an order about that payment (group 0: the latest of its hash) has to wait for the store: then it is copied, and
+ * given to node_payment_command again. */
+MUST_USE bool node_recall(struct node *n, struct step *s, const struct sha256 *payment_hash, uint64_t group, uint64_t call,
+			  const struct command *cmd);
+void node_recall_fetched(struct node *n, struct step *s, uint64_t serial, const struct event *e);
 
 /* hints.c */
 struct invoice_route;

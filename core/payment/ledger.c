@@ -28,6 +28,7 @@ struct send *send_new(const struct send_config *config, const uint8_t seed32[32]
 
 	s->config = *config;
 	s->wait_deadline_ms = UINT64_MAX;
+	s->shelf_tail = &s->shelf;
 	s->secp = secp_new(seed32);
 	table_init(&s->payments, payment_key, seed32);
 	table_init(&s->latest, hash_key, seed32);
@@ -172,8 +173,25 @@ void ledger_index(struct send *s, struct payment *p)
 	}
 	if (p->r.state == PAYMENT_PENDING)
 		table_add(&s->pending, p);
-	if (p->r.created_index > s->last_created_index)
+	if (p->r.created_index > s->last_created_index) {
 		s->last_created_index = p->r.created_index;
+		s->numbers_changed = true;
+	}
+}
+
+void ledger_index_recalled(struct send *s, struct payment *p, bool latest)
+{
+	table_add(&s->payments, p);
+	if (latest && !ledger_latest(s, &p->payment_hash))
+		table_add(&s->latest, p);
+}
+
+void ledger_forget(struct send *s, struct payment *p)
+{
+	ASSERT(table_remove(&s->payments, payment_key(p)) == p);
+	if (ledger_latest(s, &p->payment_hash) == p)
+		ASSERT(table_remove(&s->latest, hash_key(p)) == p);
+	ledger_payment_free(p);
 }
 
 void ledger_index_probe(struct send *s, struct payment *p)
@@ -403,6 +421,7 @@ void ledger_end_part(struct send *s, struct step *step, struct payment_part *par
 		part_record_key(key, part);
 		effect_remove(step->out, RECORD_PART, BYTES_OF(key));
 	}
+	ledger_settled(s, part->payment);
 	ledger_part_free(part);
 }
 

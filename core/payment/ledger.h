@@ -35,6 +35,8 @@ struct send {
 	struct payment *want_first, *want_last; /* payments that want a flush */
 	uint32_t probe_count;
 	uint64_t wait_deadline_ms; /* nobody's time is up before it; UINT64_MAX: nobody waits */
+	struct payment *shelf, **shelf_tail; /* over: they leave memory */
+	bool numbers_changed;   /* and are not stored */
 	struct send_fact *facts;
 	uint32_t fact_count, fact_capacity;
 };
@@ -59,6 +61,12 @@ struct payment *ledger_new(const struct sha256 *payment_hash, uint64_t group);
 void ledger_store(struct payment *p, struct step *step);
 /* A new payment, the latest of its hash. */
 void ledger_index(struct send *s, struct payment *p);
+/* One of the past.  latest: of its hash. */
+void ledger_index_recalled(struct send *s, struct payment *p, bool latest);
+/* Takes it out of memory. */
+void ledger_forget(struct send *s, struct payment *p);
+/* ledger_past.c: if it is over, it goes onto the shelf. */
+void ledger_settled(struct send *s, struct payment *p);
 /* A probe, which is in no list. */
 void ledger_index_probe(struct send *s, struct payment *p);
 struct payment *ledger_latest(const struct send *s, const struct sha256 *payment_hash);
@@ -120,7 +128,9 @@ struct payment *ledger_get(const struct send *s, const struct sha256 *payment_ha
 void route_answer_part(struct step *step, struct payment *p, uint64_t part);
 struct reply *route_reply(struct arena *a, const struct payment *p, uint64_t part);
 
-/* ledger_load.c: gives loaded parts to their payments; false if the records contradict one another. */
+/* ledger_load.c: a stored payment; NULL: it is damaged. */
+MUST_USE struct payment *ledger_read(struct bytes key, struct bytes value);
+/* Gives loaded parts to their payments; false if the records contradict one another. */
 MUST_USE bool ledger_sound(struct send *s);
 
 #endif

@@ -113,6 +113,7 @@ static void close_book(struct send *s, struct step *step, struct payment *p)
 		ASSERT(ledger_answered(s, p->plan->question) == p);
 	plan_free(p->plan);
 	p->plan = NULL;
+	ledger_settled(s, p);
 }
 
 /* Nothing of it is stored: what the answer shows is the payment's own, so it comes first. */

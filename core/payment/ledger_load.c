@@ -30,18 +30,29 @@ static bool payment_is_sound(const struct payment *p)
 	return false;
 }
 
-static bool load_payment(struct send *s, struct bytes key, struct bytes value)
+struct payment *ledger_read(struct bytes key, struct bytes value)
 {
 	struct sha256 payment_hash;
 	struct payment *p;
 
 	if (key.size != LEDGER_PAYMENT_KEY)
-		return false;
+		return NULL;
 	memcpy(payment_hash.v, key.data + 8, sizeof(payment_hash.v));
 	p = ledger_new(&payment_hash, load_be64(key.data + 40));
 	buf_add_bytes(&p->stored, value);
-	if (ledger_read_stored(p) && load_be64(key.data) == p->r.created_index && payment_is_sound(p) &&
-	    !table_get(&s->payments, BYTES_OF(p->key))) {
+	if (ledger_read_stored(p) && load_be64(key.data) == p->r.created_index && payment_is_sound(p))
+		return p;
+	ledger_payment_free(p);
+	return NULL;
+}
+
+static bool load_payment(struct send *s, struct bytes key, struct bytes value)
+{
+	struct payment *p = ledger_read(key, value);
+
+	if (!p)
+		return false;
+	if (!table_get(&s->payments, BYTES_OF(p->key))) {
 		ledger_index(s, p);
 		return true;
 	}
@@ -131,9 +142,19 @@ static bool one_alive(const struct send *s)
 	uint32_t at = 0;
 
 	while ((p = table_next(&s->payments, &at)))
-		if (p->r.state != PAYMENT_FAILED && ledger_latest(s, &p->payment_hash) != p)
+		if (p->r.state != PAYMENT_FAILED && !p->recalled && ledger_latest(s, &p->payment_hash) != p)
 			return false;
 	return true;
+}
+
+/* An older version left those that were over among the others. */
+static void put_on_shelf(struct send *s)
+{
+	struct payment *p;
+	uint32_t at = 0;
+
+	while ((p = table_next(&s->payments, &at)))
+		ledger_settled(s, p);
 }
 
 bool ledger_sound(struct send *s)
@@ -146,6 +167,7 @@ bool ledger_sound(struct send *s)
 		s->loaded = l->next;
 		mem_free(l);
 	}
+	put_on_shelf(s);
 	return one_alive(s);
 }
 
@@ -204,6 +226,7 @@ static void check_payment(const struct send *s, const struct payment *p)
 	ASSERT(p->r.kind == PAYMENT_PROBE || payment_is_sound(p));
 	ASSERT(p->r.state != PAYMENT_FAILED || !p->parts);
 	ASSERT(p->r.state == PAYMENT_PENDING || !p->plan);
+	ASSERT(p->on_shelf == (p->r.state != PAYMENT_PENDING && p->r.kind != PAYMENT_PROBE && !p->parts));
 	ASSERT((table_get(&s->pending, BYTES_OF(p->key)) == p) == (p->r.state == PAYMENT_PENDING));
 	if (p->plan)
 		check_plan(s, p);

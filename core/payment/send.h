@@ -19,6 +19,11 @@
  * INV-S6  A pending payment that plans has a part in flight, a question out or in the queue, or an hour at which it
  *         asks again: none is forgotten.
  *
+ * In memory are those that are pending, or have a part in flight.  The others are records only (RECORD_PAYMENT_PAST,
+ * found by RECORD_PAYMENT_INDEX), moved there by send_put_away.  Before the owner does anything about a payment hash that
+ * memory does not know it asks the store for the latest payment of it and hands that to send_recall: INV-S2 holds over
+ * all that was ever paid.
+ *
  * After a restart a pending payment carries on: its record has all that its invoice does not say, the owner reads the
  * invoice again (send_carry_on), and until retry_until new parts are made beside those in flight.  What a failure
  * taught this payment alone is learned anew.
@@ -90,6 +95,8 @@ struct payment {
 	struct payment_try *tries; /* pending: oldest first; owned */
 	uint32_t try_count;
 	struct send_call *calls;  /* those who wait for its end; owned */
+	bool on_shelf, recalled;  /* over: it leaves memory, and the second time without a record */
+	struct payment *shelf_next;
 	uint8_t key[40];
 };
 
@@ -105,6 +112,25 @@ MUST_USE struct send *send_new(const struct send_config *config, const uint8_t s
 void send_free(struct send *s);
 /* One RECORD_PAYMENT or RECORD_PART, in any order.  False if it is damaged. */
 MUST_USE bool send_load(struct send *s, enum record_kind kind, struct bytes key, struct bytes value);
+
+/* RECORD_NODE's key for what is counted on when the payments that were counted are gone. */
+#define SEND_NUMBERS_KEY "payments"
+MUST_USE bool send_load_numbers(struct send *s, struct bytes value);
+
+/* Payments that one batch moves into the past. */
+#define SEND_PUT_AWAY_MAX 1000u
+/* Once in a batch, behind everything else.  If more is left the deadline is at once. */
+void send_put_away(struct send *s, struct step *step);
+
+/* RECORD_PAYMENT_INDEX: payment hash, group (be64).  Its value: the created index (be64) that the record's key begins
+ * with. */
+#define SEND_INDEX_KEY 40
+void send_index_key(uint8_t out40[SEND_INDEX_KEY], const struct sha256 *payment_hash, uint64_t group);
+/* Whether memory has that payment; group 0: one of that hash, which is the latest then. */
+MUST_USE bool send_knows(const struct send *s, const struct sha256 *payment_hash, uint64_t group);
+/* A RECORD_PAYMENT_PAST, until the next send_put_away.  latest: the store has no later one of that hash.  False: it is
+ * damaged. */
+MUST_USE bool send_recall(struct send *s, struct bytes key, struct bytes value, bool latest);
 
 struct send_request {
 	uint64_t call;               /* COMMAND_PAY, _KEYSEND or _PROBE; answered in the end */

@@ -305,6 +305,8 @@ void send_route_wait(struct send *s, struct step *step, uint64_t call, const str
 
 uint64_t send_deadline(const struct send *s)
 {
+	if (s->shelf)
+		return 0;
 	return s->wait_deadline_ms;
 }
 

@@ -15,7 +15,7 @@ enum record_kind {
 	RECORD_SHACHAIN = 7,     /* channel key id: the remote's revealed secrets */
 	RECORD_PEER = 8,         /* node id: addresses, whether to reconnect */
 	RECORD_INVOICE = 9,      /* created index (be64), payment hash: one that may still be paid */
-	RECORD_PAYMENT = 10,     /* created index (be64), payment hash, attempt group (be64) */
+	RECORD_PAYMENT = 10,     /* created index (be64), payment hash, attempt group (be64): one that is not over */
 	RECORD_PART = 11,        /* its payment's key, part (be64) */
 	RECORD_CHAIN = 12,       /* "tip"; height (be32): recent header */
 	RECORD_WALLET = 13,      /* the wallet's own keys */
@@ -33,7 +33,9 @@ enum record_kind {
 	RECORD_LAYER = 24,       /* length of a name (u8), name: there is such a layer; and behind it a rule's key: what that says */
 	RECORD_INVOICE_PAST = 25, /* as RECORD_INVOICE: one that is paid or has expired */
 	RECORD_INVOICE_INDEX = 26, /* what those are found by (payment/receive.h): their created index */
-	RECORD_KINDS = 27,
+	RECORD_PAYMENT_PAST = 27, /* as RECORD_PAYMENT: one that is complete or has failed */
+	RECORD_PAYMENT_INDEX = 28, /* payment hash, group (be64): the created index (be64) of one that is past */
+	RECORD_KINDS = 29,
 };
 
 /* What is over and may be any number of records: nobody reads it when the node starts, it is fetched when it is asked

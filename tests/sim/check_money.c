@@ -21,6 +21,7 @@
 #include "tests/sim/check.h"
 #include "tests/sim/funds.h"
 #include "tests/stored_invoice.h"
+#include "tests/stored_payment.h"
 
 struct account {
 	int64_t has, should, may_lose; /* msat */
@@ -228,21 +229,29 @@ static int64_t received_by(const struct sim_node *n)
 	return sum;
 }
 
+static void add_sent(void *context, const struct sha256 *hash, uint64_t group, const struct record_payment *r)
+{
+	int64_t *sum = context;
+
+	(void)hash;
+	(void)group;
+	if (r->state == PAYMENT_COMPLETE)
+		*sum += (int64_t)r->sent.v;
+}
+
 static int64_t sent_by(const struct sim_node *n)
 {
-	const struct payment *v;
-	uint32_t at = 0;
 	int64_t sum = 0;
 
-	while ((v = send_next(node_view_payments(n->node), &at)))
-		if (v->r.state == PAYMENT_COMPLETE)
-			sum += (int64_t)v->r.sent.v;
+	stored_payments(n->store, add_sent, &sum);
 	return sum;
 }
 
-static const struct payment *payment_of(const struct sim_node *n, const struct sha256 *hash)
+static bool is_payment_of(const struct sim_node *n, const struct sha256 *hash)
 {
-	return send_by_hash(node_view_payments(n->node), hash);
+	enum payment_state state;
+
+	return stored_payment_state(n->store, hash, &state);
 }
 
 /* Of payments that are its own, both ways, by the wire. */
@@ -259,7 +268,7 @@ static void check_statement(struct checks *k, const struct sim_node *n)
 			/* Fulfilled by a decision that never got onto the wire before the channel ended. */
 			unsure += seen_paid(h) ? 0 : (int64_t)h->amount.v;
 		}
-		if (h->from == n->index && payment_of(n, &h->hash))
+		if (h->from == n->index && is_payment_of(n, &h->hash))
 			sent += seen_paid(h) ? (int64_t)h->amount.v : 0;
 	}
 	if (received_by(n) < received || received_by(n) > received + unsure)

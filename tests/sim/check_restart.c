@@ -8,6 +8,7 @@
 #include "channel/view.h"
 #include "tests/sim/check.h"
 #include "tests/stored_invoice.h"
+#include "tests/stored_payment.h"
 
 static void show_htlcs(const struct channel *ch, struct buf *out)
 {
@@ -77,26 +78,32 @@ static void show_all_channels(const struct sim_node *n, struct buf *out)
 	} while (least != UINT64_MAX);
 }
 
+static void count_payment(void *context, const struct sha256 *hash, uint64_t group, const struct record_payment *r)
+{
+	uint64_t *made = context;
+
+	(void)hash;
+	(void)group;
+	if (r->state == PAYMENT_COMPLETE)
+		made[0]++, made[1] += r->sent.v;
+}
+
 static void show_counts(const struct sim_node *n, struct buf *out)
 {
 	struct stored_invoices all;
 	struct record_invoice r;
 	struct sha256 hash;
-	const struct payment *p;
 	struct wallet_balance b;
-	uint64_t paid = 0, received = 0, complete = 0, sent = 0;
-	uint32_t at;
+	uint64_t paid = 0, received = 0, made[2] = { 0, 0 };
 
 	stored_invoices_begin(&all, n->store);
 	while (stored_invoices_next(&all, &hash, &r))
 		if (r.state == INVOICE_PAID)
 			paid++, received += r.received.v;
 	stored_invoices_end(&all);
-	for (at = 0; (p = send_next(node_view_payments(n->node), &at));)
-		if (p->r.state == PAYMENT_COMPLETE)
-			complete++, sent += p->r.sent.v;
+	stored_payments(n->store, count_payment, made);
 	buf_printf(out, "paid %llu %llu, sent %llu %llu\n", (unsigned long long)paid, (unsigned long long)received,
-		   (unsigned long long)complete, (unsigned long long)sent);
+		   (unsigned long long)made[0], (unsigned long long)made[1]);
 	wallet_view_balance(hot_funds_wallet(n->funds), &b);
 	buf_printf(out, "coins %llu %llu %llu\n", (unsigned long long)b.confirmed.v, (unsigned long long)b.unconfirmed.v,
 		   (unsigned long long)b.reserved.v);

@@ -4,6 +4,7 @@
 
 #include "channel/view.h"
 #include "tests/sim/book.h"
+#include "tests/stored_payment.h"
 
 void user_open(struct book *b, const struct open_wish *o, uint64_t *call)
 {
@@ -189,6 +190,7 @@ static void order_route(struct book *b, struct wish *v)
 	c.u.sendpay.has_total = v->half;
 	c.u.sendpay.total = MSAT(2 * v->amount.v);
 	v->asked_at = b->w->now_ms;
+	v->life = b->w->nodes[v->from].life;
 	v->called = true;
 	world_command(b->w, v->from, &c, &v->pay_call);
 }
@@ -235,18 +237,19 @@ static void follow_invoice(struct book *b, struct wish *v)
 static void follow_route(struct book *b, struct wish *v)
 {
 	const struct sim_node *payer = &b->w->nodes[v->from];
-	const struct payment *made;
+	enum payment_state state;
 
-	if (!payer->alive)
+	if (!payer->alive || send_by_hash(node_view_payments(payer->node), &v->hash))
 		return;
-	made = send_by_hash(node_view_payments(payer->node), &v->hash);
-	if (made && made->r.state == PAYMENT_PENDING)
-		return;
-	if (made) {
-		v->over = true;
-		v->paid = made->r.state == PAYMENT_COMPLETE;
+	if (stored_payment_state(payer->store, &v->hash, &state)) {
+		/* Its end may not be on the disk yet. */
+		v->over = state != PAYMENT_PENDING;
+		v->paid = state == PAYMENT_COMPLETE;
 		return;
 	}
+	/* The store is being asked what was paid before. */
+	if (v->called && v->life == payer->life && !world_reply(b->w, v->pay_call))
+		return;
 	/* Not begun, or the order died with the node before anything left it. */
 	if (!v->called || !world_reply(b->w, v->pay_call))
 		order_route(b, v);

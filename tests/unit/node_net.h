@@ -320,9 +320,9 @@ static inline const struct reply *net_pay(const struct net_bill *bill)
 	return reply;
 }
 
-static inline const struct payment *net_payment(const struct net_bill *bill)
+static inline const struct record_payment *net_payment(const struct net_bill *bill)
 {
-	const struct payment *p = send_by_hash(node_view_payments(net[0].node), &bill->hash);
+	const struct record_payment *p = rig_payment(&net[0], &bill->hash);
 
 	CHECK(p);
 	return p;
@@ -330,10 +330,7 @@ static inline const struct payment *net_payment(const struct net_bill *bill)
 
 static inline bool net_paid(uint32_t payee, const struct net_bill *bill)
 {
-	const struct received_invoice *i = receive_by_hash(node_view_invoices(net[payee].node), &bill->hash);
-
-	CHECK(i);
-	return receive_state(i, net[payee].now_ms) == INVOICE_PAID;
+	return rig_invoice(&net[payee], &bill->hash).state == INVOICE_PAID;
 }
 
 /* What a node has in all its channels. */

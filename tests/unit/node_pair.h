@@ -128,10 +128,10 @@ static inline uint64_t order_pay(struct rig *r, const char *bolt11, uint64_t msa
 
 static inline enum payment_state payment_state_of(struct rig *r, const struct sha256 *hash)
 {
-	const struct payment *p = send_by_hash(node_view_payments(r->node), hash);
+	const struct record_payment *p = rig_payment(r, hash);
 
 	CHECK(p);
-	return (enum payment_state)p->r.state;
+	return (enum payment_state)p->state;
 }
 
 static inline enum invoice_state invoice_state_of(struct rig *r, const struct sha256 *hash)

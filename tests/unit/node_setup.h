@@ -20,6 +20,7 @@
 #include "runtime/signer/local.h"
 #include "runtime/store/fetch.h"
 #include "tests/stored_invoice.h"
+#include "tests/stored_payment.h"
 #include "wire/message.h"
 
 #define RIG_HEIGHT 500u
@@ -38,6 +39,12 @@ struct rig_item {
 	struct held_thing held; /* NOTIFY_HELD */
 	struct watch watch;    /* WATCH: its outpoint alone */
 	struct reply reply;    /* REPLY: texts and transactions copied, other views dead */
+};
+
+struct rig_stored_read {
+	struct rig_stored_read *next;
+	uint64_t id;
+	struct record_range range;
 };
 
 struct rig_question {
@@ -62,6 +69,8 @@ struct rig {
 	struct local_signer *signer;
 	struct delayed_signer *slow;   /* answers when rig_signer_tick is called, if signer_late */
 	bool signer_late, wallet_late, wallet_fails, worker_late;
+	bool store_late;               /* reads are answered when rig_store_answers is called */
+	struct rig_stored_read *reads;
 	struct { uint64_t id; struct route_job *job; } jobs[RIG_JOBS]; /* that wait */
 	uint32_t job_count;
 	bool has_fake;                 /* the wallet lies about what it builds */
@@ -249,16 +258,47 @@ static inline void rig_keep_reply(struct rig *r, struct rig_item *i, uint64_t ca
 		i->reply.u.fund_channel.tx = arena_bytes(&r->kept, reply->u.fund_channel.tx);
 }
 
-/* The store answers at once; what the core says then is in the next batch. */
-static inline void rig_fetch(struct rig *r, const struct effect *f)
+static inline void rig_read(struct rig *r, uint64_t id, const struct record_range *range)
 {
 	struct fetch got;
 	struct event e;
 
-	ASSERT(fetch_read(&got, r->store, &f->u.fetch.range, 1));
-	e = fetch_event(&got, f->u.fetch.id, r->now_ms);
+	ASSERT(fetch_read(&got, r->store, range, 1));
+	e = fetch_event(&got, id, r->now_ms);
 	exec_event(r->exec, &e);
 	fetch_release(&got);
+}
+
+/* What the core says then is in the next batch. */
+static inline void rig_fetch(struct rig *r, const struct effect *f)
+{
+	struct rig_stored_read *later, **end = &r->reads;
+
+	if (!r->store_late) {
+		rig_read(r, f->u.fetch.id, &f->u.fetch.range);
+		return;
+	}
+	later = ARENA_NEW(&r->kept, struct rig_stored_read);
+	later->id = f->u.fetch.id;
+	later->range = f->u.fetch.range;
+	later->range.prefix = arena_bytes(&r->kept, f->u.fetch.range.prefix);
+	later->range.from = arena_bytes(&r->kept, f->u.fetch.range.from);
+	while (*end)
+		end = &(*end)->next;
+	*end = later;
+}
+
+/* Answers the read that has waited longest; false: none waits. */
+static inline bool rig_store_answers(struct rig *r)
+{
+	struct rig_stored_read *first = r->reads;
+
+	if (!first)
+		return false;
+	r->reads = first->next;
+	rig_read(r, first->id, &first->range);
+	exec_run(r->exec, r->now_ms);
+	return true;
 }
 
 /* The oldest job. */
@@ -357,6 +397,12 @@ static inline struct record_invoice rig_invoice(struct rig *r, const struct sha2
 		return i->r;
 	ASSERT(stored_invoice(r->store, hash, &v));
 	return v;
+}
+
+/* The latest payment of that hash, wherever it is kept; NULL: there is none. */
+static inline const struct record_payment *rig_payment(struct rig *r, const struct sha256 *hash)
+{
+	return stored_payment(r->store, hash, &r->kept);
 }
 
 /* Takes one item out of the list. */
@@ -622,6 +668,7 @@ static inline void rig_stop(struct rig *r)
 	r->exec = NULL;
 	r->job_count = 0;
 	r->questions = NULL;
+	r->reads = NULL;
 }
 
 /* The process dies between two events and starts again; nobody answers what was asked before. */

@@ -128,11 +128,11 @@ static void check_books(uint64_t b_start)
 	row_is_quiet();
 	for (uint32_t i = 0; i < sent_count; i++) {
 		const struct sent *s = &sents[i];
-		const struct payment *p = send_by_hash(node_view_payments((s->back ? &c : &a)->node), &s->way.bill.hash);
+		const struct record_payment *p = rig_payment(s->back ? &c : &a, &s->way.bill.hash);
 		bool paid = row_invoice_state(s->back ? &a : &c, &s->way.bill) == INVOICE_PAID;
 
-		CHECK(!p || p->r.state != PAYMENT_PENDING);
-		CHECK_EQ(paid, p && p->r.state == PAYMENT_COMPLETE);
+		CHECK(!p || p->state != PAYMENT_PENDING);
+		CHECK_EQ(paid, p && p->state == PAYMENT_COMPLETE);
 		if (paid)
 			earned += s->way.hops[0].amount.v - s->way.hops[1].amount.v;
 	}

@@ -215,7 +215,7 @@ TEST(an_onion_that_the_next_one_cannot_open)
 	row_is_quiet();
 	w.hops[1].node = c.id;
 	/* B2.update_fulfill_htlc_update_fail_htlc.13: told on b's behalf */
-	CHECK_EQ(send_by_hash(node_view_payments(a.node), &w.bill.hash)->r.fail_code, REPLY_PAY_TRY_OTHER_ROUTE);
+	CHECK_EQ(rig_payment(&a, &w.bill.hash)->fail_code, REPLY_PAY_TRY_OTHER_ROUTE);
 	CHECK_EQ(pay_way(&a, &w)->code, REPLY_OK);
 }
 
@@ -368,8 +368,8 @@ static bool crash_after(int who, uint32_t steps, enum ending ending, bool slow_s
 		(void)rig_signer_tick(&b);
 		row_pump();
 	}
-	CHECK(send_by_hash(node_view_payments(a.node), &w.bill.hash));
-	state = (enum payment_state)send_by_hash(node_view_payments(a.node), &w.bill.hash)->r.state;
+	CHECK(rig_payment(&a, &w.bill.hash));
+	state = (enum payment_state)rig_payment(&a, &w.bill.hash)->state;
 	CHECK(state != PAYMENT_PENDING);
 	row_is_quiet();
 	CHECK_EQ(row_invoice_state(&c, &w.bill) == INVOICE_PAID, state == PAYMENT_COMPLETE);

@@ -295,7 +295,7 @@ TEST(a_payment_claimed_on_chain_is_complete)
 	rig_restart(&a);
 	rig_block(&a, (struct bytes[]){ raw_of(&a, t) }, 1);
 	CHECK_EQ(payment_state_of(&a, &hash), PAYMENT_COMPLETE);
-	CHECK(SAME(send_by_hash(node_view_payments(a.node), &hash)->r.preimage, preimage));
+	CHECK(SAME(rig_payment(&a, &hash)->preimage, preimage));
 	(void)call;
 }
 

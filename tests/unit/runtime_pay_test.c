@@ -107,10 +107,10 @@ TEST(a_failure_leads_elsewhere_and_is_remembered)
 	CHECK_EQ(reply->code, REPLY_OK);
 	CHECK_EQ(reply->u.pay.try_count, 2);
 	CHECK_EQ(reply->u.pay.parts, 1);
-	CHECK_EQ(net_payment(&bill)->r.tries[0].failure_code, FAIL_TEMPORARY_CHANNEL_FAILURE);
-	CHECK(SAME(net_payment(&bill)->r.tries[0].erring_node, net[1].id));
-	CHECK_EQ(net_payment(&bill)->r.tries[0].erring_scid.v, net_scid(1, 3).v);
-	CHECK_EQ(net_payment(&bill)->r.tries[1].state, PAYMENT_COMPLETE);
+	CHECK_EQ(net_payment(&bill)->tries[0].failure_code, FAIL_TEMPORARY_CHANNEL_FAILURE);
+	CHECK(SAME(net_payment(&bill)->tries[0].erring_node, net[1].id));
+	CHECK_EQ(net_payment(&bill)->tries[0].erring_scid.v, net_scid(1, 3).v);
+	CHECK_EQ(net_payment(&bill)->tries[1].state, PAYMENT_COMPLETE);
 	/* The next payment goes there at once, after a restart too: what was learned is stored. */
 	net_restart(0);
 	net_pump();
@@ -123,7 +123,7 @@ TEST(a_failure_leads_elsewhere_and_is_remembered)
 
 static const char *words_of_try(const struct net_bill *bill, uint32_t i)
 {
-	const struct bytes words = net_payment(bill)->r.tries[i].words;
+	const struct bytes words = net_payment(bill)->tries[i].words;
 
 	return arena_printf(&net[0].kept, "%.*s", (int)words.size, (const char *)words.data);
 }
@@ -143,7 +143,7 @@ TEST(a_failure_says_what_was_tried)
 	CHECK(strstr(reply->message, "mpp_timeout"));
 	CHECK(strstr(words_of_try(&bill, 0), "said temporary_channel_failure about "));
 	CHECK(reply->u.pay.try_count >= 2);
-	CHECK_EQ(net_payment(&bill)->r.state, PAYMENT_FAILED);
+	CHECK_EQ(net_payment(&bill)->state, PAYMENT_FAILED);
 	net_is_quiet();
 }
 
@@ -196,15 +196,15 @@ static bool dies_after(uint32_t messages)
 	died = messages == 0;
 	net_restart(0);
 	net_pump();
-	for (uint32_t i = 0; i < 90 && net_payment(&bill)->r.state == PAYMENT_PENDING; i++) {
+	for (uint32_t i = 0; i < 90 && net_payment(&bill)->state == PAYMENT_PENDING; i++) {
 		net_tick(1000);
 		net_pump();
 	}
 	/* B4.basic_multi_part_payments.8: all of it and not a millisatoshi twice. */
-	CHECK_EQ(net_payment(&bill)->r.state, PAYMENT_COMPLETE);
+	CHECK_EQ(net_payment(&bill)->state, PAYMENT_COMPLETE);
 	CHECK(net_paid(3, &bill));
 	CHECK_EQ(net_msat(3) - before[3], msat);
-	CHECK_EQ(before[0] - net_msat(0), net_payment(&bill)->r.sent.v);
+	CHECK_EQ(before[0] - net_msat(0), net_payment(&bill)->sent.v);
 	net_is_quiet();
 	return died;
 }
@@ -243,7 +243,7 @@ TEST(beside_a_stuck_part_only_the_rest_is_sent)
 		net_tick(1000);
 		net_pump();
 	}
-	CHECK_EQ(net_payment(&bill)->r.state, PAYMENT_PENDING);
+	CHECK_EQ(net_payment(&bill)->state, PAYMENT_PENDING);
 	CHECK(!rig_reply(&net[0], call));
 	/* INV-S1 */
 	send_check_invariants(node_view_payments(net[0].node));
@@ -252,13 +252,13 @@ TEST(beside_a_stuck_part_only_the_rest_is_sent)
 		net_pump();
 	}
 	net_link(0, 2);
-	for (uint32_t i = 0; i < 90 && net_payment(&bill)->r.state == PAYMENT_PENDING; i++) {
+	for (uint32_t i = 0; i < 90 && net_payment(&bill)->state == PAYMENT_PENDING; i++) {
 		net_tick(1000);
 		net_pump();
 	}
 	/* INV-S3: one end, whichever, and the payee has all or nothing. */
-	CHECK(net_payment(&bill)->r.state != PAYMENT_PENDING);
-	CHECK_EQ(net_msat(3) - before, net_payment(&bill)->r.state == PAYMENT_COMPLETE ? msat : 0);
+	CHECK(net_payment(&bill)->state != PAYMENT_PENDING);
+	CHECK_EQ(net_msat(3) - before, net_payment(&bill)->state == PAYMENT_COMPLETE ? msat : 0);
 	CHECK(rig_reply(&net[0], call));
 	net_is_quiet();
 }
