@@ -1,0 +1,526 @@
+/* What the past costs: a node with N paid invoices and N payments of its own behind it, for growing N.
+ *
+ * Each database is filled directly.  A process of its own then starts a whole node on it (SQLite, its threads, no network),
+ * and measures: the start (the best of five), the resident memory, an invoice, a payment (to itself: everything but a
+ * channel), a page of each list from somewhere in it, and one entry by its name (medians of two hundred).  The last
+ * column of each row is its ratio to the first. */
+#include <lampo/lampo.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "crypto/hash.h"
+#include "payment/receive.h"
+#include "payment/send.h"
+#include "runtime/store/store.h"
+
+#define BATCH 20000u
+#define ROUNDS 200u
+#define SIZES_MAX 6
+
+#define STARTS 5
+
+enum figure { START, MEMORY, MEMORY_LATER, INVOICE, PAY, PAGE_INVOICES, PAGE_PAYS, BY_LABEL, BY_HASH, FIGURES };
+
+static const char *const names[FIGURES] = {
+	"start, ms", "memory after it, MiB", "memory after all, MiB", "invoice, us", "pay, us", "listinvoices of 100, us", "listpays of 100, us",
+	"listinvoices by label, us", "listpays by hash, us",
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "past: %s\n", what);
+	exit(1);
+}
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* ---- A past ---- */
+
+struct name {
+	struct sha256 hash;
+	uint64_t number;
+};
+
+struct filler {
+	struct store *store;
+	struct store_op *ops;
+	uint32_t count;
+	struct arena memory; /* of a batch */
+};
+
+static void flush(struct filler *f)
+{
+	if (f->count && !f->store->commit(f->store, f->ops, f->count))
+		die(f->store->error);
+	f->store->idle(f->store);
+	f->count = 0;
+	arena_reset(&f->memory);
+}
+
+static void put(struct filler *f, enum record_kind kind, struct bytes key, struct bytes value)
+{
+	f->ops[f->count++] = (struct store_op){ kind, false, arena_bytes(&f->memory, key), arena_bytes(&f->memory, value) };
+	if (f->count == BATCH)
+		flush(f);
+}
+
+/* The n-th of them: 1 to N; invoices and payments have hashes of their own. */
+static void make_name(struct name *out, struct preimage *preimage, uint8_t of, uint64_t number)
+{
+	memset(preimage, of, sizeof(*preimage));
+	store_be64(preimage->v, number);
+	out->hash = sha256(preimage->v, sizeof(preimage->v));
+	out->number = number;
+}
+
+static void put_invoice(struct filler *f, const struct name *n, const struct preimage *preimage, struct bytes bolt11)
+{
+	const char *label = arena_printf(&f->memory, "order-%010llu", (unsigned long long)n->number);
+	struct record_invoice r = {
+		.kind = INVOICE_BOLT11, .state = INVOICE_PAID, .preimage = *preimage, .amount = MSAT(1000000), .min_final_cltv = 18,
+		.created_at_s = 1700000000 + n->number, .expires_at_s = 1700604800 + n->number, .created_index = n->number,
+		.label = bytes_from_string(label), .description = bytes_from_string("a cup of tea"), .bolt11 = bolt11,
+		.received = MSAT(1000000), .parts = 1, .paid_at_s = 1700000060 + n->number, .paid_index = n->number,
+	};
+	struct buf value = BUF_EMPTY;
+	uint8_t key[RECEIVE_KEY_SIZE];
+
+	store_be64(key, n->number);
+	memcpy(key + 8, n->hash.v, 32);
+	record_invoice_encode(&r, &value);
+	put(f, RECORD_INVOICE_PAST, BYTES_OF(key), buf_view(&value));
+	buf_release(&value);
+}
+
+static void put_payment(struct filler *f, const struct name *n, const struct preimage *preimage, struct bytes bolt11)
+{
+	struct record_payment r = {
+		.kind = PAYMENT_BOLT11, .state = PAYMENT_COMPLETE, .amount = MSAT(1000000), .total = MSAT(1000000),
+		.fee_limit = MSAT(5000), .created_at_s = 1700000000 + n->number, .created_index = n->number, .bolt11 = bolt11,
+		.preimage = *preimage, .sent = MSAT(1001000), .parts = 1, .completed_at_s = 1700000001 + n->number,
+	};
+	struct buf value = BUF_EMPTY;
+	uint8_t key[48];
+
+	store_be64(key, n->number);
+	send_index_key(key + 8, &n->hash, 1);
+	memset(r.payee.v, 2, sizeof(r.payee.v));
+	record_payment_encode(&r, &value);
+	put(f, RECORD_PAYMENT_PAST, BYTES_OF(key), buf_view(&value));
+	buf_release(&value);
+}
+
+static int by_hash(const void *a, const void *b)
+{
+	return memcmp(((const struct name *)a)->hash.v, ((const struct name *)b)->hash.v, 32);
+}
+
+/* In order of keys, which is what makes it quick. */
+static void put_index(struct filler *f, bool invoices, struct name *all, uint64_t count)
+{
+	struct buf key = BUF_EMPTY;
+	uint8_t value[8];
+
+	qsort(all, count, sizeof(*all), by_hash);
+	for (uint64_t i = 0; i < count; i++) {
+		buf_clear(&key);
+		if (invoices)
+			receive_index_key(&key, RECEIVE_INDEX_HASH, BYTES_OF(all[i].hash.v));
+		else
+			buf_add(&key, all[i].hash.v, 32);
+		buf_add_be64(&key, invoices ? all[i].number : 1);
+		store_be64(value, all[i].number);
+		put(f, invoices ? RECORD_INVOICE_INDEX : RECORD_PAYMENT_INDEX, buf_view(&key), BYTES_OF(value));
+	}
+	buf_release(&key);
+}
+
+static void put_numbered(struct filler *f, char of, uint64_t count)
+{
+	struct buf key = BUF_EMPTY;
+	uint8_t number[8];
+
+	for (uint64_t n = 1; n <= count; n++) {
+		char label[32];
+
+		snprintf(label, sizeof(label), "order-%010llu", (unsigned long long)n);
+		store_be64(number, n);
+		buf_clear(&key);
+		receive_index_key(&key, of, of == RECEIVE_INDEX_LABEL ? bytes_from_string(label) : BYTES_OF(number));
+		if (of == RECEIVE_INDEX_LABEL)
+			buf_add_be64(&key, n);
+		put(f, RECORD_INVOICE_INDEX, buf_view(&key), BYTES_OF(number));
+	}
+	buf_release(&key);
+}
+
+static void put_numbers(struct filler *f, uint64_t count)
+{
+	uint8_t invoices[17] = { 1 }, payments[9] = { 1 };
+
+	store_be64(invoices + 1, count);
+	store_be64(invoices + 9, count);
+	store_be64(payments + 1, count);
+	put(f, RECORD_NODE, bytes_from_string(RECEIVE_NUMBERS_KEY), BYTES_OF(invoices));
+	put(f, RECORD_NODE, bytes_from_string(SEND_NUMBERS_KEY), BYTES_OF(payments));
+}
+
+static void fill(const char *folder, uint64_t count)
+{
+	struct filler f = { .ops = NEW_ARRAY(struct store_op, BATCH) };
+	struct name *all = NEW_ARRAY(struct name, count + 1);
+	struct preimage preimage;
+	char error[STORE_ERROR_SIZE], text[220];
+
+	memset(text, 'q', sizeof(text));
+	memcpy(text, "lnbcrt", 6);
+	f.store = store_open_sqlite(folder, error);
+	if (!f.store)
+		die(error);
+	arena_init(&f.memory);
+	for (int kind = 0; kind < 2; kind++) {
+		for (uint64_t n = 1; n <= count; n++) {
+			make_name(&all[n - 1], &preimage, (uint8_t)kind, n);
+			if (kind == 0)
+				put_invoice(&f, &all[n - 1], &preimage, BYTES_OF(text));
+			else
+				put_payment(&f, &all[n - 1], &preimage, BYTES_OF(text));
+		}
+		put_index(&f, kind == 0, all, count);
+	}
+	put_numbered(&f, RECEIVE_INDEX_LABEL, count);
+	put_numbered(&f, RECEIVE_INDEX_PAID, count);
+	put_numbers(&f, count);
+	flush(&f);
+	f.store->close(f.store);
+	arena_release(&f.memory);
+	mem_free(f.ops);
+	mem_free(all);
+}
+
+/* ---- A chain of one block ---- */
+
+static const char genesis[] =
+	"0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd7a7b12b27ac72c3e"
+	"67768f617fc81bc3888a51323a9fb8aa4b1e5e4adae5494dffff7f200200000001010000000100000000000000000000"
+	"00000000000000000000000000000000000000000000ffffffff4d04ffff001d0104455468652054696d65732030332f"
+	"4a616e2f32303039204368616e63656c6c6f72206f6e206272696e6b206f66207365636f6e64206261696c6f75742066"
+	"6f722062616e6b73ffffffff0100f2052a01000000434104678afdb0fe5548271967f1a67130b7105cd6a828e03909a6"
+	"7962e0ea1f61deb649f6bc3f4cef38c4f35504e51ec112de5c384df7ba0b8d578a4c702b6bf11d5fac00000000";
+static const char genesis_hash[] = "06226e46111a0b59caaf126043eb5bbf28c34f3a5e332a1fc7b2b73cf188910f";
+
+static enum lampo_verdict tip(void *context, struct lampo_tip *out, char *error)
+{
+	(void)context;
+	(void)error;
+	out->height = out->headers = 0;
+	return hex_decode(out->hash32, 32, genesis_hash, 64) ? LAMPO_OK : LAMPO_AWAY;
+}
+
+static enum lampo_verdict block_hash(void *context, uint32_t height, uint8_t hash32[32], char *error)
+{
+	(void)context;
+	(void)error;
+	return hex_decode(hash32, 32, genesis_hash, 64) && !height ? LAMPO_OK : LAMPO_NO;
+}
+
+static enum lampo_verdict block(void *context, const uint8_t hash32[32], struct lampo_buffer *out, char *error)
+{
+	uint8_t raw[sizeof(genesis) / 2];
+
+	(void)context;
+	(void)hash32;
+	(void)error;
+	if (!hex_decode(raw, sizeof(raw), genesis, sizeof(genesis) - 1))
+		return LAMPO_NO;
+	lampo_buffer_add(out, raw, sizeof(raw));
+	return LAMPO_OK;
+}
+
+static enum lampo_verdict broadcast(void *context, const struct lampo_bytes *txs, size_t count, char *error)
+{
+	(void)context;
+	(void)txs;
+	(void)count;
+	(void)error;
+	return LAMPO_NO;
+}
+
+static enum lampo_verdict feerate(void *context, uint32_t blocks, uint32_t *per_kw, char *error)
+{
+	(void)context;
+	(void)blocks;
+	(void)error;
+	*per_kw = 1000;
+	return LAMPO_OK;
+}
+
+static enum lampo_verdict utxo(void *context, const struct lampo_outpoint *o, uint64_t *sat, struct lampo_buffer *script, char *error)
+{
+	(void)context;
+	(void)o;
+	(void)sat;
+	(void)script;
+	(void)error;
+	return LAMPO_NO;
+}
+
+/* ---- Measuring ---- */
+
+struct run {
+	struct lampo_node *node;
+	uint64_t count;
+	uint32_t round;
+	enum figure figure;
+	bool only_start;
+	double began, figures[FIGURES], samples[FIGURES][ROUNDS];
+	uint32_t sampled[FIGURES];
+	char bolt11[2000];
+};
+
+static void go_on(struct run *r);
+
+static double resident_mib(void)
+{
+	unsigned long size = 0, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (!f || fscanf(f, "%lu %lu", &size, &resident) != 2)
+		die("/proc/self/statm cannot be read");
+	fclose(f);
+	return (double)resident * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
+}
+
+static void answered(void *context, int code, const char *json)
+{
+	struct run *r = context;
+	const char *bolt11 = strstr(json, "\"bolt11\":\"");
+
+	if (code)
+		die(json);
+	if (r->figure == INVOICE && bolt11)
+		snprintf(r->bolt11, sizeof(r->bolt11), "%.*s", (int)strcspn(bolt11 + 10, "\""), bolt11 + 10);
+	r->samples[r->figure][r->sampled[r->figure]++] = (now_s() - r->began) * 1e6;
+	r->round++;
+	go_on(r);
+}
+
+static void call(struct run *r, const char *method, const char *params)
+{
+	r->began = now_s();
+	lampo_node_call(r->node, method, params, answered, r);
+}
+
+static void ask(struct run *r)
+{
+	/* Entries all over the past. */
+	const uint64_t number = r->count ? 1 + (r->round * 7919ull * 104729ull) % r->count : 1;
+	struct preimage preimage;
+	struct name name;
+	char text[2100], hash[65];
+
+	if (r->figure == INVOICE) {
+		snprintf(text, sizeof(text), "[1000,\"new-%u\",\"tea\"]", r->round / 2);
+		call(r, "invoice", text);
+	} else if (r->figure == PAY) {
+		snprintf(text, sizeof(text), "[\"%s\"]", r->bolt11);
+		call(r, "pay", text);
+	} else if (r->figure == PAGE_INVOICES || r->figure == PAGE_PAYS) {
+		snprintf(text, sizeof(text), "{\"index\":\"created\",\"start\":%llu,\"limit\":100}", (unsigned long long)number);
+		call(r, r->figure == PAGE_PAYS ? "listpays" : "listinvoices", text);
+	} else if (r->figure == BY_LABEL) {
+		snprintf(text, sizeof(text), "{\"label\":\"order-%010llu\"}", (unsigned long long)number);
+		call(r, "listinvoices", text);
+	} else {
+		make_name(&name, &preimage, 1, number);
+		hex_encode(hash, name.hash.v, 32);
+		snprintf(text, sizeof(text), "{\"payment_hash\":\"%s\"}", hash);
+		call(r, "listpays", text);
+	}
+}
+
+/* An invoice and its payment in turn, then the lists. */
+static void go_on(struct run *r)
+{
+	if (r->figure <= PAY && r->round < 2 * ROUNDS) {
+		r->figure = r->round % 2 ? PAY : INVOICE;
+	} else if (r->figure <= PAY || r->round == ROUNDS) {
+		r->figure = r->figure <= PAY ? PAGE_INVOICES : (enum figure)(r->figure + 1);
+		r->round = 0;
+	}
+	if (r->figure == FIGURES) {
+		r->figures[MEMORY_LATER] = resident_mib();
+		lampo_node_stop(r->node);
+		return;
+	}
+	ask(r);
+}
+
+/* The node answers, and its chain is followed: from here on it can be paid. */
+static void started(void *context, int code, const char *json)
+{
+	struct run *r = context;
+
+	if (code || strstr(json, "\"sync_in_progress\":true")) {
+		lampo_node_call(r->node, "getinfo", NULL, started, r);
+		return;
+	}
+	r->figures[START] = (now_s() - r->began) * 1e3;
+	r->figures[MEMORY] = resident_mib();
+	if (r->only_start) {
+		lampo_node_stop(r->node);
+		return;
+	}
+	r->figure = INVOICE;
+	go_on(r);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void measure(const char *folder, uint64_t count, bool only_start, double out[FIGURES])
+{
+	const struct lampo_backend backend = { .size = sizeof(backend), .tip = tip, .block_hash = block_hash, .block = block,
+					       .broadcast = broadcast, .feerate = feerate, .utxo = utxo };
+	struct lampo_config *c = lampo_config_new("regtest");
+	struct run r = { .count = count, .only_start = only_start };
+	char error[LAMPO_ERROR_SIZE];
+	uint8_t seed[32];
+
+	memset(seed, 7, sizeof(seed));
+	lampo_config_directory(c, folder);
+	lampo_config_backend(c, &backend);
+	lampo_config_seed(c, seed, sizeof(seed));
+	r.began = now_s();
+	r.node = lampo_node_new(c, error);
+	if (!r.node)
+		die(error);
+	lampo_config_free(c);
+	lampo_node_call(r.node, "getinfo", NULL, started, &r);
+	lampo_node_run(r.node);
+	lampo_node_free(r.node);
+	for (int i = INVOICE; i < FIGURES; i++) {
+		qsort(r.samples[i], ROUNDS, sizeof(double), by_value);
+		r.figures[i] = r.samples[i][ROUNDS / 2];
+	}
+	memcpy(out, r.figures, sizeof(r.figures));
+}
+
+/* In a process of its own: its memory is its own, and so are its mistakes. */
+static void measure_apart(const char *folder, uint64_t count, bool only_start, double out[FIGURES])
+{
+	int fds[2], status;
+	pid_t pid;
+
+	if (pipe(fds) || (pid = fork()) < 0)
+		die("no process can be made");
+	if (!pid) {
+		measure(folder, count, only_start, out);
+		_exit(write(fds[1], out, FIGURES * sizeof(*out)) == FIGURES * (ssize_t)sizeof(*out) ? 0 : 1);
+	}
+	close(fds[1]);
+	if (read(fds[0], out, FIGURES * sizeof(*out)) != FIGURES * (ssize_t)sizeof(*out))
+		die("a measurement failed");
+	close(fds[0]);
+	if (waitpid(pid, &status, 0) != pid || status)
+		die("a measurement did not end well");
+}
+
+/* The measurements must not inherit its memory. */
+static void fill_apart(const char *folder, uint64_t count)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die("no process can be made");
+	if (!pid) {
+		fill(folder, count);
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid || status)
+		die("the database could not be filled");
+}
+
+static void measure_all(const char *folder, uint64_t count, double out[FIGURES])
+{
+	double start[FIGURES], best;
+
+	measure_apart(folder, count, true, start);
+	best = start[START];
+	for (int i = 1; i < STARTS; i++) {
+		measure_apart(folder, count, true, start);
+		best = start[START] < best ? start[START] : best;
+	}
+	measure_apart(folder, count, false, out);
+	out[START] = best;
+	out[MEMORY] = start[MEMORY];
+}
+
+static void show(const uint64_t *sizes, double figures[][FIGURES], int count)
+{
+	printf("| |");
+	for (int i = 0; i < count; i++)
+		printf(" %llu |", (unsigned long long)sizes[i]);
+	printf(" ratio |\n|---|");
+	for (int i = 0; i <= count; i++)
+		printf("---:|");
+	printf("\n");
+	for (int f = 0; f < FIGURES; f++) {
+		printf("| %s |", names[f]);
+		for (int i = 0; i < count; i++)
+			printf(" %.*f |", figures[i][f] < 100, figures[i][f]);
+		printf(" %.2f |\n", figures[count - 1][f] / figures[0][f]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t sizes[SIZES_MAX] = { 100, 10000, 100000, 1000000, 10000000 }, most = 1000000;
+	double figures[SIZES_MAX][FIGURES];
+	char base[200], folder[300];
+	int count = 0;
+
+	for (int i = 1; i + 1 < argc; i += 2) {
+		if (strcmp(argv[i], "--most") == 0)
+			most = strtoull(argv[i + 1], NULL, 10);
+		else if (strcmp(argv[i], "--folder") != 0 || chdir(argv[i + 1]))
+			die("usage: past [--most N] [--folder DIR]   (N up to 10000000 needs 13 GB there)");
+	}
+	snprintf(base, sizeof(base), "lampo-past.XXXXXX");
+	if (!mkdtemp(base))
+		die("no folder can be made here");
+	for (; count < SIZES_MAX && sizes[count] && sizes[count] <= most; count++) {
+		char gone[400];
+
+		snprintf(folder, sizeof(folder), "%s/%llu", base, (unsigned long long)sizes[count]);
+		if (mkdir(folder, 0700))
+			die("no folder can be made here");
+		fill_apart(folder, sizes[count]);
+		measure_all(folder, sizes[count], figures[count]);
+		snprintf(gone, sizeof(gone), "rm -rf '%s'", folder);
+		if (system(gone))
+			die("a folder stays behind");
+	}
+	if (rmdir(base))
+		die("a folder stays behind");
+	show(sizes, figures, count);
+	return 0;
+}
