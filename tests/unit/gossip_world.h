@@ -524,6 +524,17 @@ static inline void world_drained(struct world *w, uint64_t connection)
 	world_settle(w, &out);
 }
 
+/* The peer reads until nothing more comes. */
+static inline void world_drained_dry(struct world *w, uint64_t connection)
+{
+	uint32_t before;
+
+	do {
+		before = w->sent_count;
+		world_drained(w, connection);
+	} while (w->sent_count > before);
+}
+
 static inline void world_block(struct world *w, const struct outpoint *spent)
 {
 	struct gossip_notes out = { 0 };
