@@ -264,3 +264,37 @@ def kill9_of_the_forwarder(net):
 @test(timeout=300)
 def kill9_of_anybody(net):
     kill_in_traffic(net, ["alice", "bob", "carol"], 10, "anybody")
+
+
+@test(timeout=90)
+def terms_and_history(net):
+    """setchannel, its grace, and listforwards over a restart."""
+    a, b, c = row(net)
+    msat = 1_000_000
+    way = route(a, b, c, msat)
+    out = way[1]["channel"]
+    send(a, c, way, msat)
+    done = b.setchannel(id=c.id, feebase=7000, htlcmax=2_000_000)["channels"]
+    check_equal([(x["short_channel_id"], x["fee_base_msat"], x["fee_proportional_millionths"], x["maximum_htlc_out_msat"])
+                 for x in done], [(out, 7000, PPM, 2_000_000)], "what was set")
+    send(a, c, way, msat)  # what was asked before is enough for ten minutes
+    b.setchannel(id=out, enforcedelay=0, feebase=8000)
+    refused(a, c, way, msat, 204, FEE_INSUFFICIENT, 1)
+    b.restart()
+    for n in (a, b, c):
+        n.synced()
+    net.until("both channels are usable again", lambda: all(x["ready"] for x in b.channels()))
+    check_equal(b.channel(c.id)["fee_base_msat"], 8000, "the fee after a restart")
+    dear = route(a, b, c, msat, extra=7000)
+    send(a, c, dear, msat)
+    refused(a, c, route(a, b, c, 2_000_001, extra=7000), 2_000_001, 204, TEMPORARY, 1)
+    forwards = b.listforwards()["forwards"]
+    check_equal([x["status"] for x in forwards], ["settled", "settled", "local_failed", "settled", "local_failed"], "the history")
+    check_equal([x["created_index"] for x in forwards], [1, 2, 3, 4, 5], "its numbers")
+    check_equal(forwards[2]["failreason"], "WIRE_FEE_INSUFFICIENT", "why one was refused")
+    check_equal(forwards[3]["fee_msat"], fee(msat) + 7000, "what was earned")
+    check_equal(forwards[3]["out_channel"], out, "where it went out")
+    check_equal([x["created_index"] for x in b.listforwards(status="settled", start=2, limit=1, index="created")["forwards"]],
+                [2], "a piece of it")
+    b.delforward(in_channel=forwards[0]["in_channel"], in_htlc_id=forwards[0]["in_htlc_id"], status="settled")
+    check_equal([x["created_index"] for x in b.listforwards()["forwards"]], [2, 3, 4, 5], "the rest")
