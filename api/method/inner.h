@@ -64,7 +64,7 @@ rpc_handler method_setchannel, method_listforwards, method_delforward;
 rpc_handler method_invoice, method_listinvoices, method_waitinvoice, method_waitanyinvoice, method_delinvoice, method_decode;
 rpc_handler method_staticbackup, method_emergencyrecover, method_recoverchannel, method_listsweeps;
 rpc_handler method_listchannels, method_listnodes;
-rpc_handler method_pay, method_keysend, method_probe, method_listpays, method_sendpay, method_waitsendpay;
+rpc_handler method_pay, method_keysend, method_probe, method_listpays, method_listsendpays, method_sendpay, method_waitsendpay;
 
 rpc_handler method_getroute, method_getroutes;
 rpc_handler method_askrene_create_layer, method_askrene_remove_layer, method_askrene_listlayers;
@@ -74,6 +74,10 @@ rpc_handler method_askrene_reserve, method_askrene_unreserve, method_askrene_lis
 
 /* Pieces of answers. */
 void add_scid_dir(json_t *o, struct scid scid, uint8_t direction); /* short_channel_id_dir */
+const char *payment_status(uint8_t state);
+/* The hash that the call's bolt11 or payment_hash asks for; any: neither is there.  False: an invoice was given that is
+ * none. */
+MUST_USE bool hash_wanted(struct params *params, bool *any, struct sha256 *hash);
 const struct network *methods_network(const struct methods *m);
 /* ipv4, ipv6, torv3 or dns. */
 const char *address_type(const char *host);

@@ -201,6 +201,7 @@ struct methods *methods_new(struct rpc *rpc, const struct node_port *port)
 		method_waitinvoice,	   method_decode,
 		method_pay,		   method_keysend,
 		method_probe,		   method_listpays,
+		method_listsendpays,
 		method_sendpay,		   method_waitsendpay,
 		method_staticbackup,
 		method_emergencyrecover,   method_recoverchannel,

@@ -182,9 +182,14 @@ void method_probe(void *context, struct lampo_call *call, struct params *params)
 		order(context, call, &command);
 }
 
-static const char *try_status(const struct record_payment_try *t)
+const char *payment_status(uint8_t state)
 {
-	return t->state == PAYMENT_COMPLETE ? "complete" : t->state == PAYMENT_FAILED ? "failed" : "pending";
+	switch ((enum payment_state)state) {
+	case PAYMENT_PENDING: return "pending";
+	case PAYMENT_COMPLETE: return "complete";
+	case PAYMENT_FAILED: return "failed";
+	}
+	UNREACHABLE();
 }
 
 static void add_erring(json_t *o, const struct record_payment_try *t)
@@ -217,7 +222,7 @@ static json_t *tries_json(const struct record_payment_try *tries, uint32_t count
 		json_t *o = json_new_object();
 
 		json_add_u64(o, "partid", t->part);
-		json_add_string(o, "status", try_status(t));
+		json_add_string(o, "status", payment_status(t->state));
 		json_add_msat(o, "amount_msat", t->amount);
 		json_add_msat(o, "amount_sent_msat", t->sent);
 		json_add_u64(o, "hops", t->hops);
@@ -272,22 +277,12 @@ json_t *reply_paid(const struct methods *m, const struct reply *reply)
 	return o;
 }
 
-static const char *status_of(const struct record_payment *r)
-{
-	switch ((enum payment_state)r->state) {
-	case PAYMENT_PENDING: return "pending";
-	case PAYMENT_COMPLETE: return "complete";
-	case PAYMENT_FAILED: return "failed";
-	}
-	UNREACHABLE();
-}
-
 static json_t *payment_json(const struct sha256 *hash, const struct record_payment *r)
 {
 	json_t *o = json_new_object();
 
 	json_add_hex(o, "payment_hash", BYTES_OF(hash->v));
-	json_add_string(o, "status", status_of(r));
+	json_add_string(o, "status", payment_status(r->state));
 	json_add_hex(o, "destination", BYTES_OF(r->payee.v));
 	json_add_u64(o, "created_at", r->created_at_s);
 	if (r->completed_at_s)
@@ -310,8 +305,7 @@ static json_t *payment_json(const struct sha256 *hash, const struct record_payme
 	return o;
 }
 
-/* The hash that the call asks for; false: an invoice was given that is none. */
-MUST_USE static bool hash_wanted(struct params *params, bool *any, struct sha256 *hash)
+bool hash_wanted(struct params *params, bool *any, struct sha256 *hash)
 {
 	const struct value *value = params_get(params, "payment_hash");
 	const char *text = params_string_or_null(params, "bolt11"), *why;
@@ -333,7 +327,7 @@ static bool is_wanted(struct params *params, const struct record_payment *r)
 {
 	const char *status = params_string_or_null(params, "status");
 
-	return !status || strcmp(status, status_of(r)) == 0;
+	return !status || strcmp(status, payment_status(r->state)) == 0;
 }
 
 static bool show_payment(const struct methods *m, struct params *params, const struct fetched *record, json_t **out)

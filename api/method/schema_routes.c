@@ -85,3 +85,42 @@ const struct lampo_method schema_waitsendpay = {
 	.errors = route_errors,
 	.error_count = ARRAY_COUNT(route_errors),
 };
+
+#define PART_RESULTS \
+	{ "payments", LAMPO_ARRAY, 0, "Parts, oldest payment first, those of one payment together." }, \
+	{ "payments[].created_index", LAMPO_U64, 0, "The how many-eth payment it is a part of." }, \
+	{ "payments[].id", LAMPO_U64, 0, "The same." }, \
+	{ "payments[].payment_hash", LAMPO_HASH, 0, "What its preimage proves." }, \
+	{ "payments[].groupid", LAMPO_U64, 0, "Which try of that payment hash it belongs to." }, \
+	{ "payments[].partid", LAMPO_U64, LAMPO_OPTIONAL, "Which part of it, if there may be several." }, \
+	{ "payments[].status", LAMPO_STRING, 0, "pending, complete or failed." }, \
+	{ "payments[].destination", LAMPO_PUBKEY, 0, "Who is paid." }, \
+	{ "payments[].created_at", LAMPO_U64, 0, "When it left, Unix time." }, \
+	{ "payments[].completed_at", LAMPO_U64, LAMPO_OPTIONAL, "When it ended, Unix time." }, \
+	{ "payments[].amount_msat", LAMPO_MSAT, 0, "What it delivers, or was to." }, \
+	{ "payments[].amount_sent_msat", LAMPO_MSAT, 0, "What left, fees included." }, \
+	{ "payments[].label", LAMPO_STRING, LAMPO_OPTIONAL, "The payment's label." }, \
+	{ "payments[].bolt11", LAMPO_STRING, LAMPO_OPTIONAL, "The invoice." }, \
+	{ "payments[].payment_preimage", LAMPO_HASH, LAMPO_OPTIONAL, "Complete: the receipt." }, \
+	{ "payments[].error", LAMPO_STRING, LAMPO_OPTIONAL, "Failed: who said what." }
+
+static const struct lampo_param listsendpays_params[] = {
+	{ .name = "bolt11", .aliases = "invstring", .type = LAMPO_STRING, .doc = "Parts for this invoice alone." },
+	{ .name = "payment_hash", .type = LAMPO_HASH, .doc = "Parts with this hash alone." },
+	{ .name = "status", .type = LAMPO_STRING, .choices = "pending complete failed", .doc = "Parts with this status alone." },
+	{ .name = "index", .type = LAMPO_STRING, .choices = "created", .doc = "What start counts in: created_index." },
+	{ .name = "start", .type = LAMPO_U64, .fallback = "0", .doc = "From this created_index on." },
+	{ .name = "limit", .type = LAMPO_U32, .doc = "The parts of at most so many payments." },
+};
+static const struct lampo_result listsendpays_results[] = { PART_RESULTS };
+const struct lampo_method schema_listsendpays = {
+	.name = "listsendpays",
+	.category = "payments",
+	.summary = "List the parts of payments, one by one",
+	.doc = "Of a payment that has ended up to 100 failed parts are known; of one that is pending those since the last start, and "
+	       "those that are on their way.",
+	.params = listsendpays_params,
+	.param_count = ARRAY_COUNT(listsendpays_params),
+	.results = listsendpays_results,
+	.result_count = ARRAY_COUNT(listsendpays_results),
+};

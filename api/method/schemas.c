@@ -16,6 +16,7 @@ const struct lampo_method *const schemas_bundled[] = {
 	&schema_waitinvoice,	  &schema_decode,
 	&schema_pay,		  &schema_keysend,
 	&schema_probe,		  &schema_listpays,
+	&schema_listsendpays,
 	&schema_sendpay,	  &schema_waitsendpay,
 	&schema_staticbackup,
 	&schema_emergencyrecover, &schema_recoverchannel,

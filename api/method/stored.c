@@ -26,6 +26,7 @@ struct stored_read {
 	json_t *live;              /* come after them */
 	uint64_t last;             /* of those that were stored when `live` was made; UINT64_MAX: all */
 	stored_found *found;       /* stored_find; else NULL */
+	uint32_t taken;            /* records that are in it */
 	struct stored_read *next, **self;
 };
 
@@ -60,15 +61,28 @@ static void tell(struct stored_read *r, const struct fetched *record)
 	found(m, rpc_deferred(m->rpc, id), id, record);
 }
 
+/* Takes the entry. */
+static void add(struct stored_read *r, json_t *entry)
+{
+	r->taken++;
+	if (!json_is_array(entry)) {
+		json_append(r->entries, entry);
+		return;
+	}
+	for (size_t i = 0; i < json_array_size(entry); i++)
+		json_append(r->entries, json_incref(json_array_get(entry, i)));
+	json_decref(entry);
+}
+
 static void finish(struct stored_read *r)
 {
 	struct lampo_call *call = rpc_deferred(r->methods->rpc, r->call);
 	json_t *o;
 
-	if (r->entry && json_array_size(r->entries) < r->limit)
-		json_append(r->entries, json_incref(r->entry));
-	for (size_t i = 0; i < json_array_size(r->live) && json_array_size(r->entries) < r->limit; i++)
-		json_append(r->entries, json_incref(json_array_get(r->live, i)));
+	if (r->entry && r->taken < r->limit)
+		add(r, json_incref(r->entry));
+	for (size_t i = 0; i < json_array_size(r->live) && r->taken < r->limit; i++)
+		add(r, json_incref(json_array_get(r->live, i)));
 	if (call) {
 		o = json_new_object();
 		json_add(o, r->list->name, json_incref(r->entries));
@@ -115,7 +129,7 @@ static void ask_named(struct stored_read *r)
 static void ask_next(struct stored_read *r)
 {
 	struct record_range ranges[2];
-	const uint32_t wanted = r->limit - (uint32_t)json_array_size(r->entries);
+	const uint32_t wanted = r->limit - r->taken;
 
 	if (r->by_index) {
 		ask_named(r);
@@ -147,7 +161,7 @@ MUST_USE static bool take(struct stored_read *r, const struct fetched *record)
 		json_decref(entry);
 		return true;
 	}
-	if (json_array_size(r->entries) == r->limit) {
+	if (r->taken == r->limit) {
 		json_decref(entry);
 		if (r->limited)
 			finish(r);
@@ -155,8 +169,8 @@ MUST_USE static bool take(struct stored_read *r, const struct fetched *record)
 			give_up(r, RPC_INVALID_PARAMS, "there are more entries than one answer holds: ask for pieces, with 'start' and 'limit'");
 		return false;
 	}
-	json_append(r->entries, entry);
-	if (!r->limited || json_array_size(r->entries) < r->limit)
+	add(r, entry);
+	if (!r->limited || r->taken < r->limit)
 		return true;
 	finish(r);
 	return false;

@@ -21,8 +21,8 @@ struct stored_list {
 	const char *name;          /* of the array in the answer */
 	enum record_kind kinds[2];
 	uint32_t kind_count;
-	/* One record as an element of the array (*out owned by the caller); NULL: not one that the call asks for.
-	 * False: it is damaged. */
+	/* One record as an element of the array, or as a JSON array of several, which stay together: limit counts records
+	 * (*out owned by the caller); NULL: not one that the call asks for.  False: it is damaged. */
 	bool (*show)(const struct methods *m, struct params *params, const struct fetched *record, json_t **out);
 	/* With an index: the entry that is live and that no index has yet (owned by the caller), to stand behind those that
 	 * the index names; *number: its created_index.  NULL: there is none.  May be NULL. */

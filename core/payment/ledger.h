@@ -109,8 +109,6 @@ struct payment_part *ledger_next_part(const struct send *s, uint32_t *at);
 void ledger_try(struct payment *p, const struct payment_part *part, const struct record_payment_try *said, uint64_t now_s);
 /* The last that is known of that part's end; NULL: nothing. */
 const struct record_payment_try *ledger_find_try(const struct payment *p, uint64_t part);
-/* All that is known, oldest first, parts in flight last; in the arena. */
-const struct record_payment_try *ledger_tries(const struct payment *p, struct arena *a, uint32_t *count);
 
 /* Ends a pending payment: stores, tells and answers.  A probe is freed. */
 void ledger_complete(struct send *s, struct step *step, struct payment *p, const struct preimage *preimage,

@@ -77,7 +77,7 @@ static struct record_payment_try try_in_flight(const struct payment *p, const st
 	};
 }
 
-const struct record_payment_try *ledger_tries(const struct payment *p, struct arena *a, uint32_t *count)
+const struct record_payment_try *send_tries(const struct payment *p, struct arena *a, uint32_t *count)
 {
 	struct record_payment_try *list = ARENA_ARRAY(a, struct record_payment_try, p->try_count + p->part_count);
 
@@ -102,7 +102,7 @@ static void close_book(struct send *s, struct step *step, struct payment *p)
 	uint32_t count;
 
 	p->r.completed_at_s = step->now_ms / 1000;
-	p->r.tries = (struct record_payment_try *)ledger_tries(p, &step->out->arena, &count);
+	p->r.tries = (struct record_payment_try *)send_tries(p, &step->out->arena, &count);
 	p->r.tries_count = count;
 	ledger_store(p, step);
 	ASSERT(table_remove(&s->pending, BYTES_OF(p->key)) == p);
@@ -120,7 +120,7 @@ static void close_book(struct send *s, struct step *step, struct payment *p)
 static void end_probe(struct send *s, struct step *step, struct payment *p)
 {
 	p->r.completed_at_s = step->now_ms / 1000;
-	p->r.tries = (struct record_payment_try *)ledger_tries(p, &step->out->arena, &p->r.tries_count);
+	p->r.tries = (struct record_payment_try *)send_tries(p, &step->out->arena, &p->r.tries_count);
 	ledger_answer(step, p);
 	close_book(s, step, p);
 	s->probe_count--;

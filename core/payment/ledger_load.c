@@ -181,6 +181,11 @@ const struct payment *send_next(const struct send *s, uint32_t *at)
 	return table_next(&s->payments, at);
 }
 
+const struct payment *send_get(const struct send *s, const struct sha256 *payment_hash, uint64_t group)
+{
+	return ledger_get(s, payment_hash, group);
+}
+
 uint32_t send_pending_count(const struct send *s)
 {
 	return ledger_pending(s);

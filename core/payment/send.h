@@ -382,6 +382,11 @@ void send_call_gone(struct send *s, uint64_t call);
 const struct payment *send_by_hash(const struct send *s, const struct sha256 *payment_hash);
 /* for (at = 0; (p = send_next(s, &at)); ): in order of creation while nothing was loaded. */
 const struct payment *send_next(const struct send *s, uint32_t *at);
+/* What is known of its parts: those that failed, oldest first, then those in flight or paid.  In the arena; words and
+ * messages are the payment's. */
+const struct record_payment_try *send_tries(const struct payment *p, struct arena *a, uint32_t *count);
+/* NULL if there is none. */
+const struct payment *send_get(const struct send *s, const struct sha256 *payment_hash, uint64_t group);
 uint32_t send_pending_count(const struct send *s);
 
 /* Asserts the invariants; for tests and debug builds. */

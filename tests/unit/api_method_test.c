@@ -353,6 +353,69 @@ TEST(payments_along_a_route)
 	world_free(w);
 }
 
+TEST(payments_part_by_part)
+{
+	struct world *w = world_with_channel();
+	json_t *o, *invoice = world_call(w, 1, "invoice", "[7000,'parts','part by part']");
+	const char *hash = world_text(w, "%s", text_at(invoice, "payment_hash"));
+	const char *bolt11 = world_text(w, "%s", text_at(invoice, "bolt11"));
+	const char *way = world_text(w, "[{'id':'%s','channel':'103x1x0','amount_msat':7000,'delay':40}]", w->nodes[1].id_hex);
+
+	/* Without the secret the payee refuses; then it is paid. */
+	json_decref(world_call(w, 0, "sendpay", world_text(w, "{'route':%s,'payment_hash':'%s'}", way, hash)));
+	o = world_call(w, 0, "listsendpays", "{}");
+	CHECK_EQ(int_at(only(o, "payments"), "groupid"), 1);
+	CHECK_STR(text_at(only(o, "payments"), "status"), "failed");
+	CHECK(strstr(text_at(only(o, "payments"), "error"), "incorrect_or_unknown_payment_details"));
+	json_decref(o);
+	json_decref(world_call(w, 0, "pay", world_text(w, "{'bolt11':'%s','riskfactor':10,'label':'two'}", bolt11)));
+	o = world_call(w, 0, "listsendpays", world_text(w, "{'bolt11':'%s','status':'complete'}", bolt11));
+	CHECK_EQ(int_at(only(o, "payments"), "created_index"), 2);
+	CHECK_EQ(int_at(only(o, "payments"), "partid"), 1);
+	CHECK_EQ(int_at(only(o, "payments"), "amount_msat"), 7000);
+	CHECK_EQ(strlen(text_at(only(o, "payments"), "payment_preimage")), 64);
+	CHECK_STR(text_at(only(o, "payments"), "label"), "two");
+	json_decref(o);
+	o = world_call(w, 0, "listsendpays", "{'limit':1}");
+	CHECK_EQ(int_at(only(o, "payments"), "created_index"), 1);
+	json_decref(o);
+	o = world_call(w, 0, "listsendpays", world_text(w, "{'payment_hash':'%s','index':'created','start':2}", hash));
+	CHECK_EQ(int_at(only(o, "payments"), "created_index"), 2);
+	json_decref(o);
+	world_refused(w, 0, "listsendpays", "['nonsense']", -32602, "'bolt11'");
+
+	json_decref(invoice);
+	world_free(w);
+}
+
+TEST(probes)
+{
+	struct world *w = world_with_channel();
+	const char *id = world_text(w, "%s", w->nodes[1].id_hex);
+	json_t *o = world_call(w, 0, "probe", world_text(w, "['%s','1000sat']", id)), *data;
+
+	CHECK_STR(text_at(o, "status"), "reached");
+	CHECK_STR(text_at(o, "destination"), id);
+	CHECK_EQ(int_at(o, "amount_sent_msat"), 1000000);
+	CHECK_STR(text_at(only(o, "attempts"), "status"), "failed");
+	CHECK_STR(text_at(only(o, "attempts"), "failcodename"), "incorrect_or_unknown_payment_details");
+	CHECK_EQ(int_at(only(o, "attempts"), "erring_index"), 1);
+	json_decref(o);
+	o = world_call(w, 0, "listpays", "{}");
+	CHECK_EQ(json_array_size(json_object_get(o, "pays")), 0);
+	json_decref(o);
+	world_refused(w, 0, "probe", world_text(w, "['%s',0]", id), -32602, "");
+	world_refused(w, 0, "probe", world_text(w, "['%s',5]", w->nodes[0].id_hex), -32602, "moves nothing");
+	world_send(w, 0, "probe", world_text(w, "{'destination':'%s','amount_msat':5,'exclude':['103x1x0/0','103x1x0/1']}", id));
+	o = world_answer(w, 0);
+	CHECK_EQ(int_at(json_object_get(o, "error"), "code"), 205);
+	data = json_object_get(json_object_get(o, "error"), "data");
+	CHECK_STR(text_at(data, "destination"), id);
+	CHECK_EQ(json_array_size(json_object_get(data, "attempts")), 0);
+	json_decref(o);
+	world_free(w);
+}
+
 TEST(terms_of_a_channel)
 {
 	struct world *w = world_with_channel();
