@@ -826,6 +826,57 @@ TEST(records_that_contradict_one_another)
 	arena_release(&t->arena);
 }
 
+/* The record as version 1 had it: without what came later, which is empty here. */
+static struct bytes as_version_1(struct buf *record, size_t later)
+{
+	CHECK_EQ(load_be16(record->data), 2);
+	store_be16(record->data, 1);
+	return BYTES(record->data, record->size - later);
+}
+
+/* What 0.1 stored: the payment waits for what is in flight and makes no new parts. */
+TEST(records_of_version_1)
+{
+	struct store *t = test_alloc(sizeof(*t));
+	struct send_offers offers;
+	struct scene *before, *s = scene();
+	struct preimage preimage = preimage_of(1);
+	struct send_failure f = { .kind = SEND_FAILURE_LOCAL, .text = "timed out" };
+	struct record_payment book;
+	struct record_part part;
+	struct buf b = BUF_EMPTY, c = BUF_EMPTY;
+
+	arena_init(&t->arena);
+	before = run_with_two_parts(t, &offers);
+	CHECK(record_payment_decode(t->records[0].value, &t->arena, &book));
+	book.total = MSAT(0);
+	book.retry_until_ms = 0;
+	book.max_delay = book.delay_ppb = 0;
+	record_payment_encode(&book, &b);
+	t->records[0].value = as_version_1(&b, 8 + 8 + 4 + 4 + 4 + 4 + 4);
+	CHECK(record_part_decode(t->records[1].value, &t->arena, &part));
+	part.created_at_s = 0;
+	part.scids_count = part.amounts_count = 0;
+	record_part_encode(&part, &c);
+	t->records[1].value = as_version_1(&c, 8 + 4 + 4);
+	CHECK(load_all(t, s));
+	CHECK(resume(s, every_htlc, true));
+	CHECK(!send_wants_flush(s->send));
+	send_failed(s->send, &s->step, 7, 11, &f);
+	CHECK(!send_wants_flush(s->send));
+	CHECK_EQ(state_of(s, 1), PAYMENT_PENDING);
+	next_step(s);
+	CHECK(send_fulfilled(s->send, &s->step, 8, 10, &preimage));
+	CHECK_EQ(state_of(s, 1), PAYMENT_COMPLETE);
+	/* It teaches nothing: the channels on its way are not known. */
+	CHECK_EQ(count_facts(s, SEND_FACT_MOVED), 0);
+	scene_release(s);
+	scene_release(before);
+	buf_release(&b);
+	buf_release(&c);
+	arena_release(&t->arena);
+}
+
 /* INV-S2 over a restart: a payment that is alive is the latest of its hash. */
 TEST(two_living_payments_of_one_hash_are_refused)
 {

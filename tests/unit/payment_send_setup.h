@@ -55,7 +55,7 @@ static inline struct secp *secp(void)
 	return s;
 }
 
-static struct secret32 node_key(uint8_t n)
+static inline struct secret32 node_key(uint8_t n)
 {
 	struct secret32 k;
 
@@ -80,7 +80,7 @@ static inline struct preimage preimage_of(uint8_t v)
 	return p;
 }
 
-static struct sha256 hash_of(uint8_t v)
+static inline struct sha256 hash_of(uint8_t v)
 {
 	struct preimage p = preimage_of(v);
 
@@ -381,7 +381,7 @@ static inline void flush(struct scene *s)
 		answer(s, q);
 }
 
-static uint32_t count_offers(const struct scene *s)
+static inline uint32_t count_offers(const struct scene *s)
 {
 	uint32_t n = 0;
 
@@ -408,7 +408,7 @@ static inline void pay(struct scene *s, const struct send_request *q)
 		send_offered(s->send, &s->step, o, id++);
 }
 
-static const struct reply *find_reply(const struct scene *s, uint64_t call)
+static inline const struct reply *find_reply(const struct scene *s, uint64_t call)
 {
 	for (struct effect *e = s->effects.head; e; e = e->next)
 		if (e->kind == EFFECT_REPLY && e->u.reply.call == call)
@@ -422,7 +422,7 @@ static inline const struct reply *reply_to(const struct scene *s, uint64_t call)
 	return find_reply(s, call);
 }
 
-static uint32_t count_effects(const struct scene *s, enum effect_kind kind)
+static inline uint32_t count_effects(const struct scene *s, enum effect_kind kind)
 {
 	uint32_t n = 0;
 
@@ -432,7 +432,7 @@ static uint32_t count_effects(const struct scene *s, enum effect_kind kind)
 }
 
 /* Records of a kind written (or removed) in this step. */
-static uint32_t count_records(const struct scene *s, enum record_kind kind, bool remove)
+static inline uint32_t count_records(const struct scene *s, enum record_kind kind, bool remove)
 {
 	uint32_t n = 0;
 
@@ -463,7 +463,7 @@ static inline struct seen open_at(struct scene *s, struct bytes onion, const str
 static inline struct bytes report_of(struct scene *s, const struct send_offer *o, const uint8_t *nodes, uint32_t count,
 			      const struct failure *f)
 {
-	struct secret32 secrets[5];
+	struct secret32 secrets[8];
 	struct bytes onion = o->onion;
 	struct buf b = BUF_EMPTY;
 	struct bytes out;

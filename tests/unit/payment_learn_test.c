@@ -1,0 +1,255 @@
+/* What each failure of BOLT 4 teaches a payment, from every place on its way. */
+#include "tests/unit/payment_send_setup.h"
+
+/* 0 - A - far - payee: our channel 7, then 500 and 501. */
+static const uint8_t way[] = { PEER_A, FAR_NODE, PAYEE };
+#define MSAT_PAID 100000u
+
+static struct path_hint_hop hops[2];
+static struct path_hint hint = { hops, 2 };
+
+static struct scene *under_way(struct send_offer *o)
+{
+	struct send_request q = request(1, MSAT_PAID);
+	struct scene *s = scene();
+
+	hops[0] = (struct path_hint_hop){ node_id(PEER_A), { 500 }, 20, 0, 10 };
+	hops[1] = (struct path_hint_hop){ node_id(FAR_NODE), { 501 }, 10, 0, 10 };
+	q.hints = &hint;
+	q.hint_count = 1;
+	add_channel(s, 7, PEER_A, 500000);
+	pay(s, &q);
+	*o = *only_offer(s);
+	o->onion = arena_bytes(&s->arena, o->onion);
+	CHECK(has_fact(s, SEND_FACT_TAKEN, 500, MSAT_PAID + 10) && has_fact(s, SEND_FACT_TAKEN, 501, MSAT_PAID));
+	CHECK_EQ(count_facts(s, SEND_FACT_TAKEN), 2);
+	next_step(s);
+	return s;
+}
+
+static struct failure failure_of(uint16_t code)
+{
+	const struct sha256 onion = { { 1 } };
+
+	if (code & FAIL_BADONION)
+		return failure_from_malformed(code, &onion);
+	if (code == FAIL_INVALID_ONION_PAYLOAD)
+		return failure_invalid_payload(6, 3);
+	if (code == FAIL_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS)
+		return failure_payment_details(MSAT(MSAT_PAID), HEIGHT);
+	return failure_plain(code);
+}
+
+enum expected { CHANNEL, FULL, NODE, LATER };
+
+static const struct {
+	uint16_t code;
+	enum expected forwarder; /* what it means from a node on the way */
+} codes[] = {
+	{ FAIL_TEMPORARY_NODE_FAILURE, NODE },
+	{ FAIL_PERMANENT_NODE_FAILURE, NODE },
+	{ FAIL_REQUIRED_NODE_FEATURE_MISSING, NODE },
+	{ FAIL_INVALID_ONION_VERSION, CHANNEL },
+	{ FAIL_INVALID_ONION_HMAC, CHANNEL },
+	{ FAIL_INVALID_ONION_KEY, CHANNEL },
+	{ FAIL_TEMPORARY_CHANNEL_FAILURE, FULL },
+	{ FAIL_PERMANENT_CHANNEL_FAILURE, CHANNEL },
+	{ FAIL_REQUIRED_CHANNEL_FEATURE_MISSING, CHANNEL },
+	{ FAIL_UNKNOWN_NEXT_PEER, CHANNEL },
+	{ FAIL_AMOUNT_BELOW_MINIMUM, CHANNEL },
+	{ FAIL_FEE_INSUFFICIENT, CHANNEL },
+	{ FAIL_INCORRECT_CLTV_EXPIRY, CHANNEL },
+	{ FAIL_EXPIRY_TOO_SOON, LATER },
+	{ FAIL_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS, NODE },
+	{ FAIL_FINAL_INCORRECT_CLTV_EXPIRY, NODE },
+	{ FAIL_FINAL_INCORRECT_HTLC_AMOUNT, NODE },
+	{ FAIL_CHANNEL_DISABLED, CHANNEL },
+	{ FAIL_EXPIRY_TOO_FAR, CHANNEL },
+	{ FAIL_INVALID_ONION_PAYLOAD, NODE },
+	{ FAIL_MPP_TIMEOUT, NODE },
+	{ FAIL_INVALID_ONION_BLINDING, CHANNEL },
+};
+
+/* The only part failed at that node of the way; what is asked next. */
+static void check_forwarder(uint16_t code, uint32_t hop, enum expected expected)
+{
+	const uint64_t behind = 500 + hop, carried = hop ? MSAT_PAID : MSAT_PAID + 10;
+	const struct pubkey node = node_id(way[hop]);
+	const struct send_question *q;
+	const struct send_limit *limit;
+	struct send_offer o;
+	struct scene *s = under_way(&o);
+
+	fail_offer(s, &o, 10, way, hop + 1, failure_of(code));
+	/* What it got through it could. */
+	CHECK_EQ(count_facts(s, SEND_FACT_FREED), 2);
+	CHECK_EQ(count_facts(s, SEND_FACT_COULD), hop);
+	CHECK(!hop || has_fact(s, SEND_FACT_COULD, 500, MSAT_PAID + 10));
+	CHECK_EQ(count_facts(s, SEND_FACT_COULD_NOT), expected == FULL);
+	CHECK(expected != FULL || has_fact(s, SEND_FACT_COULD_NOT, behind, carried));
+	CHECK_EQ(count_facts(s, SEND_FACT_MOVED), 0);
+	/* B4.receiving_failure_codes.5 */
+	CHECK_EQ(count_effects(s, EFFECT_SEND), 0);
+	/* B4.receiving_failure_codes.6 */
+	ask(s);
+	q = only_question(s);
+	CHECK_EQ(q->limit_count, expected != LATER);
+	CHECK_EQ(q->final_cltv, 24 + (expected == LATER ? SEND_CLTV_SLACK_MORE : SEND_CLTV_SLACK));
+	limit = limit_of(q, behind, NULL);
+	/* B4.receiving_failure_codes.3 */
+	CHECK_EQ(limit_of(q, 0, &node) != NULL, expected == NODE);
+	CHECK_EQ(limit != NULL, expected == CHANNEL || expected == FULL);
+	CHECK(!limit || limit->most.v == (expected == FULL ? carried - 1 : 0));
+	scene_release(s);
+}
+
+TEST(each_failure_of_a_node_on_the_way)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(codes); i++)
+		for (uint32_t hop = 0; hop < 2; hop++)
+			check_forwarder(codes[i].code, hop, codes[i].forwarder);
+}
+
+TEST(each_failure_of_the_payee)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(codes); i++) {
+		const uint16_t code = codes[i].code;
+		const bool final = code & FAIL_PERM && !(code & FAIL_BADONION);
+		struct send_offer o;
+		struct scene *s = under_way(&o);
+
+		fail_offer(s, &o, 10, way, 3, failure_of(code));
+		CHECK(has_fact(s, SEND_FACT_COULD, 500, MSAT_PAID + 10) && has_fact(s, SEND_FACT_COULD, 501, MSAT_PAID));
+		CHECK_EQ(count_facts(s, SEND_FACT_COULD_NOT), 0);
+		/* B4.receiving_failure_codes.2 */
+		CHECK_EQ(find_reply(s, 101) != NULL, final);
+		if (final) {
+			CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_DESTINATION);
+			CHECK(strstr(reply_to(s, 101)->message, fail_name(code)));
+			CHECK_EQ(reply_to(s, 101)->u.pay.try_count, 1);
+			CHECK_EQ(reply_to(s, 101)->u.pay.tries[0].failure_code, code);
+			/* B4.origin_node.1 */
+			CHECK_EQ(load_be16(reply_to(s, 101)->u.pay.tries[0].message.data), code);
+			scene_release(s);
+			continue;
+		}
+		ask(s);
+		CHECK_EQ(only_question(s)->limit_count, code != FAIL_MPP_TIMEOUT);
+		CHECK(code == FAIL_MPP_TIMEOUT || limit_of(only_question(s), 501, NULL)->most.v == 0);
+		scene_release(s);
+	}
+}
+
+/* Their chain is ahead: a few blocks more, and if that is not it, elsewhere. */
+TEST(an_expiry_that_was_too_soon)
+{
+	struct send_offer o;
+	struct scene *s = under_way(&o);
+
+	fail_offer(s, &o, 10, way, 1, failure_of(FAIL_EXPIRY_TOO_SOON));
+	flush(s);
+	o = *only_offer(s);
+	o.onion = arena_bytes(&s->arena, o.onion);
+	CHECK_EQ(o.cltv_expiry, HEIGHT + 24 + SEND_CLTV_SLACK_MORE + 20);
+	send_offered(s->send, &s->step, &o, 11);
+	next_step(s);
+	fail_offer(s, &o, 11, way, 1, failure_of(FAIL_EXPIRY_TOO_SOON));
+	ask(s);
+	CHECK_EQ(only_question(s)->limit_count, 1);
+	CHECK_EQ(limit_of(only_question(s), 500, NULL)->most.v, 0);
+	scene_release(s);
+}
+
+/* What nobody made says nothing of who is bad: one of the channels that are not ours is left out, in the end each. */
+TEST(a_packet_that_nobody_made)
+{
+	struct send_failure f = { .kind = SEND_FAILURE_REPORT, .reason = BYTES(test_alloc(292), 292) };
+	bool left_out[2] = { false };
+
+	for (uint32_t i = 0; i < 40; i++) {
+		uint8_t skip[8];
+		struct send_offer o;
+		struct scene *s = under_way(&o);
+
+		for (uint32_t k = 0; k < i; k++)
+			drbg_fill(s->step.entropy, skip, sizeof(skip));
+		send_failed(s->send, &s->step, 7, 10, &f);
+		CHECK_EQ(count_facts(s, SEND_FACT_COULD) + count_facts(s, SEND_FACT_COULD_NOT), 0);
+		ask(s);
+		CHECK_EQ(only_question(s)->limit_count, 1);
+		CHECK(!limit_of(only_question(s), own_scid(7).v, NULL));
+		left_out[limit_of(only_question(s), 501, NULL) != NULL] = true;
+		scene_release(s);
+	}
+	CHECK(left_out[0] && left_out[1]);
+}
+
+TEST(our_peer_cannot_open_the_onion)
+{
+	struct send_failure f = { .kind = SEND_FAILURE_MALFORMED, .code = FAIL_INVALID_ONION_KEY };
+	struct pubkey peer = node_id(PEER_A);
+	struct send_offer o;
+	struct scene *s = under_way(&o);
+
+	send_failed(s->send, &s->step, 7, 10, &f);
+	CHECK_EQ(count_facts(s, SEND_FACT_COULD), 0);
+	ask(s);
+	CHECK(limit_of(only_question(s), 0, &peer));
+	CHECK_EQ(only_question(s)->limit_count, 1);
+	answer(s, only_question(s));
+	CHECK(strstr(reply_to(s, 101)->message, "invalid_onion_key"));
+	scene_release(s);
+}
+
+TEST(what_was_paid_has_moved)
+{
+	struct preimage preimage = preimage_of(1);
+	struct send_offer o;
+	struct scene *s = under_way(&o);
+
+	CHECK(send_fulfilled(s->send, &s->step, 7, 10, &preimage));
+	CHECK(has_fact(s, SEND_FACT_FREED, 500, MSAT_PAID + 10) && has_fact(s, SEND_FACT_MOVED, 500, MSAT_PAID + 10));
+	CHECK(has_fact(s, SEND_FACT_FREED, 501, MSAT_PAID) && has_fact(s, SEND_FACT_MOVED, 501, MSAT_PAID));
+	CHECK_EQ(s->facts[0].kind, SEND_FACT_FREED);
+	scene_release(s);
+}
+
+/* An answer that was asked for before something was learned is taken as far as it still holds. */
+TEST(a_late_answer_is_checked_against_what_was_learned)
+{
+	struct send_request q = request(1, MSAT_PAID);
+	struct scene *s = scene();
+	struct send_question late;
+	struct send_offer o;
+
+	hops[0] = (struct path_hint_hop){ node_id(PEER_A), { 500 }, 20, 0, 10 };
+	hops[1] = (struct path_hint_hop){ node_id(FAR_NODE), { 501 }, 10, 0, 10 };
+	q.hints = &hint;
+	q.hint_count = 1;
+	q.basic_mpp = true;
+	add_channel(s, 7, PEER_A, 60020);
+	add_channel(s, 8, PEER_A, 60020);
+	pay(s, &q);
+	CHECK_EQ(count_offers(s), 2);
+	o = *s->offers.head;
+	o.onion = arena_bytes(&s->arena, o.onion);
+	next_step(s);
+	/* One part comes back for want of time, and while the next answer is awaited the other shows that 501 is closed. */
+	fail_offer(s, &o, 10, way, 3, failure_of(FAIL_MPP_TIMEOUT));
+	send_flush(s->send, &s->step, 256, &s->questions, &s->offers);
+	late = *only_question(s);
+	send_failed(s->send, &s->step, 8, 11, &(struct send_failure){ .kind = SEND_FAILURE_MALFORMED, .code = FAIL_INVALID_ONION_KEY });
+	CHECK(!send_wants_flush(s->send));
+	answer(s, &late);
+	CHECK_EQ(count_offers(s), 0);
+	CHECK(send_wants_flush(s->send));
+	ask(s);
+	CHECK_EQ(only_question(s)->amount.v, MSAT_PAID);
+	/* An answer to a payment that is over is dropped. */
+	late = *only_question(s);
+	answer(s, &late);
+	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_STOPPED);
+	answer(s, &late);
+	CHECK_EQ(count_offers(s), 0);
+	scene_release(s);
+}
