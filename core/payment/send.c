@@ -451,13 +451,13 @@ static void no_way(struct send *s, struct step *step, struct payment *p, const s
 	if (answer->verdict == SEND_TOO_EXPENSIVE && answer->fee.v)
 		plan->words = arena_printf(&plan->memory, "every way costs more than the fee limit of %llumsat; the cheapest %llumsat",
 					   (unsigned long long)p->r.fee_limit.v, (unsigned long long)answer->fee.v);
-	/* What is in flight comes back, or brings the preimage: then it is time to ask again. */
-	if (p->parts || plan->wants_flush)
+	if (plan->wants_flush)
 		return;
+	/* What is in flight comes back, or brings the preimage: then it is time to ask again. */
 	if (plan->resumed && at_ms < p->r.retry_until_ms)
 		ledger_ask_again(s, p, at_ms);
 	else
-		plan->given_up = true;
+		plan->given_up = !p->parts;
 }
 
 void send_planned(struct send *s, struct step *step, uint64_t question, const struct send_answer *answer,

@@ -645,6 +645,7 @@ TEST(a_restart_carries_on)
 	flush(s);
 	CHECK_EQ(count_offers(s), 0);
 	CHECK(!send_wants_flush(s->send));
+	CHECK_EQ(send_deadline(s->send), s->step.now_ms + SEND_ASK_AGAIN_MS);
 	send_tick(s->send, &s->step);
 	CHECK(!send_wants_flush(s->send));
 	add_channel(s, 9, PAYEE, 500000);
@@ -691,6 +692,51 @@ TEST(a_restart_carries_on)
 	CHECK(load_all(t, s));
 	CHECK(resume(s, only_htlc_10, true));
 	CHECK(!send_wants_flush(s->send));
+	scene_release(s);
+	scene_release(before);
+	arena_release(&t->arena);
+}
+
+/* bLIP 3: the hash is the payer's own, so the preimage and the records are in the payment's record. */
+TEST(a_keysend_carries_on_after_a_restart)
+{
+	struct custom_record records[2] = { { 65539, BYTES("a", 1) }, { 65537, BYTES("bc", 2) } };
+	struct store *t = test_alloc(sizeof(*t));
+	struct send_request q = request(1, 5000);
+	struct scene *before = scene(), *s = scene();
+	struct send_failure f = { .kind = SEND_FAILURE_LOCAL, .text = "the peer left" };
+	struct preimage keysend;
+	struct sha256 hash;
+	struct seen seen;
+
+	arena_init(&t->arena);
+	q.kind = PAYMENT_KEYSEND;
+	q.records = records;
+	q.record_count = 2;
+	add_channel(before, 7, PAYEE, 60000);
+	send_pay(before->send, &before->step, &q);
+	store_step(t, before);
+	flush(before);
+	send_offered(before->send, &before->step, only_offer(before), 10);
+	hash = only_offer(before)->payment_hash;
+	keysend = open_at(before, only_offer(before)->onion, &hash, PAYEE).payload.keysend;
+	store_step(t, before);
+	CHECK(load_all(t, s));
+	CHECK(resume(s, only_htlc_10, true));
+	add_channel(s, 7, PAYEE, 60000);
+	next_step(s);
+	send_failed(s->send, &s->step, 7, 10, &f);
+	flush(s);
+	CHECK(SAME(only_offer(s)->payment_hash, hash));
+	seen = open_at(s, only_offer(s)->onion, &hash, PAYEE);
+	CHECK(seen.payload.has_keysend && SAME(seen.payload.keysend, keysend));
+	CHECK_EQ(seen.payload.custom_count, 2);
+	CHECK_EQ(seen.payload.custom[0].type, 65537);
+	CHECK(bytes_equal(seen.payload.custom[1].value, records[0].value));
+	send_offered(s->send, &s->step, only_offer(s), 11);
+	next_step(s);
+	CHECK(send_fulfilled(s->send, &s->step, 7, 11, &keysend));
+	CHECK_EQ(send_pending_count(s->send), 0);
 	scene_release(s);
 	scene_release(before);
 	arena_release(&t->arena);

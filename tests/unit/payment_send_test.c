@@ -493,3 +493,121 @@ TEST(fees_of_all_parts_count_together)
 	CHECK_EQ(count_offers(s), 2);
 	scene_release(s);
 }
+
+TEST(what_is_asked_is_what_was_ordered)
+{
+	const struct sciddir_or_pubkey exclude[2] = { { .is_pubkey = true, .pubkey = node_id(PEER_B) },
+						      { .scid = { 500 }, .direction = 1 } };
+	struct send_request q = request(1, 100000000);
+	struct pubkey left_out = node_id(PEER_B);
+	struct scene *s = scene();
+	const struct send_question *asked;
+
+	q.basic_mpp = true;
+	q.exclude = exclude;
+	q.exclude_count = 2;
+	q.max_delay = 300;
+	q.delay_ppb = 77;
+	send_pay(s->send, &s->step, &q);
+	ask(s);
+	asked = only_question(s);
+	CHECK(SAME(asked->payee, q.payee));
+	CHECK_EQ(asked->amount.v, 100000000);
+	CHECK_EQ(asked->fee_limit.v, 500000);
+	CHECK_EQ(asked->part_min.v, SEND_PART_MIN.v);
+	/* B11.payer_payee_requirements.2 */
+	CHECK_EQ(asked->cltv_max, 300);
+	CHECK_EQ(asked->final_cltv, 24 + SEND_CLTV_SLACK);
+	CHECK_EQ(asked->delay_ppb, 77);
+	CHECK_EQ(asked->parts_max, SEND_PARTS_MAX);
+	CHECK_EQ(asked->limit_count, 2);
+	CHECK(limit_of(asked, 0, &left_out) && limit_of(asked, 500, NULL)->direction == 1 && limit_of(asked, 500, NULL)->most.v == 0);
+	/* Without an answer nothing happens, and a second call only waits. */
+	q.call = 200;
+	send_pay(s->send, &s->step, &q);
+	CHECK(!send_wants_flush(s->send));
+	scene_release(s);
+
+	s = scene();
+	q.exclude_count = SEND_EXCLUDE_MAX + 1;
+	next_step(s);
+	send_pay(s->send, &s->step, &q);
+	CHECK_EQ(reply_to(s, 200)->code, REPLY_INVALID);
+	scene_release(s);
+}
+
+/* Somebody else pays the rest at the same time. */
+TEST(a_part_of_an_invoice)
+{
+	struct send_request q = request(1, 100000);
+	struct preimage preimage = preimage_of(1);
+	struct scene *s = scene();
+	struct seen seen;
+
+	q.amount = MSAT(30000);
+	q.total = MSAT(100000);
+	add_channel(s, 7, PAYEE, 500000);
+	/* B4.basic_multi_part_payments.10: a payee that takes no parts is told the amount that it gets. */
+	next_step(s);
+	send_pay(s->send, &s->step, &q);
+	CHECK_EQ(reply_to(s, 101)->code, REPLY_INVALID);
+	q.basic_mpp = true;
+	pay(s, &q);
+	CHECK_EQ(only_offer(s)->amount.v, 30000);
+	seen = open_at(s, only_offer(s)->onion, &q.payment_hash, PAYEE);
+	/* B4.basic_multi_part_payments.5: the total stays the invoice's. */
+	CHECK_EQ(seen.payload.total.v, 100000);
+	CHECK_EQ(seen.payload.amount.v, 30000);
+	next_step(s);
+	CHECK(send_fulfilled(s->send, &s->step, 7, 10, &preimage));
+	CHECK_EQ(reply_to(s, 101)->u.pay.amount.v, 30000);
+	scene_release(s);
+	/* More than the whole is none. */
+	s = scene();
+	q.amount = MSAT(100001);
+	next_step(s);
+	send_pay(s->send, &s->step, &q);
+	CHECK_EQ(reply_to(s, 101)->code, REPLY_INVALID);
+	scene_release(s);
+}
+
+TEST(a_probe_is_nowhere_and_few_at_once)
+{
+	struct send_request q = request(1, 5000);
+	struct scene *s = scene();
+	struct sha256 hash;
+	struct seen seen;
+	uint32_t at = 0;
+
+	q.kind = PAYMENT_PROBE;
+	add_channel(s, 7, PAYEE, 500000);
+	pay(s, &q);
+	hash = only_offer(s)->payment_hash;
+	CHECK(!SAME(hash, q.payment_hash));
+	seen = open_at(s, only_offer(s)->onion, &hash, PAYEE);
+	CHECK(!seen.payload.has_keysend && !seen.payload.has_secret);
+	/* Nothing of it is stored or listed. */
+	CHECK_EQ(count_effects(s, EFFECT_PERSIST), 0);
+	CHECK(!send_next(s->send, &at) && !send_by_hash(s->send, &hash));
+	CHECK(send_owns(s->send, 7, 10));
+	{
+		struct send_offer o = *only_offer(s);
+
+		o.onion = arena_bytes(&s->arena, o.onion);
+		next_step(s);
+		fail_offer(s, &o, 10, (const uint8_t[]){ PAYEE }, 1, failure_payment_details(MSAT(5000), HEIGHT));
+	}
+	CHECK_EQ(reply_to(s, 101)->code, REPLY_OK);
+	CHECK_EQ(reply_to(s, 101)->kind, COMMAND_PROBE);
+	CHECK_EQ(reply_to(s, 101)->u.pay.try_count, 1);
+	CHECK_EQ(count_effects(s, EFFECT_PERSIST) + count_effects(s, EFFECT_NOTIFY), 0);
+	CHECK_EQ(send_pending_count(s->send), 0);
+	/* The scene takes five pending payments; of probes there may be SEND_PROBES_MAX. */
+	for (uint8_t v = 1; v <= 6; v++) {
+		q.call = 200 + v;
+		next_step(s);
+		send_pay(s->send, &s->step, &q);
+		CHECK_EQ(find_reply(s, q.call) != NULL, v == 6);
+	}
+	scene_release(s);
+}

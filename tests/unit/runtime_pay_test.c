@@ -176,6 +176,106 @@ TEST(a_probe_teaches_and_costs_nothing)
 	CHECK_EQ(reply->u.pay.try_count, 1);
 }
 
+/* --- what users may ask --- */
+
+TEST(a_node_and_a_channel_are_excluded)
+{
+	struct sciddir_or_pubkey exclude = { .is_pubkey = true };
+	struct command c = { .kind = COMMAND_PAY };
+	struct net_bill bill;
+	uint64_t before, call;
+
+	net_begin();
+	net[2].config.forward_fee_ppm = 1000;
+	net_start();
+	bill = net_bill(3, 10000000);
+	before = net_msat(2);
+	exclude.pubkey = net[1].id;
+	c.u.pay.bolt11 = bill.bolt11;
+	c.u.pay.exclude = &exclude;
+	c.u.pay.exclude_count = 1;
+	call = rig_command(&net[0], &c);
+	net_pump();
+	CHECK_EQ(rig_reply(&net[0], call)->code, REPLY_OK);
+	CHECK(net_msat(2) > before);
+	bill = net_bill(3, 10000000);
+	before = net_msat(2);
+	exclude = (struct sciddir_or_pubkey){ .scid = net_scid(0, 1), .direction = path_direction(&net[0].id, &net[1].id) };
+	c.u.pay.bolt11 = bill.bolt11;
+	call = rig_command(&net[0], &c);
+	net_pump();
+	CHECK_EQ(rig_reply(&net[0], call)->code, REPLY_OK);
+	CHECK(net_msat(2) > before);
+}
+
+/* 0 and 1 share a bill: each alone is too little. */
+TEST(two_nodes_pay_one_invoice)
+{
+	struct command c = { .kind = COMMAND_PAY };
+	struct net_bill bill;
+	uint64_t calls[2], before;
+
+	net_square();
+	bill = net_bill(3, 10000000);
+	before = net_msat(3);
+	c.u.pay.bolt11 = bill.bolt11;
+	c.u.pay.has_partial = true;
+	c.u.pay.partial = MSAT(4000000);
+	calls[0] = rig_command(&net[0], &c);
+	net_pump();
+	CHECK(!rig_reply(&net[0], calls[0]));
+	c.u.pay.partial = MSAT(6000000);
+	calls[1] = rig_command(&net[1], &c);
+	net_pump();
+	CHECK_EQ(rig_reply(&net[0], calls[0])->code, REPLY_OK);
+	CHECK_EQ(rig_reply(&net[1], calls[1])->code, REPLY_OK);
+	CHECK_EQ(net_msat(3) - before, 10000000);
+	net_is_quiet();
+}
+
+TEST(a_keysend_over_a_forwarder)
+{
+	struct command c = { .kind = COMMAND_KEYSEND };
+	uint64_t call, before;
+
+	net_square();
+	before = net_msat(3);
+	c.u.keysend.destination = net[3].id;
+	c.u.keysend.amount = MSAT(7000000);
+	call = rig_command(&net[0], &c);
+	net_pump();
+	CHECK_EQ(rig_reply(&net[0], call)->code, REPLY_OK);
+	CHECK_EQ(net_msat(3) - before, 7000000);
+	/* A payee without invoice takes no parts. */
+	c.u.keysend.amount = MSAT(1500000000);
+	call = rig_command(&net[0], &c);
+	net_pump();
+	CHECK_EQ(rig_reply(&net[0], call)->code, REPLY_PAY_NO_ROUTE);
+	net_is_quiet();
+}
+
+/* Whoever plans by himself teaches the planner too. */
+TEST(what_sendpay_learns_pay_knows)
+{
+	struct command order = { .kind = COMMAND_SENDPAY };
+	struct route_hop hops[2] = { 0 };
+	struct net_bill bill;
+
+	drained();
+	bill = net_bill(3, 300000000);
+	hops[1] = (struct route_hop){ net[3].id, net_scid(1, 3), MSAT(300000000), 60 };
+	hops[0] = (struct route_hop){ net[1].id, { 0 }, MSAT(300000000 + net_fee(1, 300000000)), 60 + net[1].config.forward_cltv_delta };
+	order.u.sendpay.hops = hops;
+	order.u.sendpay.hop_count = 2;
+	memset(order.u.sendpay.payment_hash.v, 5, 32);
+	(void)rig_command(&net[0], &order);
+	net_pump();
+	CHECK_EQ(send_by_hash(node_view_payments(net[0].node), &order.u.sendpay.payment_hash)->r.tries[0].failure_code,
+		 FAIL_TEMPORARY_CHANNEL_FAILURE);
+	CHECK_EQ(net_pay(&bill)->u.pay.try_count, 1);
+	net_is_quiet();
+}
+
 /* --- restarts --- */
 
 /* Node 0 dies after so many messages of a payment in parts; false: the payment was over before. */
