@@ -13,6 +13,9 @@ static void tell(struct step *step, enum notify_kind kind, const struct payment 
 
 /* --- what was tried --- */
 
+/* Longer than any message of BOLT 4 is; a hostile node may say what it likes, a hundred times. */
+#define MESSAGE_MAX 1024u
+
 static struct bytes own_copy(struct bytes b)
 {
 	return b.size ? BYTES(memcpy(mem_alloc(b.size), b.data, b.size), b.size) : BYTES_NONE;
@@ -48,7 +51,7 @@ void ledger_try(struct payment *p, const struct payment_part *part, const struct
 	t->r.completed_at_s = now_s;
 	t->r.hops = part->r.nodes_count;
 	t->r.words = own_copy(said->words);
-	t->r.message = own_copy(said->message);
+	t->r.message = own_copy(BYTES(said->message.data, said->message.size < MESSAGE_MAX ? said->message.size : MESSAGE_MAX));
 	while (*end)
 		end = &(*end)->next;
 	*end = t;

@@ -140,6 +140,22 @@ TEST(each_failure_of_the_payee)
 	}
 }
 
+/* A channel_update that a failure brings is not read (B4.receiving_failure_codes.5), and not all of it is kept. */
+TEST(an_endless_failure)
+{
+	struct failure f = failure_plain(FAIL_TEMPORARY_CHANNEL_FAILURE);
+	struct send_offer o;
+	struct scene *s = under_way(&o);
+
+	f.u.temporary_channel_failure.channel_update = BYTES(test_alloc(30000), 30000);
+	fail_offer(s, &o, 10, way, 1, f);
+	CHECK(has_fact(s, SEND_FACT_COULD_NOT, 500, MSAT_PAID + 10));
+	flush(s);
+	CHECK_EQ(reply_to(s, 101)->u.pay.tries[0].failure_code, FAIL_TEMPORARY_CHANNEL_FAILURE);
+	CHECK_EQ(reply_to(s, 101)->u.pay.tries[0].message.size, 1024);
+	scene_release(s);
+}
+
 /* Their chain is ahead: a few blocks more, and if that is not it, elsewhere. */
 TEST(an_expiry_that_was_too_soon)
 {
