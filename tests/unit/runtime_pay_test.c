@@ -270,7 +270,7 @@ TEST(what_sendpay_learns_pay_knows)
 	memset(order.u.sendpay.payment_hash.v, 5, 32);
 	(void)rig_command(&net[0], &order);
 	net_pump();
-	CHECK_EQ(send_by_hash(node_view_payments(net[0].node), &order.u.sendpay.payment_hash)->r.tries[0].failure_code,
+	CHECK_EQ(rig_payment(&net[0], &order.u.sendpay.payment_hash)->tries[0].failure_code,
 		 FAIL_TEMPORARY_CHANNEL_FAILURE);
 	CHECK_EQ(net_pay(&bill)->u.pay.try_count, 1);
 	net_is_quiet();
