@@ -52,6 +52,7 @@ json_t *failed_sendpay(const struct reply *reply);
 /* These know their call: what was asked is part of the answer, or a second command follows (NULL). */
 json_t *reply_new_address(struct methods *m, struct lampo_call *call, uint64_t id, const struct reply *reply);
 json_t *reply_close(const struct methods *m, const struct lampo_call *call, const struct reply *reply);
+json_t *reply_clean(const struct reply *reply);
 json_t *reply_invoice_entry(struct methods *m, struct lampo_call *call, uint64_t id, const struct reply *reply);
 json_t *failed_invoice_entry(const struct methods *m, const struct lampo_call *call, const struct reply *reply);
 
@@ -61,6 +62,7 @@ rpc_handler method_connect, method_disconnect, method_listpeers;
 rpc_handler method_newaddr, method_listfunds, method_withdraw;
 rpc_handler method_fundchannel, method_listpeerchannels, method_listclosedchannels, method_close;
 rpc_handler method_setchannel, method_listforwards, method_delforward;
+rpc_handler method_autoclean_once, method_autoclean_status;
 rpc_handler method_invoice, method_listinvoices, method_waitinvoice, method_waitanyinvoice, method_delinvoice, method_decode;
 rpc_handler method_staticbackup, method_emergencyrecover, method_recoverchannel, method_listsweeps;
 rpc_handler method_listchannels, method_listnodes;

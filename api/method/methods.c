@@ -115,6 +115,8 @@ static json_t *reply_json(struct methods *m, struct lampo_call *call, uint64_t i
 	case COMMAND_WAIT_ANY_INVOICE:
 	case COMMAND_DELETE_INVOICE:
 		return reply_invoice_entry(m, call, id, reply);
+	case COMMAND_CLEAN:
+		return reply_clean(reply);
 	case COMMAND_PAY:
 	case COMMAND_KEYSEND:
 		return reply_paid(m, reply);
@@ -198,6 +200,7 @@ struct methods *methods_new(struct rpc *rpc, const struct node_port *port)
 		method_delforward,
 		method_invoice,		   method_listinvoices,
 		method_waitanyinvoice,	   method_delinvoice,
+		method_autoclean_once,	   method_autoclean_status,
 		method_waitinvoice,	   method_decode,
 		method_pay,		   method_keysend,
 		method_probe,		   method_listpays,

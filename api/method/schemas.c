@@ -13,6 +13,7 @@ const struct lampo_method *const schemas_bundled[] = {
 	&schema_delforward,
 	&schema_invoice,	  &schema_listinvoices,
 	&schema_waitanyinvoice,	  &schema_delinvoice,
+	&schema_autoclean_once,	  &schema_autoclean_status,
 	&schema_waitinvoice,	  &schema_decode,
 	&schema_pay,		  &schema_keysend,
 	&schema_probe,		  &schema_listpays,

@@ -12,6 +12,7 @@ extern const struct lampo_method schema_connect, schema_disconnect, schema_listp
 extern const struct lampo_method schema_newaddr, schema_listfunds, schema_withdraw;
 extern const struct lampo_method schema_fundchannel, schema_listpeerchannels, schema_listclosedchannels, schema_close;
 extern const struct lampo_method schema_setchannel, schema_listforwards, schema_delforward;
+extern const struct lampo_method schema_autoclean_once, schema_autoclean_status;
 extern const struct lampo_method schema_invoice, schema_listinvoices, schema_waitinvoice, schema_waitanyinvoice, schema_delinvoice, schema_decode;
 extern const struct lampo_method schema_pay, schema_keysend, schema_probe, schema_listpays, schema_listsendpays, schema_sendpay, schema_waitsendpay;
 extern const struct lampo_method schema_staticbackup, schema_emergencyrecover, schema_recoverchannel, schema_listsweeps;

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "bitcoin/network.h"
+#include "step/command.h"
 
 #define CONFIG_WHY_SIZE 1024
 #define CONFIG_ANNOUNCE_MAX 16
@@ -58,6 +59,9 @@ struct config {
 	bool has_accept_channels, accept_channels;
 	bool has_accept_keysend, accept_keysend;
 	bool has_require_reserve, require_reserve, has_anchor_reserve;
+	bool has_autoclean_cycle;
+	uint32_t autoclean_cycle_s;
+	uint64_t autoclean_age_s[CLEAN_SUBSYSTEMS]; /* 0: not given */
 	bool has_fee_base, has_fee_ppm, has_cltv_delta;
 	struct amount_msat fee_base;
 	uint32_t fee_ppm, cltv_delta;

@@ -72,6 +72,9 @@ static void fill_node(struct node_config *n, const struct config *c, struct node
 		n->require_reserve = c->require_reserve;
 	if (c->has_anchor_reserve)
 		n->anchor_reserve = c->anchor_reserve;
+	if (c->has_autoclean_cycle)
+		n->autoclean_cycle_s = c->autoclean_cycle_s;
+	memcpy(n->autoclean_age_s, c->autoclean_age_s, sizeof(n->autoclean_age_s));
 	if (c->has_fee_base)
 		n->forward_fee_base = c->fee_base;
 	if (c->has_fee_ppm)

@@ -227,6 +227,53 @@ static bool set_anchor_reserve(struct config *c, const char *value)
 	return c->anchor_reserve.v <= 100000000;
 }
 
+static bool set_autoclean_cycle(struct config *c, const char *value)
+{
+	c->has_autoclean_cycle = true;
+	return set_u32(&c->autoclean_cycle_s, value, 1, UINT32_MAX);
+}
+
+/* 0 keeps for good. */
+static bool set_age(struct config *c, enum clean_subsystem subsystem, const char *value)
+{
+	uint32_t age_s;
+
+	if (!set_u32(&age_s, value, 0, UINT32_MAX))
+		return false;
+	c->autoclean_age_s[subsystem] = age_s;
+	return true;
+}
+
+static bool set_age_succeededforwards(struct config *c, const char *value)
+{
+	return set_age(c, CLEAN_SUCCEEDED_FORWARDS, value);
+}
+
+static bool set_age_failedforwards(struct config *c, const char *value)
+{
+	return set_age(c, CLEAN_FAILED_FORWARDS, value);
+}
+
+static bool set_age_succeededpays(struct config *c, const char *value)
+{
+	return set_age(c, CLEAN_SUCCEEDED_PAYS, value);
+}
+
+static bool set_age_failedpays(struct config *c, const char *value)
+{
+	return set_age(c, CLEAN_FAILED_PAYS, value);
+}
+
+static bool set_age_paidinvoices(struct config *c, const char *value)
+{
+	return set_age(c, CLEAN_PAID_INVOICES, value);
+}
+
+static bool set_age_expiredinvoices(struct config *c, const char *value)
+{
+	return set_age(c, CLEAN_EXPIRED_INVOICES, value);
+}
+
 /* What channel_update can say of it is 32 bits. */
 static bool set_fee_base(struct config *c, const char *value)
 {
@@ -406,6 +453,21 @@ const struct option options[] = {
 	{ "require-reserve", NULL, 0, OPTION_BOTH, false, false, "BOOL", TRUTH,
 	  "Whether channels of peers are refused too while the wallet has less than its reserve.  Default: false.",
 	  set_require_reserve },
+	{ "autoclean-cycle", NULL, 0, OPTION_BOTH, false, false, "SECONDS", "a number from 1 to 4294967295",
+	  "How often this node looks for what is old enough to be deleted.  Default: 3600.", set_autoclean_cycle },
+	{ "autoclean-succeededforwards-age", NULL, 0, OPTION_BOTH, false, false, "SECONDS", "a number from 0 to 4294967295",
+	  "Delete from the history forwards that settled so long ago.  Default: 0, never.", set_age_succeededforwards },
+	{ "autoclean-failedforwards-age", NULL, 0, OPTION_BOTH, false, false, "SECONDS", "a number from 0 to 4294967295",
+	  "The same for forwards that failed.", set_age_failedforwards },
+	{ "autoclean-succeededpays-age", NULL, 0, OPTION_BOTH, false, false, "SECONDS", "a number from 0 to 4294967295",
+	  "The same for payments that are complete.  An invoice whose payment is forgotten could be paid again.",
+	  set_age_succeededpays },
+	{ "autoclean-failedpays-age", NULL, 0, OPTION_BOTH, false, false, "SECONDS", "a number from 0 to 4294967295",
+	  "The same for payments that failed.", set_age_failedpays },
+	{ "autoclean-paidinvoices-age", NULL, 0, OPTION_BOTH, false, false, "SECONDS", "a number from 0 to 4294967295",
+	  "The same for invoices that are paid.", set_age_paidinvoices },
+	{ "autoclean-expiredinvoices-age", NULL, 0, OPTION_BOTH, false, false, "SECONDS", "a number from 0 to 4294967295",
+	  "The same for invoices that have expired.", set_age_expiredinvoices },
 	{ "fee-base", NULL, 0, OPTION_BOTH, false, false, "AMOUNT", "an amount in millisatoshi up to 4294967295, or text such as 1sat",
 	  "What this node takes for each payment that it forwards.  Default: 1 millisatoshi.", set_fee_base },
 	{ "fee-per-satoshi", NULL, 0, OPTION_BOTH, false, false, "NUMBER", "a number from 0 to 4294967295",

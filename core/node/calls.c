@@ -399,6 +399,9 @@ void node_on_command(struct node *n, struct step *s, const struct event *e)
 	case COMMAND_DELETE_INVOICE:
 		node_invoice_command(n, s, call, cmd);
 		return;
+	case COMMAND_CLEAN:
+		node_clean_command(n, s, call, cmd);
+		return;
 	case COMMAND_PAY:
 	case COMMAND_KEYSEND:
 	case COMMAND_PROBE:

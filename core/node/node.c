@@ -49,6 +49,7 @@ void node_config_default(struct node_config *c, const struct network *network)
 	c->openings_max = 200;
 	c->peers_max = 200;
 	c->invoices_max = 1000000;
+	c->autoclean_cycle_s = 3600;
 	c->payments_pending_max = 10000;
 	c->htlcs_max = 483;
 	c->to_self_delay_blocks = 144;
@@ -212,6 +213,7 @@ void node_free(struct node *n)
 	node_payments_free(n);
 	node_outbox_release(n);
 	node_backup_release(n);
+	node_clean_free(n);
 	node_ways_free(n);
 	node_gossip_free(n);
 	receive_free(n->receive);
@@ -350,6 +352,8 @@ static bool counters_load(struct node *n, struct bytes key, struct bytes value)
 		return node_history_load(n, value);
 	if (bytes_equal(key, bytes_from_string(RECEIVE_NUMBERS_KEY)))
 		return receive_load_numbers(n->receive, value);
+	if (bytes_equal(key, bytes_from_string(CLEAN_COUNTS_KEY)))
+		return node_clean_load(n, value);
 	if (bytes_equal(key, bytes_from_string(SEND_NUMBERS_KEY)))
 		return send_load_numbers(n->send, value);
 	if (!bytes_equal(key, bytes_from_string("counters")) || cursor_u8(&c) != COUNTERS_VERSION)
@@ -583,6 +587,7 @@ bool node_start(struct node *n, uint64_t now_ms, struct effects *out)
 	start_claims(n, &s);
 	node_outbox_start(n, &s);
 	node_backup_start(n, &s);
+	node_clean_start(n, &s);
 	node_gossip_start(n, &s);
 	node_ways_start(n, &s);
 	node_policies_start(n, &s);
@@ -650,6 +655,7 @@ static void on_signed(struct node *n, struct step *s, const struct event *e)
 	case OWNER_STORAGE:
 	case OWNER_FORWARDS:
 	case OWNER_RECALL:
+	case OWNER_CLEAN:
 		return;
 	}
 	UNREACHABLE();
@@ -689,6 +695,7 @@ static void on_funds(struct node *n, struct step *s, const struct event *e)
 	case OWNER_STORAGE:
 	case OWNER_FORWARDS:
 	case OWNER_RECALL:
+	case OWNER_CLEAN:
 		return;
 	}
 	UNREACHABLE();
@@ -716,6 +723,9 @@ static void on_fetched(struct node *n, struct step *s, const struct event *e)
 		return;
 	case OWNER_RECALL:
 		node_recall_fetched(n, s, owner, e);
+		return;
+	case OWNER_CLEAN:
+		node_clean_fetched(n, s, owner, e);
 		return;
 	case OWNER_CHANNEL:
 	case OWNER_HTLC_ONION:
@@ -757,6 +767,7 @@ static void on_tick(struct node *n, struct step *s)
 	node_calls_tick(n, s);
 	node_close_tick(n, s);
 	node_storage_tick(n, s);
+	node_clean_tick(n, s);
 	node_gossip_tick(n, s);
 	node_ways_tick(n, s);
 }
@@ -906,6 +917,7 @@ uint64_t node_deadline(const struct node *n)
 	first = earlier(first, node_payments_deadline(n));
 	first = earlier(first, node_close_deadline(n));
 	first = earlier(first, node_storage_deadline(n));
+	first = earlier(first, node_clean_deadline(n));
 	first = earlier(first, node_gossip_deadline(n));
 	first = earlier(first, node_ways_deadline(n));
 	while ((c = table_next(&n->channels, &at)))

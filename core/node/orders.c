@@ -278,6 +278,7 @@ void node_payment_command(struct node *n, struct step *s, uint64_t call, const s
 	case COMMAND_WAIT_INVOICE:
 	case COMMAND_WAIT_ANY_INVOICE:
 	case COMMAND_DELETE_INVOICE:
+	case COMMAND_CLEAN:
 	case COMMAND_CONNECT:
 	case COMMAND_DISCONNECT:
 	case COMMAND_NEW_ADDRESS:

@@ -37,6 +37,20 @@
 struct channel_backup;
 struct node_recall;
 
+/* Deleting what is old (clean.c). */
+#define CLEAN_COUNTS_KEY "autoclean"
+struct node_clean {
+	uint64_t ever[CLEAN_SUBSYSTEMS];    /* deleted, in all lives */
+	uint64_t due_ms;                    /* of the next sweep of the configuration; UINT64_MAX: none */
+	bool sweeping, ordered;             /* ordered: it is that of the first order */
+	uint64_t sweep;                     /* its number */
+	uint64_t age_s[CLEAN_SUBSYSTEMS];   /* what it deletes; 0: nothing of that */
+	uint64_t cleaned[CLEAN_SUBSYSTEMS], left[CLEAN_SUBSYSTEMS];
+	uint32_t kind;                      /* of records, that are being read */
+	struct buf from;                    /* the key to go on at */
+	struct clean_order *orders;
+};
+
 #define PEER_STORAGE_MAX 65531u
 #define BACKUP_RECORD_KEY "channels"
 
@@ -210,6 +224,7 @@ struct node {
 	struct table onions_by_serial;
 	struct replay replay;      /* those that were opened */
 	struct table invoices;     /* being signed */
+	struct node_clean clean;
 	struct table recalls, recalls_by_serial; /* payment hashes that the store is asked about */
 	const struct node_recall *recalled;      /* the one whose orders are being obeyed */
 	struct node_channel *touched, *ahead;
@@ -443,6 +458,15 @@ void node_invoices_free(struct node *n);
 void node_invoice_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
 void node_invoice_fetched(struct node *n, struct step *s, uint64_t serial, const struct event *e);
 void node_invoice_answered(struct node *n, struct step *s, uint64_t serial, const struct sign_answer *a);
+
+/* clean.c */
+void node_clean_start(struct node *n, struct step *s);
+void node_clean_free(struct node *n);
+MUST_USE bool node_clean_load(struct node *n, struct bytes value);
+void node_clean_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
+void node_clean_fetched(struct node *n, struct step *s, uint64_t sweep, const struct event *e);
+void node_clean_tick(struct node *n, struct step *s);
+uint64_t node_clean_deadline(const struct node *n);
 
 /* recall.c */
 void node_recalls_init(struct node *n, const uint8_t seed16[16]);

@@ -61,6 +61,9 @@ struct forward_policy node_view_policy(const struct node *n, const struct channe
 MUST_USE bool node_view_forward(const struct node *n, uint32_t *at, struct history_entry *out);
 /* Forwards that ended, ever: the last number in the history. */
 uint64_t node_view_history_last(const struct node *n);
+/* What was deleted because it was old, ever. */
+uint64_t node_view_cleaned(const struct node *n, enum clean_subsystem subsystem);
+
 /* What our and the peer's latest channel_update for a channel say.  False: nothing is known. */
 MUST_USE bool node_view_own_policy(const struct node *n, const struct channel *ch, struct graph_policy *out);
 MUST_USE bool node_view_peer_policy(const struct node *n, const struct channel *ch, struct graph_policy *out);

@@ -246,6 +246,25 @@ void book_delete_past(struct step *s, struct bytes key, const struct record_invo
 	write_entries(s, BYTES(key.data + 8, 32), r, true);
 }
 
+enum invoice_state receive_past_state(struct bytes key, struct bytes value, struct arena *a, uint64_t *over_s)
+{
+	struct record_invoice r;
+	struct sha256 hash;
+	const bool good = receive_read(key, value, a, &hash, &r);
+
+	*over_s = !good ? 0 : r.state == INVOICE_PAID ? r.paid_at_s : r.expires_at_s;
+	return good && r.state == INVOICE_PAID ? INVOICE_PAID : INVOICE_EXPIRED;
+}
+
+void receive_delete_past(struct step *s, struct bytes key, struct bytes value)
+{
+	struct record_invoice r;
+	struct sha256 hash;
+
+	ASSERT(receive_read(key, value, &s->out->arena, &hash, &r));
+	book_delete_past(s, key, &r);
+}
+
 /* --- coming and going --- */
 
 static void count_numbers(struct book *b, const struct record_invoice *r)

@@ -92,3 +92,18 @@ bool send_recall(struct send *s, struct bytes key, struct bytes value, bool late
 	ledger_settled(s, p);
 	return true;
 }
+
+enum payment_state send_past_state(struct bytes key, struct bytes value, struct arena *a, uint64_t *over_s)
+{
+	struct record_payment r;
+	const bool good = key.size == LEDGER_PAYMENT_KEY && record_payment_decode(value, a, &r) && r.state != PAYMENT_PENDING;
+
+	*over_s = good ? r.completed_at_s : 0;
+	return good ? (enum payment_state)r.state : PAYMENT_FAILED;
+}
+
+void send_delete_past(struct step *step, struct bytes key)
+{
+	effect_remove(step->out, RECORD_PAYMENT_PAST, key);
+	effect_remove(step->out, RECORD_PAYMENT_INDEX, BYTES(key.data + 8, SEND_INDEX_KEY));
+}

@@ -94,6 +94,11 @@ struct receive_new_invoice {
 	const char *description, *bolt11;
 };
 
+/* Of a record of the past: how it ended, and when (0: it is damaged). */
+enum invoice_state receive_past_state(struct bytes key, struct bytes value, struct arena *a, uint64_t *over_s);
+/* Removes such a record, which is not damaged, and what it is found by. */
+void receive_delete_past(struct step *s, struct bytes key, struct bytes value);
+
 /* The names of an invoice that is being made: nobody else takes them, while the store is asked whether the past has
  * them and the signer signs. */
 struct receive_claim {

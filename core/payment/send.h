@@ -126,6 +126,11 @@ void send_put_away(struct send *s, struct step *step);
  * with. */
 #define SEND_INDEX_KEY 40
 void send_index_key(uint8_t out40[SEND_INDEX_KEY], const struct sha256 *payment_hash, uint64_t group);
+/* Of a record of the past: how it ended, and when (0: it is damaged). */
+enum payment_state send_past_state(struct bytes key, struct bytes value, struct arena *a, uint64_t *over_s);
+/* Removes such a record, which is not damaged, and what it is found by: that invoice may be paid again. */
+void send_delete_past(struct step *step, struct bytes key);
+
 /* Whether memory has that payment; group 0: one of that hash, which is the latest then. */
 MUST_USE bool send_knows(const struct send *s, const struct sha256 *payment_hash, uint64_t group);
 /* A RECORD_PAYMENT_PAST, until the next send_put_away.  latest: the store has no later one of that hash.  False: it is

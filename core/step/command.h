@@ -51,11 +51,17 @@ enum reply_code {
 
 enum command_kind {
 	COMMAND_CONNECT, COMMAND_DISCONNECT, COMMAND_NEW_ADDRESS, COMMAND_WITHDRAW, COMMAND_FUND_CHANNEL,
-	COMMAND_CLOSE, COMMAND_INVOICE, COMMAND_WAIT_INVOICE, COMMAND_WAIT_ANY_INVOICE, COMMAND_DELETE_INVOICE,
+	COMMAND_CLOSE, COMMAND_INVOICE, COMMAND_WAIT_INVOICE, COMMAND_WAIT_ANY_INVOICE, COMMAND_DELETE_INVOICE, COMMAND_CLEAN,
 	COMMAND_PAY, COMMAND_KEYSEND, COMMAND_STOP,
 	COMMAND_SENDPAY, COMMAND_WAIT_SENDPAY, COMMAND_RECOVER, COMMAND_PROBE,
 	COMMAND_SET_CHANNEL, COMMAND_DEL_FORWARD, COMMAND_LAYER, COMMAND_RESERVE, COMMAND_ROUTES,
 	COMMAND_HOLD,
+};
+
+/* What is deleted once it is old. */
+enum clean_subsystem {
+	CLEAN_SUCCEEDED_FORWARDS, CLEAN_FAILED_FORWARDS, CLEAN_SUCCEEDED_PAYS, CLEAN_FAILED_PAYS, CLEAN_PAID_INVOICES,
+	CLEAN_EXPIRED_INVOICES, CLEAN_SUBSYSTEMS,
 };
 
 /* A node on a route that a user gives, and what arrives there. */
@@ -251,6 +257,10 @@ struct command {
 			uint32_t timeout_s;
 		} wait_any_invoice;
 		struct {
+			enum clean_subsystem subsystem;
+			uint64_t age_s;           /* more than 0 */
+		} clean;
+		struct {
 			const char *label;
 			uint8_t state;            /* in which it must be: enum invoice_state */
 			bool description_only;
@@ -444,6 +454,10 @@ struct reply {
 			const char *label;
 			enum invoice_warning warning;
 		} invoice;
+		struct {
+			enum clean_subsystem subsystem;
+			uint64_t cleaned, left; /* deleted; and too new */
+		} clean;
 		/* COMMAND_WAIT_INVOICE, COMMAND_WAIT_ANY_INVOICE, COMMAND_DELETE_INVOICE; of failures too. */
 		struct {
 			bool past;                /* it is not in memory: look for it in the store */

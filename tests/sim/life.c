@@ -86,6 +86,7 @@ static void keep_reply(struct sim_node *n, uint64_t call, const struct reply *r)
 	case COMMAND_WAIT_INVOICE:
 	case COMMAND_WAIT_ANY_INVOICE:
 	case COMMAND_DELETE_INVOICE:
+	case COMMAND_CLEAN:
 	case COMMAND_STOP:
 	case COMMAND_SENDPAY:
 	case COMMAND_WAIT_SENDPAY:

@@ -175,3 +175,39 @@ TEST(deleting_invoices)
 	json_decref(o);
 	world_free(w);
 }
+
+TEST(what_is_old_is_deleted_by_order)
+{
+	struct world *w = world_new();
+	json_t *o, *all, *one;
+
+	make(w, "paid", true, NULL);
+	make(w, "late", false, NULL);
+	world_wait(w, 3601000);
+	world_refused(w, 0, "autoclean-once", "['paidinvoices',0]", -32602, "more than 0");
+	world_refused(w, 0, "autoclean-once", "['dishes',1]", -32602, "'subsystem'");
+	o = world_call(w, 0, "autoclean-once", "['paidinvoices',60]");
+	one = json_object_get(json_object_get(o, "autoclean"), "paidinvoices");
+	CHECK_EQ(int_at(one, "cleaned"), 1);
+	CHECK_EQ(int_at(one, "uncleaned"), 0);
+	json_decref(o);
+	o = world_call(w, 0, "autoclean-once", "['expiredinvoices',60]");
+	one = json_object_get(json_object_get(o, "autoclean"), "expiredinvoices");
+	CHECK_EQ(int_at(one, "cleaned"), 0);
+	CHECK_EQ(int_at(one, "uncleaned"), 1);
+	json_decref(o);
+	CHECK_EQ(count_listed(w, "{}"), 1);
+	o = world_call(w, 0, "autoclean-status", "{}");
+	all = json_object_get(o, "autoclean");
+	CHECK_EQ(json_object_size(all), 6);
+	CHECK_EQ(int_at(json_object_get(all, "paidinvoices"), "cleaned"), 1);
+	CHECK(json_is_false(json_object_get(json_object_get(all, "paidinvoices"), "enabled")));
+	json_decref(o);
+	w->nodes[0].config.autoclean_age_s[CLEAN_FAILED_PAYS] = 77;
+	o = world_call(w, 0, "autoclean-status", "['failedpays']");
+	all = json_object_get(o, "autoclean");
+	CHECK_EQ(json_object_size(all), 1);
+	CHECK_EQ(int_at(json_object_get(all, "failedpays"), "age"), 77);
+	json_decref(o);
+	world_free(w);
+}
