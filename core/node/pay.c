@@ -82,6 +82,9 @@ static void offer_htlc(struct node *n, struct step *s, const struct send_offer *
 	if (c && !c->dead)
 		result = channel_offer_htlc(c->channel, s, &offer, &id);
 	if (result != OFFER_OK) {
+		/* It said that it could: whoever asks for the next plan looks again. */
+		if (c)
+			c->has_spendable = false;
 		send_refused(n->send, s, o, offer_result_words(result));
 		return;
 	}
