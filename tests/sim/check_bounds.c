@@ -1,6 +1,6 @@
 /* Memory and disk stay within bounds.
  *
- *  - While it runs: what waits for a commit, and what a node keeps on disk for each channel and payment that it had.
+ *  - While it runs: what it tells of itself (getinfo) is what there is; what waits for a commit, and what a node keeps on disk for each channel and payment that it had.
  *  - When every channel is history: nothing of channels is left on the disk but their history, nothing of the outbox. */
 #include <sys/resource.h>
 
@@ -41,11 +41,28 @@ static void read_disk(const struct sim_node *n, struct tally *t)
 	s->close(s);
 }
 
+/* What it tells of itself is what is there. */
+static void check_info(struct checks *k, const struct sim_node *n)
+{
+	const struct channel *ch;
+	struct node_info i;
+	uint32_t at = 0, channels = 0;
+
+	node_view_info(n->node, &i);
+	while ((ch = node_view_channel(n->node, &at)))
+		channels++;
+	if (i.height != n->follow.height || i.peers_connected >= (uint32_t)k->w->node_count ||
+	    i.channels_active + i.channels_inactive + i.channels_pending > channels)
+		world_fail(k->w, "%s says it is at %u of %u, with %u peers and %u + %u + %u of %u channels", n->name, i.height,
+			   n->follow.height, i.peers_connected, i.channels_active, i.channels_inactive, i.channels_pending, channels);
+}
+
 void check_bounds_node(struct checks *k, const struct sim_node *n)
 {
 	struct rusage use;
 	struct tally t;
 
+	check_info(k, n);
 	if (exec_backlog(n->exec) > BACKLOG_MAX)
 		world_fail(k->w, "%s keeps %zu bytes of effects on a quiet core", n->name, exec_backlog(n->exec));
 	read_disk(n, &t);

@@ -177,7 +177,7 @@ static uint64_t stride_of(const struct cli *c, const struct scenario *s, uint32_
 
 	if (!places)
 		return c->short_set ? 11 : 1;
-	return (int)node == s->crash_node ? effects / places + 1 : 0;
+	return s->crash_node < 0 || (int)node == s->crash_node ? effects / places + 1 : 0;
 }
 
 /* A crash after each effect of each node's first life, or after some. */

@@ -66,7 +66,7 @@ struct scenario {
 	const char *name, *what;
 	uint32_t nodes;
 	void (*run)(struct play *p);
-	/* Long ones: crashes of this node alone, at so many places, and at eight times as many where it is asked for by
+	/* Long ones: crashes of this node alone (-1: of each), at so many places, and at eight times as many where it is asked for by
 	 * name.  0 places: of each node after each effect. */
 	int crash_node;
 	uint32_t crash_places;

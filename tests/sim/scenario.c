@@ -8,6 +8,7 @@ static const struct scenario *const all[] = {
 	&scenario_forward,
 	&scenario_terms,
 	&scenario_gossip,
+	&scenario_parts,
 	&scenario_chain,
 	&scenario_preimage,
 	&scenario_spike,

@@ -6,7 +6,7 @@
 /* Wishes a payment from -> over -> to; refused: with a wrong secret. */
 void scenario_route(struct play *p, int from, int over, int to, struct amount_msat amount, bool refused);
 
-extern const struct scenario scenario_pair, scenario_forward, scenario_terms, scenario_gossip, scenario_chain,
+extern const struct scenario scenario_pair, scenario_forward, scenario_terms, scenario_gossip, scenario_parts, scenario_chain,
 	scenario_preimage, scenario_spike;
 /* scenario_attack.c */
 extern const struct scenario scenario_preimage_extraction, scenario_last_block, scenario_withheld_revocation,

@@ -38,6 +38,7 @@ void trade_mood(struct mood *m, const uint8_t *raw)
 	m->action_ms = 40 + raw[2];
 	m->block_ms = 20000 + raw[3] * 200;
 	m->crashes = raw[3] % 8 != 0;
+	m->bad_disk = m->bad_disk && raw[2] % 4 == 0; /* on a full disk a node does nothing but die and begin again */
 	m->fault_ms = 2000 + raw[4] * 30;
 }
 
