@@ -1,7 +1,7 @@
 """Three nodes in a row on one machine, durable, over real sockets: payments from the first to the third.
 
 The same work for each kind: the payee's invoice paid along a route that is given (sendpay; lnd's SendToRouteV2), so
-that no path finder is measured."""
+that no path finder is measured.  A last row each is `pay`, one at a time, which finds that way itself."""
 import base64
 import copy
 import json
@@ -51,7 +51,18 @@ def measure_lampo(net, counts):
     for in_flight, count in zip(IN_FLIGHT, counts):
         out["rows"].append(drive.sockets(a, c, count, in_flight, MSAT, Usage((a, b, c)), route=way))
         quiet(net.watch, a, b, c)
+    net.until("the way in the payer's graph", lambda: known(a, channels_of(way)), 60)
+    out["pay"] = drive.sockets(a, c, counts[0], 1, MSAT, Usage((a, b, c)))
     return out
+
+
+def channels_of(way):
+    return [hop["channel"] for hop in way]
+
+
+def known(node, channels):
+    """With the policy of either end."""
+    return all(len(node.listchannels(short_channel_id=c)["channels"]) == 2 for c in channels)
 
 
 def measure_lightningd(net, counts):
@@ -74,6 +85,7 @@ def measure_lightningd(net, counts):
     for in_flight, count in zip(IN_FLIGHT, counts):
         out["rows"].append(drive.sockets(a, c, count, in_flight, MSAT, Usage(nodes), min(in_flight, 100),
                                          route(a, b, c, channels)))
+    out["pay"] = drive.sockets(a, c, counts[0], 1, MSAT, Usage(nodes))
     return out
 
 
@@ -114,6 +126,7 @@ def measure_lnd(net, counts):
         with ThreadPoolExecutor(8) as pool:
             invoices = list(pool.map(lambda _: c.post("/v1/invoices", value_msat=str(MSAT), memo="bench"), range(count)))
         out["rows"].append(drive.threads(pay, invoices, in_flight, Usage(nodes)))
+    out["pay"] = drive.lnd(a, c, counts[0], 1, MSAT, Usage(nodes))
     return out
 
 
@@ -122,9 +135,9 @@ def show(results):
           "| bytes written each (wchar) | to the disk |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for r in results:
-        for row in r["rows"]:
-            print("| %s | %d | %d | %.1f | %.2f | %.2f | %s | %s | %s |" % (
-                r["name"], row["in_flight"], row["count"], row["per_second"], row["p50_ms"], row["p99_ms"],
+        for row in r["rows"] + [r["pay"]]:
+            print("| %s | %s | %d | %.1f | %.2f | %.2f | %s | %s | %s |" % (
+                r["name"], "1, `pay`" if row is r["pay"] else row["in_flight"], row["count"], row["per_second"], row["p50_ms"], row["p99_ms"],
                 " + ".join("%.3f" % v for v in row["cpu_ms"]), " + ".join("%.0f" % v for v in row["wchar"]),
                 " + ".join("%.0f" % v for v in row["disk"])))
     lampo = next((r for r in results if r["name"] == "Lampo"), None)
