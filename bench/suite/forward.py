@@ -106,7 +106,8 @@ def measure_lnd(net, counts):
     for payer, payee in ((a, b), (b, c)):
         payer.fund(SIZE + 1_000_000)
         payer.connect_to(payee)
-        net.bitcoind.mine_with(payer.open(payee, SIZE))
+        # On a busy machine lnd's peer may not be ready for it yet.
+        net.bitcoind.mine_with(net.until("lnd's channel", lambda p=payer, q=payee: p.open(q, SIZE), 60))
         net.bitcoind.mine(6)
         for n in nodes:
             n.synced()

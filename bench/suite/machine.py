@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from harness.lampo import BUILD, ROOT
+from harness.lnd import LndError
 from harness.net import Net
 from harness.process import Failure, Skip
 
@@ -128,7 +129,7 @@ def measured(base, kinds, only):
             results.append(measure(net))
         except Skip as e:
             print("NOT MEASURED: %s: %s\n" % (name, e), flush=True)
-        except Failure as e:
+        except (Failure, LndError) as e:
             print("FAILED %s: %s\n%s\n" % (name, e, net.watch.logs()), flush=True)
             code = 1
         finally:

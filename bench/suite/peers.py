@@ -16,7 +16,7 @@ from .flood import MSAT, SIZE, way
 from .machine import Usage, bench_program, build, cpu_seconds, measured, memory
 
 PEERS = 1000
-GRAPH, QUICK_GRAPH = (2000, 700), (500, 170)
+GRAPH, QUICK_GRAPH = (1000, 350), (300, 100)
 PAYMENTS = 200
 
 
