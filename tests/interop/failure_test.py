@@ -101,6 +101,7 @@ def half_a_set(world, sender, payee):
     return held(end)
 
 
+TEMPORARY = 4103
 DETAILS = "incorrect_or_unknown_payment_details"
 
 
@@ -122,32 +123,103 @@ def each_code_of(world, through):
     check(try_route(world, "lampo1", last) is None, "paid to %s" % through)
 
 
-@test(timeout=400)
-def what_they_say_we_understand(net):
-    """lnd and LDK as forwarders and as payees fail what we send, each in every way that they can be made to."""
-    world = ring(net)
-    for through in ("lnd1", "ldk1"):
-        world.knows("lampo1", (through, "lampo2"))
-    halves = {name: half_a_set(world, "lampo1", name) for name in ("lnd1", "ldk1")}
-    for through in ("lnd1", "ldk1"):
-        each_code_of(world, through)
-    only_lnd(world)
-    gone(net, world)
-    for name, wait in halves.items():
-        check_equal(wait(240), ("mpp_timeout", 1), "%s's end of half a set" % name)
-
-
-def only_lnd(world):
+def only_lnd(net, world):
     """What LDK cannot be made to say."""
     d, way = world["lnd1"], ("lnd1", "lampo2")
     d.post("/v1/chanpolicy", **{"global": True, "base_fee_msat": "1000", "fee_rate": 0.000001, "time_lock_delta": 80,
                                 "min_htlc_msat": "5000", "min_htlc_msat_specified": True})
     says(world, "lampo1", way, "amount_below_minimum", 1, msat=4_999, asked=4_999)
     check(try_route(world, "lampo1", way, msat=5_000, asked=5_000) is None, "paid through lnd1")
+    # It has less than half a million to send to lampo2.
+    check_equal(d.pays(world["lampo1"].asks(1_000_000_000)), None, "lnd1 pays lampo1")
+    says(world, "lampo1", way, "temporary_channel_failure", 1, msat=600_000_000, asked=600_000_000)
 
 
-def gone(net, world):
-    """The next node is away, and then the channel to it is closed."""
-    world["lampo2"].close_down()
-    net.until("lnd1 sees lampo2 gone", lambda: not world["lnd1"].channel(world["lampo2"].id)["active"])
-    net.until("ldk1 sees lampo2 gone", lambda: not world["ldk1"].channel(world["lampo2"].id)["usable"])
+# --- what we say to them ---
+
+def lnd_hears(world, names, msat=1_000_000, fee=20_000, final=FINAL_CLTV, delta=DELTA, **change):
+    """lnd's own reading of the failure of an HTLC to the last of `names`: (code, index of who said it), or None."""
+    d, last = world["lnd1"], world[names[-1]]
+    payment_hash, secret = d.decode(last.asks(1_000_000))
+    height, scids = world.net.bitcoind.height(), [world.scid(x, y) for x, y in zip(("lnd1",) + names, names)]
+    if "scid" in change:
+        scids[-1] = change["scid"]
+    ends = [height + final] * len(names)
+    hops = [(world[name].id, number_of(scid), msat, fee if i < len(names) - 1 else 0, end)
+            for i, (name, scid, end) in enumerate(zip(names, scids, ends))]
+    answer = d.send_route(change.get("hash", payment_hash), hops, change.get("secret", secret), total=change.get("total"),
+                          lock=height + final + (delta if len(names) > 1 else 0))
+    if answer["status"] == "SUCCEEDED":
+        return None
+    return answer["failure"]["code"], answer["failure"]["failure_source_index"]
+
+
+def each_code_of_ours(world):
+    """lnd reads what we say, as a forwarder and as a payee.  Where a channel_update may be absent and is, lnd 0.21 reads
+    an unknown failure of the right node, from us as from LDK: it tries elsewhere."""
+    way = ("lampo1", "ldk1")
+    check_equal(lnd_hears(world, way, fee=0), ("UNKNOWN_FAILURE", 1), "fee_insufficient")
+    check_equal(lnd_hears(world, way, delta=5), ("UNKNOWN_FAILURE", 1), "incorrect_cltv_expiry")
+    check_equal(lnd_hears(world, way, final=2), ("UNKNOWN_FAILURE", 1), "expiry_too_soon")
+    check_equal(lnd_hears(world, way, msat=300_000_000, fee=1_000_000), ("TEMPORARY_CHANNEL_FAILURE", 1), "more than we have")
+    check_equal(lnd_hears(world, way, scid="1x2x3"), ("UNKNOWN_NEXT_PEER", 1), "nobody's channel")
+    check_equal(lnd_hears(world, way, hash="66" * 32), ("INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS", 2), "LDK's, wrapped by us")
+    check_equal(lnd_hears(world, way), None, "paid through us")
+    last = ("lampo1",)
+    for how in ({"hash": "77" * 32}, {"secret": "88" * 32}, {"msat": 900_000}, {"final": 5}):
+        check_equal(lnd_hears(world, last, **how), ("INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS", 1), "we as payee, %r" % how)
+    check_equal(lnd_hears(world, last), None, "paid to us")
+
+
+def refusals(node, code):
+    return sum(f.get("failcode") == code for f in node.listforwards(status="local_failed")["forwards"])
+
+
+def they_try_elsewhere(net, world):
+    """lampo1 is cheap and has nothing to send on: whoever hears so from it goes through lampo2."""
+    for sender, receiver in (("lnd1", "ldk1"), ("ldk1", "lnd1")):
+        before = refusals(world["lampo1"], TEMPORARY), world["lampo2"].carried(world[receiver].id)[0]
+        if sender == "lnd1":
+            world["lnd1"].post("/v2/router/mc/reset")
+        check_equal(world[sender].pays(world[receiver].asks(300_000_000)), None, "%s pays %s" % (sender, receiver))
+        net.until("lampo2 has carried it from %s" % sender,
+                  lambda r=receiver, b=before: world["lampo2"].carried(world[r].id)[0] > b[1])
+        check(refusals(world["lampo1"], TEMPORARY) > before[0], "%s tried lampo1 first" % sender)
+
+
+def we_try_elsewhere(net, world):
+    """lnd forwards nothing any more and says so: we go through LDK, which wants more for it."""
+    d, k, l1, l2 = (world[n] for n in ("lnd1", "ldk1", "lampo1", "lampo2"))
+    k.call("setfees", channel=k.channel(l1.id)["channel"], fee_base_msat=5000)
+    scid = world.scid("ldk1", "lampo1")
+    net.until("lampo2 knows LDK's new fee", lambda: any(
+        c["source"] == k.id and c["base_fee_millisatoshi"] == 5000 for c in l2.listchannels(short_channel_id=scid)["channels"]), 60)
+    d.extra.append("--rejecthtlc")
+    d.restart()
+    for n in (l1, l2):
+        d.usable(n.id)
+        n.usable(d.id)
+    says(world, "lampo2", ("lnd1", "lampo1"), "channel_disabled", 1)
+    before = k.carried(l1.id)[0]
+    check_equal(l2.pays(l1.asks(50_000_000)), None, "lampo2 pays lampo1")
+    net.until("LDK has carried it", lambda: k.carried(l1.id)[0] > before)
+
+
+@test(timeout=500)
+def each_is_understood(net):
+    """lnd and LDK fail what we send and we what they send, each in every way that it can be made to; whoever is refused
+    on one way takes the other."""
+    world = ring(net)
+    for name in world.nodes:
+        world.knows(name)
+    halves = {name: half_a_set(world, "lampo1", name) for name in ("lnd1", "ldk1")}
+    ours = held(lnd_hears, world, ("lampo1",), total=2_000_000)
+    they_try_elsewhere(net, world)
+    for through in ("lnd1", "ldk1"):
+        each_code_of(world, through)
+    only_lnd(net, world)
+    each_code_of_ours(world)
+    check_equal(ours(120), ("MPP_TIMEOUT", 1), "our end of half a set")
+    check_equal(halves["lnd1"](240), ("mpp_timeout", 1), "lnd's end of half a set")
+    we_try_elsewhere(net, world)
+    check_equal(halves["ldk1"](240), ("mpp_timeout", 1), "LDK's end of half a set")

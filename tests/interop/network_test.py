@@ -1,9 +1,11 @@
 """One network of Lampo, lnd and LDK: who pays whom through whom."""
 import itertools
 import random
+import threading
 
+from harness.lampo import normal
 from harness.net import test
-from harness.process import check
+from harness.process import TIME_FACTOR, check, check_equal
 from harness.world import SIZE, World, pay_many
 
 # All six orders of sender, forwarder and receiver in one row.
@@ -107,3 +109,70 @@ def close_all(net, world, learners):
             n.synced()
     for n in everybody:
         net.watch.until_empty("%s to forget it all" % n.name, lambda n=n: sorted(n.edges()), 60)
+
+
+# --- the one in the middle dies ---
+
+class Stream:
+    """Payments of one to another, `threads` at a time, until told to stop."""
+
+    def __init__(self, payer, payee, threads):
+        self.payer, self.payee, self.halt, self.done, self.failed = payer, payee, threading.Event(), 0, {}
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self.run, args=(random.Random("%s %d" % (payer.name, i)),)) for i in range(threads)]
+        for t in self.threads:
+            t.start()
+
+    def run(self, rng):
+        while not self.halt.is_set():
+            why = self.payer.pays(self.payee.asks(rng.randint(1_000, 1_000_000)))
+            with self.lock:
+                if why is None:
+                    self.done += 1
+                else:
+                    self.failed[why] = self.failed.get(why, 0) + 1
+            if why is not None:
+                self.halt.wait(0.2)
+
+    def stop(self):
+        self.halt.set()
+        for t in self.threads:
+            t.join(120 * TIME_FACTOR)
+            check(not t.is_alive(), "a payment of %s never got its answer" % self.payer.name)
+
+
+@test(timeout=400)
+def kill9_of_the_forwarder(net):
+    """A Lampo between lnd and LDK dies ten times while a thousand payments go through it, both ways: nothing is lost."""
+    world = World(net, "lnd1", "lampo1", "ldk1")
+    world.join(("lnd1", "lampo1"), ("lampo1", "ldk1"))
+    world.knows("lnd1")
+    world.knows("ldk1")
+    d, l, k = world["lnd1"], world["lampo1"], world["ldk1"]
+    ours = sum(c["to_us_msat"] for c in l.channels())
+    streams = [Stream(d, k, 20), Stream(k, d, 20)]
+    try:
+        for kill in range(1, 11):
+            net.until("%d payments" % (kill * 90), lambda n=kill * 90: sum(s.done for s in streams) >= n, 120)
+            l.kill9()
+            l.start()
+            for peer in (d, k):
+                # Where both call at once, one of the calls ends early.
+                net.until("lampo1 reaches %s" % peer.name, lambda p=peer: l.connect_to(p))
+                normal(net.watch, l, peer.id, 60)
+            # Or lnd would think of our death for an hour.
+            d.post("/v2/router/mc/reset")
+        net.until("a thousand payments", lambda: sum(s.done for s in streams) >= 1000, 120)
+    finally:
+        for s in streams:
+            s.halt.set()
+    for s in streams:
+        s.stop()
+    world.quiet()
+    check_equal(d.paid_out(), k.paid_in(), "what lnd paid and LDK got")
+    check_equal(k.paid_out(), d.paid_in(), "what LDK paid and lnd got")
+    forwards = l.listforwards(status="settled")["forwards"]
+    check_equal(len(forwards), len(d.paid_out()) + len(k.paid_out()), "forwards that were settled")
+    fees = sum(f["fee_msat"] for f in forwards)
+    check_equal(sum(c["to_us_msat"] for c in l.channels()), ours + fees, "what is ours: what was and the fees")
+    check_equal(net.bitcoind.mempool(), [], "nobody went to the chain")
