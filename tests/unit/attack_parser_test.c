@@ -242,21 +242,28 @@ static uint64_t nanoseconds(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+/* Whatever else the machine does only adds to what something costs: the best of these counts. */
+#define ROUNDS 5
+
 /* What it costs to find each key. */
 static uint64_t table_cost(struct item *items, const uint8_t seed16[16])
 {
 	struct table t;
-	uint64_t began;
+	uint64_t best = UINT64_MAX;
 
 	table_init(&t, item_key, seed16);
 	for (uint32_t i = 0; i < KEYS; i++)
 		table_add(&t, &items[i]);
-	began = nanoseconds();
-	for (uint32_t i = 0; i < KEYS; i++)
-		CHECK(table_get(&t, BYTES_OF(items[i].key)) == &items[i]);
-	began = nanoseconds() - began;
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t began = nanoseconds();
+
+		for (uint32_t i = 0; i < KEYS; i++)
+			CHECK(table_get(&t, BYTES_OF(items[i].key)) == &items[i]);
+		began = nanoseconds() - began;
+		best = began < best ? began : best;
+	}
 	table_release(&t);
-	return began;
+	return best;
 }
 
 TEST(hashdos_on_tables)
@@ -272,7 +279,7 @@ static uint64_t graph_cost(const struct item *items, const uint8_t seed16[16])
 {
 	struct pubkey ids[2] = { { { 2, 1 } }, { { 2, 2 } } };
 	struct graph *g = graph_new(seed16);
-	uint64_t began;
+	uint64_t best = UINT64_MAX;
 
 	for (uint32_t i = 0; i < KEYS; i++) {
 		struct graph_new_channel c = { .scid = { load_le64(items[i].key) }, .node_id = { &ids[0], &ids[1] },
@@ -280,12 +287,16 @@ static uint64_t graph_cost(const struct item *items, const uint8_t seed16[16])
 
 		CHECK(graph_add_channel(g, &c) != GRAPH_NONE);
 	}
-	began = nanoseconds();
-	for (uint32_t i = 0; i < KEYS; i++)
-		CHECK(graph_find_channel(g, (struct scid){ load_le64(items[i].key) }) != GRAPH_NONE);
-	began = nanoseconds() - began;
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t began = nanoseconds();
+
+		for (uint32_t i = 0; i < KEYS; i++)
+			CHECK(graph_find_channel(g, (struct scid){ load_le64(items[i].key) }) != GRAPH_NONE);
+		began = nanoseconds() - began;
+		best = began < best ? began : best;
+	}
 	graph_free(g);
-	return began;
+	return best;
 }
 
 TEST(hashdos_on_gossip_keys)
