@@ -43,6 +43,7 @@ json_t *reply_paid(const struct methods *m, const struct reply *reply);
 json_t *reply_probe(const struct reply *reply);
 /* What is known of a payment or a probe that has failed: what was tried. */
 json_t *failed_pay(const struct reply *reply);
+json_t *reply_delpay(const struct reply *reply);
 json_t *reply_recover(const struct reply *reply);
 json_t *reply_layer(const struct methods *m, const struct reply *reply);
 json_t *reply_routes(const struct lampo_call *call, const struct reply *reply);
@@ -66,7 +67,7 @@ rpc_handler method_autoclean_once, method_autoclean_status;
 rpc_handler method_invoice, method_listinvoices, method_waitinvoice, method_waitanyinvoice, method_delinvoice, method_decode;
 rpc_handler method_staticbackup, method_emergencyrecover, method_recoverchannel, method_listsweeps;
 rpc_handler method_listchannels, method_listnodes;
-rpc_handler method_pay, method_keysend, method_probe, method_listpays, method_listsendpays, method_sendpay, method_waitsendpay;
+rpc_handler method_pay, method_keysend, method_probe, method_listpays, method_listsendpays, method_delpay, method_sendpay, method_waitsendpay;
 
 rpc_handler method_getroute, method_getroutes;
 rpc_handler method_askrene_create_layer, method_askrene_remove_layer, method_askrene_listlayers;

@@ -122,6 +122,8 @@ static json_t *reply_json(struct methods *m, struct lampo_call *call, uint64_t i
 		return reply_paid(m, reply);
 	case COMMAND_PROBE:
 		return reply_probe(reply);
+	case COMMAND_DELPAY:
+		return reply_delpay(reply);
 	case COMMAND_SENDPAY:
 	case COMMAND_WAIT_SENDPAY:
 		return reply_sendpay(reply);
@@ -204,7 +206,7 @@ struct methods *methods_new(struct rpc *rpc, const struct node_port *port)
 		method_waitinvoice,	   method_decode,
 		method_pay,		   method_keysend,
 		method_probe,		   method_listpays,
-		method_listsendpays,
+		method_listsendpays,	   method_delpay,
 		method_sendpay,		   method_waitsendpay,
 		method_staticbackup,
 		method_emergencyrecover,   method_recoverchannel,

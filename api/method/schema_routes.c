@@ -124,3 +124,28 @@ const struct lampo_method schema_listsendpays = {
 	.results = listsendpays_results,
 	.result_count = ARRAY_COUNT(listsendpays_results),
 };
+
+static const struct lampo_param delpay_params[] = {
+	{ .name = "payment_hash", .type = LAMPO_HASH, .flags = LAMPO_REQUIRED, .doc = "Of the payment." },
+	{ .name = "status", .type = LAMPO_STRING, .flags = LAMPO_REQUIRED, .choices = "complete failed", .doc = "How it ended." },
+	{ .name = "partid", .type = LAMPO_U64, .doc = "That part alone; with groupid." },
+	{ .name = "groupid", .type = LAMPO_U64, .doc = "That try alone.  Default: all with that end." },
+};
+static const struct lampo_error delpay_errors[] = {
+	{ -32602, "A part without its group." },
+	{ 208, "There is no such payment." },
+	{ 211, "It ended otherwise, or not yet; or a part of it is still in flight." },
+};
+static const struct lampo_result delpay_results[] = { PART_RESULTS };
+const struct lampo_method schema_delpay = {
+	.name = "delpay",
+	.category = "payments",
+	.summary = "Forget a payment that has ended",
+	.doc = "The answer is what is forgotten.  Beware: an invoice whose payment is forgotten can be paid again.",
+	.params = delpay_params,
+	.param_count = ARRAY_COUNT(delpay_params),
+	.results = delpay_results,
+	.result_count = ARRAY_COUNT(delpay_results),
+	.errors = delpay_errors,
+	.error_count = ARRAY_COUNT(delpay_errors),
+};

@@ -17,7 +17,7 @@ const struct lampo_method *const schemas_bundled[] = {
 	&schema_waitinvoice,	  &schema_decode,
 	&schema_pay,		  &schema_keysend,
 	&schema_probe,		  &schema_listpays,
-	&schema_listsendpays,
+	&schema_listsendpays,	  &schema_delpay,
 	&schema_sendpay,	  &schema_waitsendpay,
 	&schema_staticbackup,
 	&schema_emergencyrecover, &schema_recoverchannel,

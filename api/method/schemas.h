@@ -14,7 +14,7 @@ extern const struct lampo_method schema_fundchannel, schema_listpeerchannels, sc
 extern const struct lampo_method schema_setchannel, schema_listforwards, schema_delforward;
 extern const struct lampo_method schema_autoclean_once, schema_autoclean_status;
 extern const struct lampo_method schema_invoice, schema_listinvoices, schema_waitinvoice, schema_waitanyinvoice, schema_delinvoice, schema_decode;
-extern const struct lampo_method schema_pay, schema_keysend, schema_probe, schema_listpays, schema_listsendpays, schema_sendpay, schema_waitsendpay;
+extern const struct lampo_method schema_pay, schema_keysend, schema_probe, schema_listpays, schema_listsendpays, schema_delpay, schema_sendpay, schema_waitsendpay;
 extern const struct lampo_method schema_staticbackup, schema_emergencyrecover, schema_recoverchannel, schema_listsweeps;
 extern const struct lampo_method schema_listchannels, schema_listnodes;
 extern const struct lampo_method schema_getroute, schema_getroutes;

@@ -1,4 +1,4 @@
-/* listsendpays: payments part by part. */
+/* listsendpays, delpay: payments part by part. */
 #include "api/method/inner.h"
 
 #include <string.h>
@@ -129,4 +129,34 @@ void method_listsendpays(void *context, struct lampo_call *call, struct params *
 		stored_list_ask(context, call, params, &payments, any ? NULL : &index);
 	else
 		rpc_fail(call, RPC_INVALID_PARAMS, NULL, "parameter 'bolt11' is no BOLT 11 invoice, or not that of 'payment_hash'");
+}
+
+void method_delpay(void *context, struct lampo_call *call, struct params *params)
+{
+	const struct value *part = params_get(params, "partid"), *group = params_get(params, "groupid");
+	struct command command = { .kind = COMMAND_DELPAY };
+
+	command.u.delpay.payment_hash = params_get(params, "payment_hash")->u.hash;
+	command.u.delpay.complete = strcmp(params_string(params, "status"), "complete") == 0;
+	command.u.delpay.has_part = part != NULL;
+	if (part)
+		command.u.delpay.part = part->u.number;
+	command.u.delpay.has_group = group != NULL;
+	if (group)
+		command.u.delpay.group = group->u.number;
+	order(context, call, &command);
+}
+
+json_t *reply_delpay(const struct reply *reply)
+{
+	json_t *o = json_new_object(), *list = json_new_array();
+
+	for (uint32_t i = 0; i < reply->u.delpay.count; i++) {
+		const struct deleted_payment *d = &reply->u.delpay.payments[i];
+
+		for (uint32_t k = 0; k < d->r.tries_count; k++)
+			json_append(list, part_json(&reply->u.delpay.payment_hash, d->group, &d->r, &d->r.tries[k]));
+	}
+	json_add(o, "payments", list);
+	return o;
 }

@@ -405,6 +405,7 @@ void node_on_command(struct node *n, struct step *s, const struct event *e)
 	case COMMAND_PAY:
 	case COMMAND_KEYSEND:
 	case COMMAND_PROBE:
+	case COMMAND_DELPAY:
 	case COMMAND_SENDPAY:
 	case COMMAND_WAIT_SENDPAY:
 		node_payment_command(n, s, call, cmd);

@@ -654,6 +654,7 @@ static void on_signed(struct node *n, struct step *s, const struct event *e)
 	case OWNER_PAST:
 	case OWNER_STORAGE:
 	case OWNER_FORWARDS:
+	case OWNER_DELPAY:
 	case OWNER_RECALL:
 	case OWNER_CLEAN:
 		return;
@@ -694,6 +695,7 @@ static void on_funds(struct node *n, struct step *s, const struct event *e)
 	case OWNER_BACKUP:
 	case OWNER_STORAGE:
 	case OWNER_FORWARDS:
+	case OWNER_DELPAY:
 	case OWNER_RECALL:
 	case OWNER_CLEAN:
 		return;
@@ -720,6 +722,9 @@ static void on_fetched(struct node *n, struct step *s, const struct event *e)
 		return;
 	case OWNER_INVOICE:
 		node_invoice_fetched(n, s, owner, e);
+		return;
+	case OWNER_DELPAY:
+		node_deletion_fetched(n, s, owner, e);
 		return;
 	case OWNER_RECALL:
 		node_recall_fetched(n, s, owner, e);

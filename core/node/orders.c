@@ -265,6 +265,9 @@ void node_payment_command(struct node *n, struct step *s, uint64_t call, const s
 	case COMMAND_KEYSEND:
 		command_keysend(n, s, call, cmd);
 		return;
+	case COMMAND_DELPAY:
+		node_del_pay(n, s, call, &cmd->u.delpay);
+		return;
 	case COMMAND_PROBE:
 		command_probe(n, s, call, cmd);
 		return;

@@ -56,6 +56,7 @@ void node_payments_free(struct node *n)
 	holds_release(&n->holds);
 	node_invoices_free(n);
 	node_recalls_free(n);
+	node_deletions_free(n);
 }
 
 /* --- incoming --- */

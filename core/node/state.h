@@ -241,6 +241,7 @@ struct node {
 	struct forwards forwards;
 	uint64_t history_last;     /* forwards that ended, ever */
 	struct history_search *searches;
+	struct node_deletion *deletions; /* orders of delpay that wait for the store */
 	struct holds holds;
 	struct gossip *gossip;     /* NULL: config says no */
 	struct ways *ways;
@@ -443,6 +444,11 @@ void node_onion_answered(struct node *n, struct step *s, uint64_t serial, const 
 void node_payment_call_gone(struct node *n, struct step *s, uint64_t call);
 void node_payments_tick(struct node *n, struct step *s);
 uint64_t node_payments_deadline(const struct node *n);
+
+/* forget.c */
+void node_del_pay(struct node *n, struct step *s, uint64_t call, const struct payment_deletion *what);
+void node_deletion_fetched(struct node *n, struct step *s, uint64_t call, const struct event *e);
+void node_deletions_free(struct node *n);
 
 /* pay.c */
 MUST_USE bool node_pay_wants_flush(const struct node *n);

@@ -376,6 +376,13 @@ void send_route_describe(struct arena *a, const struct payment *p, uint64_t part
 void send_route_wait(struct send *s, struct step *step, uint64_t call, const struct sha256 *payment_hash,
 		     bool has_group, uint64_t group, uint64_t part, uint64_t deadline_ms);
 
+/* COMMAND_DELPAY.  A RECORD_PAYMENT_PAST with its key: removed if it is meant, or written again without the part that is.
+ * False: it is not meant.  What goes, in the arena. */
+MUST_USE bool send_delete(struct step *step, struct arena *a, struct bytes key, struct bytes value,
+			  const struct payment_deletion *d, struct deleted_payment *out);
+/* What the reply points at comes to live in the arena. */
+void send_copy_deleted(struct arena *a, struct reply *reply);
+
 /* Answers those who have waited long enough, and asks again for those who said so. */
 void send_tick(struct send *s, struct step *step);
 /* Unix milliseconds; UINT64_MAX: never. */

@@ -37,6 +37,7 @@ enum reply_code {
 	REPLY_PAY_UNKNOWN = 208,      /* no such payment was ever made */
 	REPLY_PAY_FAILED_BEFORE = 209, /* it failed already; only its words are known any more */
 	REPLY_PAY_STOPPED = 210,      /* gave up after trying */
+	REPLY_PAY_STATUS = 211,       /* it ended otherwise than was said, or not yet */
 	REPLY_INVOICE_LABEL = 900,
 	REPLY_INVOICE_PREIMAGE = 901,
 	REPLY_INVOICE_NO_HINT = 902,  /* none of the channels that were asked for can be a way to us */
@@ -50,6 +51,7 @@ enum reply_code {
 };
 
 enum command_kind {
+	COMMAND_DELPAY,
 	COMMAND_CONNECT, COMMAND_DISCONNECT, COMMAND_NEW_ADDRESS, COMMAND_WITHDRAW, COMMAND_FUND_CHANNEL,
 	COMMAND_CLOSE, COMMAND_INVOICE, COMMAND_WAIT_INVOICE, COMMAND_WAIT_ANY_INVOICE, COMMAND_DELETE_INVOICE, COMMAND_CLEAN,
 	COMMAND_PAY, COMMAND_KEYSEND, COMMAND_STOP,
@@ -75,6 +77,21 @@ struct route_hop {
 struct custom_record {
 	uint64_t type;
 	struct bytes value;
+};
+
+/* Payments to be forgotten: all of that hash with that end, or of them one group, or of that one part. */
+struct payment_deletion {
+	struct sha256 payment_hash;
+	bool complete;            /* else failed */
+	bool has_group;
+	uint64_t group;
+	bool has_part;            /* with has_group */
+	uint64_t part;
+};
+
+struct deleted_payment {
+	uint64_t group;
+	struct record_payment r;  /* tries: those that are gone */
 };
 
 /* A channel as a user names it: one of the three is set. */
@@ -305,6 +322,7 @@ struct command {
 			const struct sciddir_or_pubkey *exclude;
 			uint32_t exclude_count;
 		} probe;
+		struct payment_deletion delpay;
 		struct {
 			struct bytes *copies;     /* sealed backups; what cannot be opened is passed over */
 			uint32_t copy_count;
@@ -475,6 +493,11 @@ struct reply {
 			const struct record_payment_try *tries;
 			uint32_t try_count;
 		} pay; /* COMMAND_PAY, COMMAND_KEYSEND and COMMAND_PROBE */
+		struct {
+			struct sha256 payment_hash;
+			struct deleted_payment *payments;
+			uint32_t count;
+		} delpay;
 		/* COMMAND_SENDPAY and COMMAND_WAIT_SENDPAY.  Of a failure too (REPLY_PAY_TRY_OTHER_ROUTE, _DESTINATION,
 		 * _UNREADABLE, _FAILED_BEFORE): which payment it was, and if has_failure who said what. */
 		struct {

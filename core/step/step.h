@@ -26,6 +26,7 @@ enum owner_kind {
 	OWNER_PAST,         /* owner: channel key id, about its past HTLCs */
 	OWNER_BACKUP,       /* the key of the channels' backup; owner: 0 */
 	OWNER_STORAGE,      /* owner: connection, about what we keep for its peer */
+	OWNER_DELPAY,       /* owner: call id, about payments that are to be forgotten */
 	OWNER_FORWARDS,     /* owner: call id, about the history of forwards */
 	OWNER_CLEAN,        /* owner: number of a sweep */
 	OWNER_RECALL,       /* owner: serial of a question about a payment hash */

@@ -90,6 +90,7 @@ static void keep_reply(struct sim_node *n, uint64_t call, const struct reply *r)
 	case COMMAND_STOP:
 	case COMMAND_SENDPAY:
 	case COMMAND_WAIT_SENDPAY:
+	case COMMAND_DELPAY:
 	case COMMAND_RECOVER:
 	case COMMAND_SET_CHANNEL:
 	case COMMAND_DEL_FORWARD:

@@ -384,6 +384,22 @@ TEST(payments_part_by_part)
 	json_decref(o);
 	world_refused(w, 0, "listsendpays", "['nonsense']", -32602, "'bolt11'");
 
+	world_refused(w, 0, "delpay", world_text(w, "['%s','pending']", hash), -32602, "status");
+	world_refused(w, 0, "delpay", world_text(w, "{'payment_hash':'%s','status':'failed','partid':0}", hash), -32602, "group");
+	world_refused(w, 0, "delpay", world_text(w, "['%064d','failed']", 1), 208, "no such payment");
+	world_refused(w, 0, "delpay", world_text(w, "{'payment_hash':'%s','status':'complete','groupid':1}", hash), 211, "ended");
+	o = world_call(w, 0, "delpay", world_text(w, "{'payment_hash':'%s','status':'complete','partid':1,'groupid':2}", hash));
+	CHECK_EQ(int_at(only(o, "payments"), "groupid"), 2);
+	json_decref(o);
+	o = world_call(w, 0, "listpays", "{}");
+	CHECK_EQ(int_at(only(o, "pays"), "created_index"), 1);
+	json_decref(o);
+	o = world_call(w, 0, "delpay", world_text(w, "['%s','failed']", hash));
+	CHECK_STR(text_at(only(o, "payments"), "status"), "failed");
+	json_decref(o);
+	o = world_call(w, 0, "listpays", "{}");
+	CHECK_EQ(json_array_size(json_object_get(o, "pays")), 0);
+	json_decref(o);
 	json_decref(invoice);
 	world_free(w);
 }
