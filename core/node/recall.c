@@ -118,13 +118,20 @@ bool node_recall(struct node *n, struct step *s, const struct sha256 *payment_ha
 	return true;
 }
 
-static void obey(struct node *n, struct step *s, struct node_recall *r)
+/* readable: what the store has of the hash, or that it has nothing, is known. */
+static void obey(struct node *n, struct step *s, struct node_recall *r, bool readable)
 {
 	ASSERT(table_remove(&n->recalls, recall_key(r)) == r);
 	ASSERT(table_remove(&n->recalls_by_serial, serial_key(r)) == r);
 	n->recalled = r;
-	for (struct recall_order *o = r->first; o; o = o->next)
-		node_payment_command(n, s, o->call, &o->command);
+	for (struct recall_order *o = r->first; o; o = o->next) {
+		if (readable)
+			node_payment_command(n, s, o->call, &o->command);
+		else
+			node_reply_error(s, o->call, o->command.kind, REPLY_FAILED,
+					 "there was a payment of that hash, and its record cannot be read: whether it was paid is "
+					 "not known, so nothing is done");
+	}
 	n->recalled = NULL;
 	recall_free(r);
 }
@@ -134,6 +141,7 @@ void node_recall_fetched(struct node *n, struct step *s, uint64_t serial, const 
 	uint8_t key[8];
 	struct node_recall *r;
 	const struct fetched *found = e->u.fetched.count ? e->u.fetched.records : NULL;
+	bool readable;
 
 	store_be64(key, serial);
 	r = table_get(&n->recalls_by_serial, BYTES_OF(key));
@@ -144,7 +152,11 @@ void node_recall_fetched(struct node *n, struct step *s, uint64_t serial, const 
 		ask(s, r, &(struct record_range){ .kind = RECORD_PAYMENT_PAST, .prefix = found->value, .limit = 1 });
 		return;
 	}
-	if (found && !send_recall(n->send, found->key, found->value, load_be64(r->key + 32) == 0))
-		log_write(s->log, LOG_ERROR, "payment", "a stored payment of the past is damaged");
-	obey(n, s, r);
+	if (found)
+		readable = r->indexed && send_recall(n->send, found->key, found->value, load_be64(r->key + 32) == 0);
+	else
+		readable = !r->indexed;
+	if (!readable)
+		log_write(s->log, LOG_ERROR, "payment", "a stored payment of the past is damaged or gone");
+	obey(n, s, r, readable); /* INV-S2 */
 }

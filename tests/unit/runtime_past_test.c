@@ -102,6 +102,31 @@ TEST(a_slow_store_makes_nobody_pay_twice)
 	CHECK_EQ(count_records(&a, RECORD_PAYMENT), 0);
 }
 
+/* INV-S2: a record that cannot be read may be of a payment that was made. */
+TEST(what_may_have_been_paid_is_not_paid)
+{
+	const struct record_range all = { .kind = RECORD_PAYMENT_PAST };
+	struct store_op op = { .kind = RECORD_PAYMENT_PAST };
+	struct sha256 hash;
+	const char *bolt11;
+	struct fetch got;
+
+	two();
+	bolt11 = bill("cup", &hash);
+	pay(bolt11);
+	CHECK(fetch_read(&got, a.store, &all, 1));
+	op.key = got.records[0].key;
+	for (int lost = 0; lost < 2; lost++) {
+		op.value = lost ? BYTES_NONE : BYTES(got.records[0].value.data, 3);
+		op.remove = lost;
+		CHECK(a.store->commit(a.store, &op, 1));
+		CHECK_EQ(code_of(&a, order_pay(&a, bolt11, 0)), REPLY_FAILED);
+		CHECK_EQ(channel_to_us(rig_channel(&a)).v, 995000000);
+		memory_is_empty(&a);
+	}
+	fetch_release(&got);
+}
+
 static uint64_t order_wait(struct rig *r, const struct sha256 *hash, uint64_t group)
 {
 	struct command c = { .kind = COMMAND_WAIT_SENDPAY };
