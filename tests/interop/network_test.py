@@ -16,16 +16,22 @@ ORDERS = (("lnd1", "lampo1", "ldk1"), ("ldk1", "lampo1", "lnd1"), ("lampo1", "ld
           ("lnd2", "ldk1", "lampo1"), ("ldk1", "lnd2", "lampo2"), ("lampo2", "lnd2", "ldk1"))
 
 
-def pay_in_order(world, sender, through, receiver, count, private=False):
-    """`count` payments of all sizes; the one in the middle must have carried each of them."""
+def pay_in_order(world, sender, through, receiver, count, private=()):
+    """`count` payments of all sizes; the one in the middle must have carried each of them, or its share where `private`
+    names all that have a hidden channel to the receiver."""
     rng = random.Random("%s %s %s" % (sender, through, receiver))
     amounts = [rng.choice((rng.randint(1_000, 50_000), rng.randint(50_000, 20_000_000))) for _ in range(count)]
-    middle, last = world[through], world[receiver]
-    carried, msat = middle.carried(last.id)
-    pay_many(world[sender], last, amounts, 10, private)
-    want = carried + count, msat + sum(amounts)
-    world.net.until("%s's books of what it carried from %s to %s" % (through, sender, receiver),
-                    lambda: middle.carried(last.id) == want)
+    last = world[receiver]
+
+    def carried():
+        all_of = [world[n].carried(last.id) for n in private or (through,)]
+        return sum(c for c, _ in all_of), sum(m for _, m in all_of)
+
+    (before, msat), (mine, _) = carried(), world[through].carried(last.id)
+    pay_many(world[sender], last, amounts, 10, bool(private))
+    want = before + count, msat + sum(amounts)
+    world.net.until("the books of what was carried from %s to %s" % (sender, receiver), lambda: carried() == want)
+    check(world[through].carried(last.id)[0] > mine, "%s has carried from %s to %s" % (through, sender, receiver))
 
 
 @test(timeout=400)
@@ -36,6 +42,30 @@ def six_orders(net):
     for sender, through, receiver in ORDERS:
         world.knows(sender, (sender, through), (through, receiver))
         pay_in_order(world, sender, through, receiver, 50)
+    world.quiet()
+
+
+# Nodes that nobody hears of, each with a private channel to a forwarder of the two other kinds.
+HIDDEN = {"lampo": "lampo3", "lnd": "lnd3", "ldk": "ldk2"}
+PRIVATE = (("ldk1", "lampo3"), ("lnd2", "lampo3"), ("lampo1", "lnd3"), ("lnd3", "ldk1"), ("lampo1", "ldk2"), ("lnd2", "ldk2"))
+
+
+def hidden(name):
+    return HIDDEN[name.rstrip("0123456789")]
+
+
+@test(timeout=400)
+def six_orders_behind_a_hint(net):
+    """Fifty payments in each of the six orders between hidden nodes: the hint of the invoice is all that leads there."""
+    # An LDK forwards to hidden nodes if it is one that sells channels.
+    world = World(net, "lampo1", "lnd2", *HIDDEN.values(), ldk1={"extra": ["--lsps2-server"]})
+    world.join(("ldk1", "lampo1"), ("lnd2", "ldk1"))
+    for name in ("lampo1", "ldk1", "lnd2"):
+        world.knows(name)
+    world.join(*((a, b, {"private": True}) for a, b in PRIVATE))
+    for sender, through, receiver in ORDERS:
+        doors = [n for link in PRIVATE if hidden(receiver) in link for n in link if n != hidden(receiver)]
+        pay_in_order(world, hidden(sender), through, hidden(receiver), 50, doors)
     world.quiet()
 
 

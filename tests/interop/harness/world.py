@@ -10,12 +10,12 @@ SIZE = 5_000_000
 class World:
     """Nodes by name, and what joins them."""
 
-    def __init__(self, net, *names, **of_lampos):
-        """lnd1, ldk1, lampo1 and so on; `of_lampos`: those with a configuration of their own."""
+    def __init__(self, net, *names, **special):
+        """lnd1, ldk1, lampo1 and so on; `special`: those with a configuration of their own."""
         self.net, self.nodes, self.links = net, {}, []
         # LDK first: it is the one that may be missing, and then nothing need be started.
-        for name in sorted([*names, *of_lampos], key=lambda n: ("ldk" not in n, "lnd" not in n)):
-            self.nodes[name] = getattr(net, name.rstrip("0123456789"))(name, **of_lampos.get(name, {}))
+        for name in sorted([*names, *special], key=lambda n: ("ldk" not in n, "lnd" not in n)):
+            self.nodes[name] = getattr(net, name.rstrip("0123456789"))(name, **special.get(name, {}))
 
     def __getitem__(self, name):
         return self.nodes[name]
