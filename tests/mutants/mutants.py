@@ -89,7 +89,7 @@ MUTANTS = [
          new="	return !MSAT_LESS(msat_of_sat(SAT(2 * in.v)), due);\n"),
     dict(name="fee-limit-ignored", words=NETWORKS,
          what="a payment may cost as much again as its amount, whatever its user allowed",
-         file="core/payment/send.c",
+         file="core/payment/order.c",
          old="		.fee_limit = q->has_fee_limit ? q->fee_limit : default_fee_limit(q->amount),\n",
          new="		.fee_limit = q->has_fee_limit ? q->amount : default_fee_limit(q->amount),\n"),
     dict(name="part-paid-twice", first="pair",
