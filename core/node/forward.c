@@ -157,22 +157,6 @@ static void offer(struct node *n, struct step *s, const struct node_onion *o, co
 	node_touch(n, c);
 }
 
-static void remember_refused(struct node *n, struct step *s, const struct node_onion *o, uint16_t code)
-{
-	struct history_entry e = {
-		.status = HISTORY_LOCAL_FAILED,
-		.in_channel = node_channel_scid(node_channel_by_key(n, o->channel_key)),
-		.in_htlc_id = o->htlc_id,
-		.in_amount = o->amount,
-		.out_channel = o->opening.payload.scid,
-		.out_amount = o->opening.payload.amount,
-		.fail_code = code,
-		.received_ms = o->received_ms,
-	};
-
-	node_history_add(n, s, &e);
-}
-
 /* False: a decider is asked. */
 static bool forward(struct node *n, struct step *s, struct node_onion *o)
 {
@@ -209,7 +193,7 @@ static bool forward(struct node *n, struct step *s, struct node_onion *o)
 		why = failure_of_offer(result, p->amount);
 	}
 	log_write(s->log, LOG_DEBUG, "forward", "refused: %s", failure_words(&s->out->arena, &why));
-	remember_refused(n, s, o, why.code);
+	node_history_without(n, s, o, HISTORY_LOCAL_FAILED, why.code);
 	node_fail_sealed(n, s, o, &why);
 	return true;
 }

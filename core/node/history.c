@@ -27,7 +27,8 @@ struct scid node_channel_scid(const struct node_channel *c)
 	return r->scid.v ? r->scid : r->alias_local;
 }
 
-void node_history_add(struct node *n, struct step *s, struct history_entry *e)
+/* Stores it, with the number that it takes and the time. */
+static void add(struct node *n, struct step *s, struct history_entry *e)
 {
 	struct buf b = BUF_EMPTY;
 	uint8_t key[8];
@@ -86,7 +87,23 @@ void node_history_end(struct node *n, struct step *s, const struct forward *w, e
 	slots_learn(&n->forwards.slots, &w->from, msat_sub_or_zero(w->in.amount, w->out.amount), status == HISTORY_SETTLED, held, s->now_ms);
 	e.status = status;
 	e.fail_code = code;
-	node_history_add(n, s, &e);
+	add(n, s, &e);
+}
+
+void node_history_without(struct node *n, struct step *s, const struct node_onion *o, enum history_status status, uint16_t code)
+{
+	struct history_entry e = {
+		.status = status,
+		.in_channel = node_channel_scid(node_channel_by_key(n, o->channel_key)),
+		.in_htlc_id = o->htlc_id,
+		.in_amount = o->amount,
+		.out_channel = o->opening.payload.scid,
+		.out_amount = o->opening.payload.amount,
+		.fail_code = code,
+		.received_ms = o->received_ms,
+	};
+
+	add(n, s, &e);
 }
 
 /* --- delforward --- */

@@ -55,23 +55,6 @@ void node_hold_forward(struct node *n, struct step *s, struct node_onion *o, con
 	hold_add(&n->holds, s, &what);
 }
 
-static void end_forward(struct node *n, struct step *s, struct node_onion *o, enum history_status status, uint16_t code)
-{
-	struct history_entry e = {
-		.status = status,
-		.in_channel = node_channel_scid(node_channel_by_key(n, o->channel_key)),
-		.in_htlc_id = o->htlc_id,
-		.in_amount = o->amount,
-		.out_channel = o->opening.payload.scid,
-		.out_amount = o->opening.payload.amount,
-		.fail_code = code,
-		.received_ms = o->received_ms,
-	};
-
-	node_history_add(n, s, &e);
-	node_onion_end(n, o);
-}
-
 /* The channel it came in over may be on chain, and is then nobody's to decide about but the chain's. */
 static void decide_forward(struct node *n, struct step *s, struct node_onion *o, enum hold_action action, uint16_t code,
 			   const struct preimage *preimage)
@@ -87,11 +70,13 @@ static void decide_forward(struct node *n, struct step *s, struct node_onion *o,
 	case HOLD_RESOLVE:
 		if (!node_htlc_fulfil(n, s, o->channel_key, o->htlc_id, preimage))
 			log_write(s->log, LOG_WARN, "hold", "an HTLC to be fulfilled is gone already");
-		end_forward(n, s, o, HISTORY_SETTLED, 0);
+		node_history_without(n, s, o, HISTORY_SETTLED, 0);
+		node_onion_end(n, o);
 		return;
 	case HOLD_FAIL:
 		node_fail_sealed(n, s, o, &why);
-		end_forward(n, s, o, HISTORY_LOCAL_FAILED, why.code);
+		node_history_without(n, s, o, HISTORY_LOCAL_FAILED, why.code);
+		node_onion_end(n, o);
 		return;
 	}
 	UNREACHABLE();

@@ -386,8 +386,8 @@ void node_holds_expire(struct node *n, struct step *s);
 void node_hold_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
 
 /* history.c */
-/* Stores it, with the number that it takes and the time. */
-void node_history_add(struct node *n, struct step *s, struct history_entry *e);
+/* Of an HTLC that never went on: it was refused, or a decider ended it. */
+void node_history_without(struct node *n, struct step *s, const struct node_onion *o, enum history_status status, uint16_t code);
 /* Of a forward that ends; code: 0, or what our failure says. */
 void node_history_end(struct node *n, struct step *s, const struct forward *w, enum history_status status, uint16_t code);
 MUST_USE bool node_history_load(struct node *n, struct bytes value);
