@@ -1,6 +1,7 @@
 /* Memory and disk stay within bounds.
  *
- *  - While it runs: what it tells of itself (getinfo) is what there is; what waits for a commit, and what a node keeps on disk for each channel and payment that it had.
+ *  - While it runs: what waits for a commit, and what a node keeps on disk for each channel and payment that it had; and
+ *    what it tells of itself is what there is.
  *  - When every channel is history: nothing of channels is left on the disk but their history, nothing of the outbox. */
 #include <sys/resource.h>
 
