@@ -179,10 +179,14 @@ void ledger_index(struct send *s, struct payment *p)
 	}
 }
 
-void ledger_index_recalled(struct send *s, struct payment *p, bool latest)
+void ledger_index_recalled(struct send *s, struct payment *p)
 {
 	table_add(&s->payments, p);
-	if (latest && !ledger_latest(s, &p->payment_hash))
+}
+
+void ledger_name_latest(struct send *s, struct payment *p)
+{
+	if (!ledger_latest(s, &p->payment_hash))
 		table_add(&s->latest, p);
 }
 

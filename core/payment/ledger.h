@@ -61,8 +61,10 @@ struct payment *ledger_new(const struct sha256 *payment_hash, uint64_t group);
 void ledger_store(struct payment *p, struct step *step);
 /* A new payment, the latest of its hash. */
 void ledger_index(struct send *s, struct payment *p);
-/* One of the past.  latest: of its hash. */
-void ledger_index_recalled(struct send *s, struct payment *p, bool latest);
+/* One of the past. */
+void ledger_index_recalled(struct send *s, struct payment *p);
+/* Unless memory has a later one. */
+void ledger_name_latest(struct send *s, struct payment *p);
 /* Takes it out of memory. */
 void ledger_forget(struct send *s, struct payment *p);
 /* ledger_past.c: if it is over, it goes onto the shelf. */

@@ -78,17 +78,22 @@ bool send_knows(const struct send *s, const struct sha256 *payment_hash, uint64_
 
 bool send_recall(struct send *s, struct bytes key, struct bytes value, bool latest)
 {
-	struct payment *p = ledger_read(key, value);
+	struct payment *p = ledger_read(key, value), *known;
 
 	if (!p)
 		return false;
-	/* Somebody has asked for it already, or it is not put away yet. */
-	if (p->r.state == PAYMENT_PENDING || ledger_get(s, &p->payment_hash, p->group)) {
+	known = ledger_get(s, &p->payment_hash, p->group);
+	/* Somebody has asked for it already, perhaps by its group alone, or it is not put away yet. */
+	if (p->r.state == PAYMENT_PENDING || known) {
 		ledger_payment_free(p);
+		if (known && latest)
+			ledger_name_latest(s, known);
 		return true;
 	}
 	p->recalled = true;
-	ledger_index_recalled(s, p, latest);
+	ledger_index_recalled(s, p);
+	if (latest)
+		ledger_name_latest(s, p);
 	ledger_settled(s, p);
 	return true;
 }

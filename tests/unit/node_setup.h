@@ -301,6 +301,17 @@ static inline bool rig_store_answers(struct rig *r)
 	return true;
 }
 
+/* All reads that wait are answered, in one batch. */
+static inline void rig_read_all(struct rig *r)
+{
+	struct rig_stored_read *first = r->reads;
+
+	r->reads = NULL;
+	for (; first; first = first->next)
+		rig_read(r, first->id, &first->range);
+	exec_run(r->exec, r->now_ms);
+}
+
 /* The oldest job. */
 static inline void rig_work(struct rig *r)
 {

@@ -181,6 +181,29 @@ TEST(groups_go_on_where_the_past_left_them)
 	CHECK_EQ(count_records(&a, RECORD_PAYMENT_PAST), 3);
 }
 
+/* INV-S2: somebody asks for the latest by its group, and in the same batch somebody wants it paid. */
+TEST(the_latest_is_known_as_such_however_it_was_asked_for)
+{
+	struct sha256 hash;
+	const char *bolt11;
+	uint64_t wait, call;
+
+	two();
+	bolt11 = bill("cup", &hash);
+	pay(bolt11);
+	a.store_late = true;
+	wait = order_wait(&a, &hash, 1);
+	call = order_pay(&a, bolt11, 0);
+	CHECK(rig_store_answers(&a) && rig_store_answers(&a)); /* the index, twice */
+	rig_read_all(&a);
+	rig_pump(&a, &b, 1);
+	CHECK_EQ(code_of(&a, wait), REPLY_OK);
+	CHECK_EQ(code_of(&a, call), REPLY_OK);
+	CHECK_EQ(channel_to_us(rig_channel(&a)).v, 995000000);
+	memory_is_empty(&a);
+	CHECK_EQ(count_records(&a, RECORD_PAYMENT_PAST), 1);
+}
+
 /* As an older version left it: what is over among the live ones, no index, no numbers. */
 static void make_old(struct rig *r)
 {
