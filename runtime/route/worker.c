@@ -1,5 +1,6 @@
 #include "runtime/route/worker.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -47,6 +48,14 @@ static bool line_take(struct line *l, struct work *out)
 	return true;
 }
 
+/* What a snapshot was built of, and the one before it, are megabytes that nobody needs soon. */
+static void give_back_memory(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
 static void *run(void *context)
 {
 	struct route_worker *w = context;
@@ -60,6 +69,8 @@ static void *run(void *context)
 		}
 		pthread_mutex_unlock(&w->lock);
 		route_job_run(work.job);
+		if (work.job->kind == ROUTE_JOB_BUILD)
+			give_back_memory();
 		pthread_mutex_lock(&w->lock);
 		line_add(&w->done, work);
 		loop_wake_ring(w->wake);
