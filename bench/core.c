@@ -19,6 +19,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bench/clock.h"
 #include "contract/memo.h"
 #include "crypto/hash.h"
 #include "tests/sim/funds.h"
@@ -55,14 +56,6 @@ static double started;
 static bool use_policy = true, one_way;
 static size_t read_size = 1u << 17; /* what one turn of the loop takes from a socket */
 static uint32_t trickle = UINT32_MAX; /* payments that are ordered in one turn at most */
-
-static double clock_of(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static uint64_t now_ms(void)
 {

@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/clock.h"
 #include "bench/load/client.h"
 #include "bench/load/letters.h"
 #include "bitcoin/network.h"
@@ -40,14 +41,6 @@ static struct secp *secp;
 static struct client *clients;
 static uint32_t client_count, ready_count;
 static struct client_owner owner;
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static uint32_t number(const char *text)
 {

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bench/clock.h"
 #include "bitcoin/network.h"
 #include "crypto/cipher.h"
 #include "crypto/hash.h"
@@ -22,23 +23,6 @@
 #define LOTS 64u
 #define LOT 256u
 #define BENCH_CHECKS_MAX 1024u
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-/* Of this process: what a busy machine does besides does not count. */
-static double cpu(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static uint32_t resident_kib(void)
 {

@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "bench/clock.h"
 #include "crypto/hash.h"
 #include "payment/receive.h"
 #include "payment/send.h"
@@ -37,14 +37,6 @@ static void die(const char *what)
 {
 	fprintf(stderr, "past: %s\n", what);
 	exit(1);
-}
-
-static double now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* ---- A past ---- */
@@ -313,14 +305,14 @@ static void answered(void *context, int code, const char *json)
 		die(json);
 	if (r->figure == INVOICE && bolt11)
 		snprintf(r->bolt11, sizeof(r->bolt11), "%.*s", (int)strcspn(bolt11 + 10, "\""), bolt11 + 10);
-	r->samples[r->figure][r->sampled[r->figure]++] = (now_s() - r->began) * 1e6;
+	r->samples[r->figure][r->sampled[r->figure]++] = (now() - r->began) * 1e6;
 	r->round++;
 	go_on(r);
 }
 
 static void call(struct run *r, const char *method, const char *params)
 {
-	r->began = now_s();
+	r->began = now();
 	lampo_node_call(r->node, method, params, answered, r);
 }
 
@@ -378,7 +370,7 @@ static void started(void *context, int code, const char *json)
 		lampo_node_call(r->node, "getinfo", NULL, started, r);
 		return;
 	}
-	r->figures[START] = (now_s() - r->began) * 1e3;
+	r->figures[START] = (now() - r->began) * 1e3;
 	r->figures[MEMORY] = resident_mib();
 	if (r->only_start) {
 		lampo_node_stop(r->node);
@@ -408,7 +400,7 @@ static void measure(const char *folder, uint64_t count, bool only_start, double 
 	lampo_config_directory(c, folder);
 	lampo_config_backend(c, &backend);
 	lampo_config_seed(c, seed, sizeof(seed));
-	r.began = now_s();
+	r.began = now();
 	r.node = lampo_node_new(c, error);
 	if (!r.node)
 		die(error);

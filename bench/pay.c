@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/clock.h"
+
 #define CONNECTIONS_MAX 512
 #define INVOICES_OPEN 32
 
@@ -43,14 +45,6 @@ static struct link links[CONNECTIONS_MAX];
 static struct call *calls;
 static long count, failed;
 static const char *route; /* NULL: `pay` finds its own */
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void die(const char *what)
 {

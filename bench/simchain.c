@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench/clock.h"
 #include "bitcoin/script.h"
 #include "crypto/keys.h"
 #include "tests/sim/chain.h"
@@ -24,14 +24,6 @@ struct bench {
 	uint64_t sat[ROUND];
 	struct bytes raw[ROUND];
 };
-
-static double clock_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void begin(struct bench *b)
 {
@@ -93,11 +85,11 @@ static double verify_us(struct bench *b)
 	double before;
 
 	ecdsa_sign(b->secp, &sig, &h, &b->key, true);
-	before = clock_s();
+	before = cpu();
 	for (int i = 0; i < 2000; i++)
 		if (!ecdsa_verify(&sig, &h, &b->point))
 			abort();
-	return (clock_s() - before) / 2000 * 1e6;
+	return (cpu() - before) / 2000 * 1e6;
 }
 
 int main(int argc, char **argv)
@@ -109,24 +101,24 @@ int main(int argc, char **argv)
 	begin(&b);
 	for (uint32_t r = 0; r < rounds; r++) {
 		prepare(&b);
-		before = clock_s();
+		before = cpu();
 		for (uint32_t i = 0; i < ROUND; i++)
 			if (sim_chain_offer(b.c, &b.raw[i], 1, 0))
 				abort();
-		offered += clock_s() - before;
-		before = clock_s();
+		offered += cpu() - before;
+		before = cpu();
 		sim_chain_mine(b.c, NULL);
-		mined += clock_s() - before;
+		mined += cpu() - before;
 	}
-	before = clock_s();
+	before = cpu();
 	for (blocks = 0; blocks < 2000; blocks++)
 		sim_chain_mine(b.c, NULL);
-	empty = clock_s() - before;
+	empty = cpu() - before;
 	printf("offers        %9.0f transactions/s\n", rounds * ROUND / offered);
 	printf("blocks        %9.0f transactions/s, %.0f empty blocks/s\n", rounds * ROUND / mined, blocks / empty);
-	before = clock_s();
+	before = cpu();
 	sim_chain_reorg(b.c, blocks + rounds);
-	printf("reorganized   %9.0f transactions/s\n", rounds * ROUND / (clock_s() - before));
+	printf("reorganized   %9.0f transactions/s\n", rounds * ROUND / (cpu() - before));
 	printf("one signature %9.1f us to verify\n", verify_us(&b));
 	sim_chain_free(b.c);
 	secp_free(b.secp);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bench/clock.h"
 #include "bench/load/letters.h"
 #include "bitcoin/network.h"
 #include "crypto/hash.h"
@@ -48,23 +49,6 @@ struct bench {
 	struct question questions[LOOKUPS_OPEN];
 	uint32_t question_count;
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-/* Of all threads. */
-static double cpu(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 /* ---- Messages: a channel with both updates, all of them, then the nodes ---- */
 
@@ -282,15 +266,6 @@ struct bare {
 	const struct crowd *crowd;
 	double per_second, per_cpu_second;
 };
-
-/* Of this thread. */
-static double thread_cpu(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 /* What costs beside the verification counts as the ingest's.  With the policy of its threads: on a machine that has other
  * things to do, this is what they could get of it. */

@@ -10,8 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "crypto/hash.h"
-
 #define READ_SIZE (64u << 10)
 #define ROOM (64u << 10) /* less than this waits: there is room for more */
 
@@ -19,18 +17,6 @@ static void die(const char *what)
 {
 	fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
 	exit(1);
-}
-
-static struct secret32 key_of(char kind, uint32_t number)
-{
-	uint8_t text[5] = { (uint8_t)kind };
-	struct secret32 k;
-	struct sha256 h;
-
-	store_be32(text + 1, number);
-	h = sha256(text, sizeof(text));
-	memcpy(k.v, h.v, sizeof(k.v));
-	return k;
 }
 
 static void watch(struct client *c, int what, bool write)
@@ -44,14 +30,14 @@ static void watch(struct client *c, int what, bool write)
 void client_open(struct client *c, const struct client_owner *owner, uint32_t number)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(owner->port) };
-	struct secret32 ephemeral = key_of('e', number);
+	struct secret32 ephemeral = crowd_key('e', number);
 	struct pubkey id;
 	int one = 1, unsent = 64 << 10;
 
 	memset(c, 0, sizeof(*c));
 	c->owner = owner;
 	c->number = number;
-	c->secret = key_of('p', number);
+	c->secret = crowd_key('p', number);
 	pubkey_of(owner->secp, &id, &c->secret);
 	if (inet_pton(AF_INET, owner->host, &to.sin_addr) != 1)
 		die(owner->host);

@@ -7,8 +7,7 @@
 #include "crypto/hash.h"
 #include "gossip/message.h"
 
-/* Key number of a kind: 'n' of nodes, '1' and '2' of both ends of a channel. */
-static struct secret32 key_of(char kind, uint32_t number)
+struct secret32 crowd_key(char kind, uint32_t number)
 {
 	uint8_t text[5] = { (uint8_t)kind };
 	struct secret32 k;
@@ -22,7 +21,7 @@ static struct secret32 key_of(char kind, uint32_t number)
 
 static struct pubkey point_of(const struct crowd *n, char kind, uint32_t number)
 {
-	struct secret32 k = key_of(kind, number);
+	struct secret32 k = crowd_key(kind, number);
 	struct pubkey p;
 
 	pubkey_of(n->secp, &p, &k);
@@ -99,7 +98,7 @@ void crowd_place(struct crowd *n, uint32_t height, uint32_t tx_index, uint32_t p
 
 static struct sig64 sign(const struct crowd *n, char kind, uint32_t number, struct bytes what)
 {
-	struct secret32 k = key_of(kind, number);
+	struct secret32 k = crowd_key(kind, number);
 	struct sha256 hash = sha256d(what.data, what.size);
 	struct sig64 sig;
 

@@ -23,6 +23,9 @@ struct crowd {
 	struct scid *scids;      /* of channels; set before anything is signed */
 };
 
+/* Key number of a kind: 'n' of nodes, '1' and '2' of both ends of a channel; 'p' and 'e' of peers, for good and for a line. */
+struct secret32 crowd_key(char kind, uint32_t number);
+
 /* channels >= nodes >= 2.  The scids are those of crowd_place(1, per_block). */
 struct crowd *crowd_new(uint32_t channels, uint32_t nodes, const struct block_hash *chain);
 void crowd_free(struct crowd *n);

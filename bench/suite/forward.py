@@ -11,7 +11,7 @@ from harness.lampo import open_channel, quiet
 from harness.process import Failure
 
 from . import drive
-from .machine import Usage, build, lightningd, measured
+from .machine import Usage, build, lightningd, measured_kinds
 
 MSAT = 1_000_000  # 1,000 sat
 IN_FLIGHT = (1, 50, 400)
@@ -159,9 +159,7 @@ def run(base, args):
     counts = args.count or (QUICK if args.quick else COUNTS)
     # The others need a fraction of the payments for a steady number.
     fewer = [max(30, n // 20) for n in counts]
-    results, code = measured(base, (
-        ("lampo", lambda net: measure_lampo(net, counts)),
-        ("lnd", lambda net: measure_lnd(net, fewer)),
-        ("lightningd", lambda net: measure_lightningd(net, fewer))), args.only)
+    results, code = measured_kinds(
+        base, args.only, lampo=(measure_lampo, counts), lnd=(measure_lnd, fewer), lightningd=(measure_lightningd, fewer))
     show(results)
     return results, code

@@ -136,3 +136,9 @@ def measured(base, kinds, only):
             net.discard()
             sys.stdout.flush()
     return results, code
+
+
+def measured_kinds(base, only, **kinds):
+    """measured() of each kind=(measure, counts), by measure(net, counts)."""
+    return measured(base, [(kind, lambda net, measure=measure, counts=counts: measure(net, counts))
+                           for kind, (measure, counts) in kinds.items()], only)

@@ -7,7 +7,7 @@ import time
 from harness.lampo import normal, open_channel, quiet
 
 from . import drive
-from .machine import Usage, build, lightningd, measured, memory
+from .machine import Usage, build, lightningd, measured_kinds, memory
 
 MSAT = 1_000_000  # above every dust limit: each payment is an output with a signature
 IN_FLIGHT = (1, 50, 400)
@@ -121,9 +121,7 @@ def run(base, args):
     counts = args.count or (QUICK if args.quick else COUNTS)
     # The others need a fraction of the payments for a steady number.
     fewer = [max(50, n // 10) for n in counts]
-    results, code = measured(base, (
-        ("lampo", lambda net: measure_lampo(net, counts)),
-        ("lnd", lambda net: measure_lnd(net, fewer)),
-        ("lightningd", lambda net: measure_lightningd(net, fewer))), args.only)
+    results, code = measured_kinds(
+        base, args.only, lampo=(measure_lampo, counts), lnd=(measure_lnd, fewer), lightningd=(measure_lightningd, fewer))
     show(results)
     return results, code
