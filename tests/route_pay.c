@@ -1,6 +1,7 @@
 #include "tests/route_pay.h"
 
 #include "crypto/hash.h"
+#include "node/ways.h"
 #include "onion/failure.h"
 #include "payment/send.h"
 
@@ -156,24 +157,6 @@ static void tell(struct route_payer *p, struct route_job *j)
 	for (uint64_t at = 0; (r = route_layer_next(p->reserved, &at));)
 		j->reserved[count++] = (struct route_reservation){ r->scid, r->direction, false, r->u.reserve };
 	j->reserved_count = count;
-}
-
-/* As core/node/pay.c makes it. */
-static struct route_layer *layer_of(const struct send_question *q)
-{
-	struct route_layer *l = route_layer_new(seed16, "payment");
-
-	for (uint32_t i = 0; i < q->limit_count; i++) {
-		const struct send_limit *limit = &q->limits[i];
-
-		if (limit->is_node)
-			ASSERT(route_layer_exclude_node(l, &limit->node));
-		else if (limit->most.v == 0)
-			ASSERT(route_layer_exclude(l, limit->scid, limit->direction));
-		else
-			ASSERT(route_layer_constrain(l, limit->scid, limit->direction, NULL, &limit->most));
-	}
-	return l;
 }
 
 static struct send_way way_of(struct route_payer *p, const struct route_part *part)
@@ -349,7 +332,7 @@ static void learn(struct route_payer *p)
 static void answer(struct route_payer *p, const struct send_question *q)
 {
 	struct route_job *j = route_job_new(p->desk, ROUTE_JOB_PLAN);
-	struct route_layer *limits = layer_of(q);
+	struct route_layer *limits = node_ways_limits(seed16, q);
 	const struct route_layer *layers[1] = { limits };
 	struct send_offers offers = { 0 };
 	struct send_answer a = { .verdict = SEND_NO_WAY };

@@ -8,28 +8,14 @@
 
 /* --- ways --- */
 
-/* What this payment alone must not use. */
-static struct route_layer *layer_of(struct step *s, const struct send_question *q)
+static struct route_layer *exclusions_of(struct step *s, const struct send_question *q)
 {
-	struct route_layer *l;
 	uint8_t seed[16];
 
 	if (!q->limit_count)
 		return NULL;
 	drbg_fill(s->entropy, seed, sizeof(seed));
-	l = route_layer_new(seed, "payment");
-	for (uint32_t i = 0; i < q->limit_count; i++) {
-		const struct send_limit *limit = &q->limits[i];
-
-		/* A payment has far fewer limits than a layer may have rules. */
-		if (limit->is_node)
-			ASSERT(route_layer_exclude_node(l, &limit->node));
-		else if (limit->most.v == 0)
-			ASSERT(route_layer_exclude(l, limit->scid, limit->direction));
-		else
-			ASSERT(route_layer_constrain(l, limit->scid, limit->direction, NULL, &limit->most));
-	}
-	return l;
+	return node_ways_limits(seed, q);
 }
 
 static enum send_verdict verdict_of(enum route_verdict v)
@@ -143,7 +129,7 @@ static void ask(struct node *n, struct step *s, const struct send_question *q)
 		.id = q->id, .answer = planned, .binding = true, .payee = q->payee, .amount = q->amount,
 		.fee_limit = q->fee_limit, .part_min = q->part_min, .final_cltv = q->final_cltv, .cltv_max = q->cltv_max,
 		.parts_max = q->parts_max, .hops_max = q->hops_max, .hints = q->hints, .hint_count = q->hint_count,
-		.exclusions = layer_of(s, q), .taste = { .delay_ppb = q->delay_ppb },
+		.exclusions = exclusions_of(s, q), .taste = { .delay_ppb = q->delay_ppb },
 	};
 
 	node_ways_ask(n, s, &w);

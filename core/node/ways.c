@@ -328,6 +328,24 @@ static void layers_of(struct node *n, struct ways_job *j, const struct ways_ques
 	j->job->request.layer_count = count;
 }
 
+struct route_layer *node_ways_limits(const uint8_t seed16[16], const struct send_question *q)
+{
+	struct route_layer *l = route_layer_new(seed16, "payment");
+
+	for (uint32_t i = 0; i < q->limit_count; i++) {
+		const struct send_limit *limit = &q->limits[i];
+
+		/* A payment has far fewer limits than a layer may have rules. */
+		if (limit->is_node)
+			ASSERT(route_layer_exclude_node(l, &limit->node));
+		else if (limit->most.v == 0)
+			ASSERT(route_layer_exclude(l, limit->scid, limit->direction));
+		else
+			ASSERT(route_layer_constrain(l, limit->scid, limit->direction, NULL, &limit->most));
+	}
+	return l;
+}
+
 void node_ways_ask(struct node *n, struct step *s, const struct ways_question *q)
 {
 	struct ways *w = n->ways;

@@ -30,6 +30,7 @@
 struct node;
 struct node_channel;
 struct node_peer;
+struct send_question;
 
 /* Borrowed while it is asked, but for what says otherwise. */
 struct ways_question {
@@ -54,6 +55,8 @@ struct ways_question {
 
 /* How many questions may be asked now. */
 uint32_t node_ways_room(const struct node *n);
+/* What a payment alone must not use, for its questions.  Returns owned. */
+struct route_layer *node_ways_limits(const uint8_t seed16[16], const struct send_question *q);
 /* There must be room. */
 void node_ways_ask(struct node *n, struct step *s, const struct ways_question *q);
 /* The channel of ours behind the first hop of a part; NULL: it is gone. */
