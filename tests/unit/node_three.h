@@ -100,33 +100,46 @@ static inline const struct channel *channel_between(const struct rig *r, const s
 	return NULL;
 }
 
-/* `from` opens a channel to `to`, which confirms on all three. */
-static inline void row_open(struct rig *from, struct rig *to, uint64_t sat)
+/* `from` has been ordered to open a channel: it confirms on all three, with so many blocks on top.  Returns the funding transaction. */
+static inline struct bytes row_confirm(struct rig *from, uint32_t blocks)
 {
-	struct command order = { .kind = COMMAND_FUND_CHANNEL };
 	struct bytes funding;
 
-	order.u.fund_channel.peer = to->id;
-	order.u.fund_channel.amount = SAT(sat);
-	(void)rig_command(from, &order);
 	row_pump();
 	funding = rig_accept_broadcasts(from);
 	CHECK(funding.size);
 	rig_block(&a, &funding, 1);
 	rig_block(&b, &funding, 1);
 	rig_block(&c, &funding, 1);
-	row_blocks(5);
+	row_blocks(blocks);
 	row_pump();
+	return funding;
 }
 
-/* The configurations may have been changed after row_begin. */
-static inline void row_start(void)
+/* `from` opens a channel to `to`. */
+static inline void row_open(struct rig *from, struct rig *to, uint64_t sat)
+{
+	struct command order = { .kind = COMMAND_FUND_CHANNEL };
+
+	order.u.fund_channel.peer = to->id;
+	order.u.fund_channel.amount = SAT(sat);
+	(void)rig_command(from, &order);
+	(void)row_confirm(from, 5);
+}
+
+/* All three are there and connected, without channels.  The configurations may have been changed after row_begin. */
+static inline void row_meet(void)
 {
 	rig_start(&a);
 	rig_start(&b);
 	rig_start(&c);
 	row_connect();
 	row_pump();
+}
+
+static inline void row_start(void)
+{
+	row_meet();
 	row_open(&a, &b, ROW_SAT);
 	row_open(&b, &c, ROW_SAT);
 	CHECK(channel_is_usable(channel_between(&a, &b)) && channel_is_usable(channel_between(&b, &c)));

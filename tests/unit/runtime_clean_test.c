@@ -3,18 +3,6 @@
 #include "node/view.h"
 #include "tests/unit/node_pair.h"
 
-static uint32_t count_records(struct rig *r, enum record_kind kind)
-{
-	const struct record_range all = { .kind = kind };
-	struct fetch got;
-	uint32_t count;
-
-	CHECK(fetch_read(&got, r->store, &all, 1));
-	count = got.count;
-	fetch_release(&got);
-	return count;
-}
-
 static uint64_t order_clean(struct rig *r, enum clean_subsystem subsystem, uint64_t age_s)
 {
 	struct command c = { .kind = COMMAND_CLEAN };

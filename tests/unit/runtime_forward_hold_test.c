@@ -31,23 +31,31 @@ static enum reply_code answer(struct rig *r, enum hold_action action, const stru
 	return row_code(r, rig_command(r, &order));
 }
 
+/* a is on its way to pay an invoice of c, which the decider of `asking` is asked about.  Returns the call that waits. */
+static uint64_t ask_about_one(struct way *w, struct rig *asking, const struct preimage *preimage)
+{
+	struct bill bill = bill_of(&c, 5000000, preimage);
+
+	*w = way_to_c(&bill);
+	CHECK_EQ(row_code(&a, order_way(&a, w)), REPLY_OK);
+	row_pump();
+	take_asked(asking);
+	CHECK_EQ(asked, 1);
+	return order_wait(&a, w, 0);
+}
+
 /* A payment that b holds. */
 static uint64_t held_way(struct way *w, bool fail_by_default)
 {
-	struct bill bill;
+	uint64_t waits;
 
 	row_begin();
 	b.config.hold_forwards = true;
 	b.config.hold_forwards_fail = fail_by_default;
 	row_start();
-	bill = bill_of(&c, 5000000, NULL);
-	*w = way_to_c(&bill);
-	CHECK_EQ(row_code(&a, order_way(&a, w)), REPLY_OK);
-	row_pump();
-	take_asked(&b);
-	CHECK_EQ(asked, 1);
+	waits = ask_about_one(w, &b, NULL);
 	CHECK_EQ(channel_htlc_count(channel_between(&b, &c)), 0);
-	return order_wait(&a, w, 0);
+	return waits;
 }
 
 TEST(a_forward_waits_until_it_is_let_go)
@@ -99,25 +107,19 @@ TEST(a_forward_is_failed_with_the_code_of_the_decider)
 TEST(a_forward_is_resolved_with_a_preimage)
 {
 	struct preimage preimage = { { 7 } }, wrong = { { 8 } };
-	struct bill bill;
 	struct way w;
 	uint64_t waits;
 
 	row_begin();
 	b.config.hold_forwards = true;
 	row_start();
-	bill = bill_of(&c, 5000000, &preimage);
-	w = way_to_c(&bill);
-	CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
-	row_pump();
-	waits = order_wait(&a, &w, 0);
-	take_asked(&b);
+	waits = ask_about_one(&w, &b, &preimage);
 	CHECK_EQ(answer(&b, HOLD_RESOLVE, &wrong, 0), REPLY_INVALID);
 	CHECK_EQ(answer(&b, HOLD_RESOLVE, &preimage, 0), REPLY_OK);
 	row_pump();
 	CHECK_EQ(row_code(&a, waits), REPLY_OK);
 	CHECK_EQ(channel_to_us(channel_between(&b, &a)).v, w.hops[0].amount.v);
-	CHECK_EQ(row_invoice_state(&c, &bill), INVOICE_UNPAID);
+	CHECK_EQ(row_invoice_state(&c, &w.bill), INVOICE_UNPAID);
 	row_is_quiet();
 }
 
@@ -203,17 +205,12 @@ TEST(a_held_forward_whose_channel_goes_on_chain)
 	for (int resolved = 0; resolved < 2; resolved++) {
 		struct preimage preimage = { { 3 } };
 		struct command order = { .kind = COMMAND_CLOSE };
-		struct bill bill;
 		struct way w;
 
 		row_begin();
 		b.config.hold_forwards = true;
 		row_start();
-		bill = bill_of(&c, 5000000, &preimage);
-		w = way_to_c(&bill);
-		CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
-		row_pump();
-		take_asked(&b);
+		(void)ask_about_one(&w, &b, &preimage);
 		order.u.close.channel.by_peer = true;
 		order.u.close.channel.peer = a.id;
 		order.u.close.force = true;
@@ -337,20 +334,13 @@ TEST(a_set_is_failed_before_its_channel_would_have_to_close)
 TEST(a_set_is_asked_about_again_after_a_restart)
 {
 	struct preimage preimage = { { 9 } };
-	struct bill bill;
 	struct way w;
 	uint64_t waits;
 
 	row_begin();
 	c.config.hold_invoices = true;
 	row_start();
-	bill = bill_of(&c, 5000000, &preimage);
-	w = way_to_c(&bill);
-	CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
-	row_pump();
-	waits = order_wait(&a, &w, 0);
-	take_asked(&c);
-	CHECK_EQ(asked, 1);
+	waits = ask_about_one(&w, &c, &preimage);
 	row_restart(&c);
 	row_pump();
 	take_asked(&c);
@@ -358,6 +348,6 @@ TEST(a_set_is_asked_about_again_after_a_restart)
 	CHECK_EQ(answer(&c, HOLD_RESOLVE, &preimage, 0), REPLY_OK);
 	row_pump();
 	CHECK_EQ(row_code(&a, waits), REPLY_OK);
-	CHECK_EQ(row_invoice_state(&c, &bill), INVOICE_PAID);
+	CHECK_EQ(row_invoice_state(&c, &w.bill), INVOICE_PAID);
 	row_is_quiet();
 }

@@ -19,22 +19,12 @@ TEST(a_channel_is_found_by_its_place_in_the_chain_as_it_is_now)
 	struct way w;
 
 	row_begin();
-	rig_start(&a);
-	rig_start(&b);
-	rig_start(&c);
-	row_connect();
-	row_pump();
+	row_meet();
 	row_open(&a, &b, ROW_SAT);
 	order.u.fund_channel.peer = c.id;
 	order.u.fund_channel.amount = SAT(ROW_SAT);
 	(void)rig_command(&b, &order);
-	row_pump();
-	funding = rig_accept_broadcasts(&b);
-	rig_block(&a, &funding, 1);
-	rig_block(&b, &funding, 1);
-	rig_block(&c, &funding, 1);
-	row_blocks(5);
-	row_pump();
+	funding = row_confirm(&b, 5);
 	bill = bill_of(&c, 5000000, NULL);
 	w = way_to_c(&bill);
 	before = w.hops[1].scid;
@@ -71,21 +61,13 @@ static void open_hidden(void)
 {
 	static const uint8_t type[] = { 0x40, 0, 0, 0x40, 0x10, 0 }; /* bits 12, 22 and 46 */
 	struct command order = { .kind = COMMAND_FUND_CHANNEL };
-	struct bytes funding;
 
 	order.u.fund_channel.peer = c.id;
 	order.u.fund_channel.amount = SAT(ROW_SAT);
 	order.u.fund_channel.has_channel_type = true;
 	order.u.fund_channel.channel_type = BYTES_OF(type);
 	(void)rig_command(&b, &order);
-	row_pump();
-	funding = rig_accept_broadcasts(&b);
-	CHECK(funding.size);
-	rig_block(&a, &funding, 1);
-	rig_block(&b, &funding, 1);
-	rig_block(&c, &funding, 1);
-	row_blocks(5);
-	row_pump();
+	(void)row_confirm(&b, 5);
 }
 
 TEST(a_hidden_channel_answers_to_its_alias_alone)
@@ -98,11 +80,7 @@ TEST(a_hidden_channel_answers_to_its_alias_alone)
 
 	row_begin();
 	b.config.trust_zeroconf = c.config.trust_zeroconf = true;
-	rig_start(&a);
-	rig_start(&b);
-	rig_start(&c);
-	row_connect();
-	row_pump();
+	row_meet();
 	row_open(&a, &b, ROW_SAT);
 	open_hidden();
 	CHECK(channel_is_usable(channel_between(&b, &c)) && record_of_bc()->scid_alias);
@@ -398,19 +376,12 @@ static void look_up(struct rig *r, const struct gossip_note *n)
 static void open_public(struct rig *from, struct rig *to)
 {
 	struct command order = { .kind = COMMAND_FUND_CHANNEL };
-	struct bytes funding;
 
 	order.u.fund_channel.peer = to->id;
 	order.u.fund_channel.amount = SAT(ROW_SAT);
 	order.u.fund_channel.announce = true;
 	(void)rig_command(from, &order);
-	row_pump();
-	funding = rig_accept_broadcasts(from);
-	rig_block(&a, &funding, 1);
-	rig_block(&b, &funding, 1);
-	rig_block(&c, &funding, 1);
-	row_blocks(6);
-	row_pump();
+	(void)row_confirm(from, 6);
 }
 
 static void public_row(void)
@@ -419,11 +390,7 @@ static void public_row(void)
 	turn_on(&a);
 	turn_on(&b);
 	turn_on(&c);
-	rig_start(&a);
-	rig_start(&b);
-	rig_start(&c);
-	row_connect();
-	row_pump();
+	row_meet();
 	open_public(&a, &b);
 	open_public(&b, &c);
 	CHECK(channel_is_usable(channel_between(&b, &c)));

@@ -2,18 +2,6 @@
 #include "node/state.h"
 #include "tests/unit/node_pair.h"
 
-static uint32_t count_records(struct rig *r, enum record_kind kind)
-{
-	const struct record_range all = { .kind = kind };
-	struct fetch got;
-	uint32_t count;
-
-	CHECK(fetch_read(&got, r->store, &all, 1));
-	count = got.count;
-	fetch_release(&got);
-	return count;
-}
-
 static void memory_is_empty(const struct rig *r)
 {
 	CHECK(!send_next(node_view_payments(r->node), &(uint32_t){ 0 }));
