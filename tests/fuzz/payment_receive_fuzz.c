@@ -2,6 +2,7 @@
  * set is fulfilled whole, an invoice is paid once (INV-R1 to INV-R4). */
 #include "crypto/hash.h"
 #include "payment/receive.h"
+#include "tests/preimages.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,21 +30,6 @@ struct world {
 static const uint8_t seed16[16] = { 1 };
 static const struct receive_config config = { .accept_keysend = true, .invoices_max = 3, .take_blocks_min = 18,
 						    .keysend_cltv_blocks = 18 };
-
-static struct preimage preimage_of(uint8_t v)
-{
-	struct preimage p;
-
-	memset(p.v, v, sizeof(p.v));
-	return p;
-}
-
-static struct sha256 hash_of(uint8_t v)
-{
-	struct preimage p = preimage_of(v);
-
-	return sha256(p.v, sizeof(p.v));
-}
 
 static void keep_past(struct world *w, const struct effect *e)
 {

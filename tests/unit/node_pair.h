@@ -15,6 +15,15 @@ static inline void begin(void)
 	rig_init(&b, 2);
 }
 
+/* Both start, and are connected. */
+static inline void meet(void)
+{
+	rig_start(&a);
+	rig_start(&b);
+	rig_link(&a, &b, 1);
+	rig_pump(&a, &b, 1);
+}
+
 static inline void one(void)
 {
 	begin();
@@ -64,10 +73,9 @@ static inline uint64_t order_open(struct rig *r, const struct pubkey *peer, uint
 	return rig_command(r, &c);
 }
 
-/* a opens a channel to b, which confirms three deep on both sides.  Returns the funding transaction. */
-static inline struct bytes open_one(uint64_t connection, uint64_t sat)
+/* a's order for a channel to b becomes a transaction with one block, on both sides.  Returns it. */
+static inline struct bytes mine_funding(uint64_t connection, uint64_t call)
 {
-	uint64_t call = order_open(&a, &b.id, sat);
 	struct bytes funding;
 
 	rig_pump(&a, &b, connection);
@@ -76,6 +84,14 @@ static inline struct bytes open_one(uint64_t connection, uint64_t sat)
 	CHECK_EQ(code_of(&a, call), REPLY_OK);
 	rig_block(&a, &funding, 1);
 	rig_block(&b, &funding, 1);
+	return funding;
+}
+
+/* a opens a channel to b, which confirms three deep on both sides.  Returns the funding transaction. */
+static inline struct bytes open_one(uint64_t connection, uint64_t sat)
+{
+	struct bytes funding = mine_funding(connection, order_open(&a, &b.id, sat));
+
 	rig_blocks(&a, 5);
 	rig_blocks(&b, 5);
 	rig_pump(&a, &b, connection);
@@ -85,10 +101,7 @@ static inline struct bytes open_one(uint64_t connection, uint64_t sat)
 static inline void two(void)
 {
 	begin();
-	rig_start(&a);
-	rig_start(&b);
-	rig_link(&a, &b, 1);
-	rig_pump(&a, &b, 1);
+	meet();
 	(void)open_one(1, 1000000);
 	CHECK_EQ(channel_state_of(rig_channel(&a)), CHANNELD_NORMAL);
 	CHECK_EQ(channel_state_of(rig_channel(&b)), CHANNELD_NORMAL);

@@ -235,12 +235,13 @@ static inline struct way way_to_c(const struct bill *bill)
 	return w;
 }
 
-static inline uint64_t order_way(struct rig *r, const struct way *w)
+/* Along these hops, whatever the way's are. */
+static inline uint64_t order_hops(struct rig *r, const struct way *w, const struct route_hop *hops, uint32_t count)
 {
 	struct command order = { .kind = COMMAND_SENDPAY };
 
-	order.u.sendpay.hops = w->hops;
-	order.u.sendpay.hop_count = 2;
+	order.u.sendpay.hops = hops;
+	order.u.sendpay.hop_count = count;
 	order.u.sendpay.payment_hash = w->bill.hash;
 	order.u.sendpay.has_secret = true;
 	order.u.sendpay.secret = w->bill.secret;
@@ -248,6 +249,11 @@ static inline uint64_t order_way(struct rig *r, const struct way *w)
 	order.u.sendpay.has_total = w->has_total;
 	order.u.sendpay.total = w->total;
 	return rig_command(r, &order);
+}
+
+static inline uint64_t order_way(struct rig *r, const struct way *w)
+{
+	return order_hops(r, w, w->hops, 2);
 }
 
 static inline uint64_t order_wait(struct rig *r, const struct way *w, uint32_t timeout_s)

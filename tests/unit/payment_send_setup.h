@@ -4,9 +4,9 @@
 #ifndef TESTS_UNIT_PAYMENT_SEND_SETUP_H
 #define TESTS_UNIT_PAYMENT_SEND_SETUP_H
 
-#include "crypto/hash.h"
 #include "onion/opening.h"
 #include "payment/send.h"
+#include "tests/preimages.h"
 #include "tests/test.h"
 
 #define START_MS 1700000000000ull
@@ -70,21 +70,6 @@ static inline struct pubkey node_id(uint8_t n)
 
 	pubkey_of(secp(), &p, &k);
 	return p;
-}
-
-static inline struct preimage preimage_of(uint8_t v)
-{
-	struct preimage p;
-
-	memset(p.v, v, sizeof(p.v));
-	return p;
-}
-
-static inline struct sha256 hash_of(uint8_t v)
-{
-	struct preimage p = preimage_of(v);
-
-	return sha256(p.v, sizeof(p.v));
 }
 
 static inline struct scene *scene(void)

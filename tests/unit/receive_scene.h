@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "crypto/hash.h"
 #include "payment/receive.h"
+#include "tests/preimages.h"
 #include "tests/test.h"
 
 #define START_MS 1700000000000ull
@@ -58,21 +58,6 @@ static inline void next_step(struct scene *s)
 	receive_check_invariants(s->receive);
 	effects_reset(&s->effects);
 	s->verdicts = (struct receive_verdicts){ 0 };
-}
-
-static inline struct preimage preimage_of(uint8_t v)
-{
-	struct preimage p;
-
-	memset(p.v, v, sizeof(p.v));
-	return p;
-}
-
-static inline struct sha256 hash_of(uint8_t v)
-{
-	struct preimage p = preimage_of(v);
-
-	return sha256(p.v, sizeof(p.v));
 }
 
 static inline struct secret32 secret_of(uint8_t v)

@@ -16,13 +16,11 @@ static const struct lane lanes[] = {
 static struct route_desk *desk;
 static uint64_t number;
 
-static void open_desk(void)
+/* The desk's next snapshot. */
+static struct route_job *build(void)
 {
-	struct route_job *j;
+	struct route_job *j = route_job_new(desk, ROUTE_JOB_BUILD);
 
-	desk = route_desk_new(seed16);
-	number = 0;
-	j = route_job_new(desk, ROUTE_JOB_BUILD);
 	j->builder = route_builder_new(seed16);
 	for (size_t i = 0; i < ARRAY_COUNT(lanes); i++) {
 		struct route_channel c = channel_of(&lanes[i]);
@@ -30,6 +28,16 @@ static void open_desk(void)
 		CHECK(route_builder_add(j->builder, &c));
 	}
 	route_job_run(j);
+	return j;
+}
+
+static void open_desk(void)
+{
+	struct route_job *j;
+
+	desk = route_desk_new(seed16);
+	number = 0;
+	j = build();
 	CHECK_EQ(j->channels, 4);
 	CHECK_EQ(j->nodes, 4);
 	CHECK(!j->builder && j->size);
@@ -159,14 +167,7 @@ TEST(facts_are_heard_of_as_they_change)
 	CHECK_EQ(way(j), 34);
 	CHECK_EQ(way(question(70000)), 34);
 	/* Another snapshot is another planner: it knows the same. */
-	j = route_job_new(desk, ROUTE_JOB_BUILD);
-	j->builder = route_builder_new(seed16);
-	for (size_t i = 0; i < ARRAY_COUNT(lanes); i++) {
-		struct route_channel c = channel_of(&lanes[i]);
-
-		CHECK(route_builder_add(j->builder, &c));
-	}
-	route_job_run(j);
+	j = build();
 	route_job_free(j);
 	CHECK_EQ(way(question(70000)), 34);
 	liquidity_could(l, scid_of(24), 0, MSAT(95000000), NOW_S);

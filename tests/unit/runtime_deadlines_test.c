@@ -274,18 +274,11 @@ TEST(fulfilled_dust_is_waited_for)
 
 static enum reply_code pay_with_delay(uint32_t delay)
 {
-	struct command order = { .kind = COMMAND_SENDPAY };
 	struct route_hop hop = { .node = b.id, .amount = MSAT(1000000), .delay = delay };
-	struct bill bill = bill_of(&b, 1000000, NULL);
-	struct way w = { .bill = bill };
+	struct way w = { .bill = bill_of(&b, 1000000, NULL) };
 	uint64_t call;
 
-	order.u.sendpay.hops = &hop;
-	order.u.sendpay.hop_count = 1;
-	order.u.sendpay.payment_hash = bill.hash;
-	order.u.sendpay.has_secret = true;
-	order.u.sendpay.secret = bill.secret;
-	CHECK_EQ(row_code(&a, rig_command(&a, &order)), REPLY_OK);
+	CHECK_EQ(row_code(&a, order_hops(&a, &w, &hop, 1)), REPLY_OK);
 	call = order_wait(&a, &w, 0);
 	row_pump();
 	return row_code(&a, call);

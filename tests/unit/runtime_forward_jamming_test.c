@@ -122,7 +122,6 @@ TEST(held_payments_of_one_peer_leave_room_for_another)
 
 TEST(without_limits_one_peer_takes_all_but_ours)
 {
-	struct command order = { .kind = COMMAND_SENDPAY };
 	const struct reply *reply;
 	struct bill bill;
 	struct way w;
@@ -135,12 +134,7 @@ TEST(without_limits_one_peer_takes_all_but_ours)
 	/* The last slot is for b's own payment. */
 	bill = bill_of(&c, 2000000, NULL);
 	w = way_to_c(&bill);
-	order.u.sendpay.hops = &w.hops[1];
-	order.u.sendpay.hop_count = 1;
-	order.u.sendpay.payment_hash = bill.hash;
-	order.u.sendpay.has_secret = true;
-	order.u.sendpay.secret = bill.secret;
-	CHECK_EQ(row_code(&b, rig_command(&b, &order)), REPLY_OK);
+	CHECK_EQ(row_code(&b, order_hops(&b, &w, &w.hops[1], 1)), REPLY_OK);
 	waits = order_wait(&b, &w, 0);
 	pump_all();
 	CHECK_EQ(row_code(&b, waits), REPLY_OK);

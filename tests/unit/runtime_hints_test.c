@@ -21,23 +21,12 @@ static void pair(bool announce, uint32_t channels)
 	begin();
 	turn_on(&a);
 	turn_on(&b);
-	rig_start(&a);
-	rig_start(&b);
-	rig_link(&a, &b, 1);
-	rig_pump(&a, &b, 1);
+	meet();
 	open.u.fund_channel.peer = b.id;
 	open.u.fund_channel.announce = announce;
 	for (uint32_t i = 0; i < channels; i++) {
-		struct bytes funding;
-		uint64_t call;
-
 		open.u.fund_channel.amount = SAT(1000000 + 100000 * i);
-		call = rig_command(&a, &open);
-		rig_pump(&a, &b, 1);
-		funding = rig_accept_broadcasts(&a);
-		CHECK_EQ(code_of(&a, call), REPLY_OK);
-		rig_block(&a, &funding, 1);
-		rig_block(&b, &funding, 1);
+		(void)mine_funding(1, rig_command(&a, &open));
 		rig_blocks(&a, 6);
 		rig_blocks(&b, 6);
 		rig_pump(&a, &b, 1);

@@ -137,10 +137,7 @@ TEST(the_backup_is_there_before_anybody_hears_of_the_channel)
 	uint16_t type;
 
 	begin();
-	rig_start(&a);
-	rig_start(&b);
-	rig_link(&a, &b, 1);
-	rig_pump(&a, &b, 1);
+	meet();
 	CHECK_EQ(backup_of(&a).size, 0);
 	CHECK_EQ(backup_of(&b).size, 0);
 	(void)order_open(&a, &b.id, 1000000);

@@ -401,10 +401,7 @@ TEST(a_funding_transaction_is_signed_after_a_restart)
 	struct bytes funding;
 
 	begin();
-	rig_start(&a);
-	rig_start(&b);
-	rig_link(&a, &b, 1);
-	rig_pump(&a, &b, 1);
+	meet();
 	a.wallet_late = true;
 	call = order_open(&a, &b.id, 100000);
 	CHECK(rig_wallet_answers(&a, 0)); /* address */
@@ -470,10 +467,7 @@ TEST(a_key_id_is_never_used_twice)
 	uint64_t first;
 
 	begin();
-	rig_start(&a);
-	rig_start(&b);
-	rig_link(&a, &b, 1);
-	rig_pump(&a, &b, 1);
+	meet();
 	(void)order_open(&a, &b.id, 100000);
 	CHECK(rig_channel(&a));
 	first = channel_key(rig_channel(&a));

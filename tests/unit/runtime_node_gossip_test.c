@@ -30,26 +30,16 @@ static void look_up(struct rig *r, const struct gossip_note *n)
 static void pair(bool announce)
 {
 	struct command open = { .kind = COMMAND_FUND_CHANNEL };
-	struct bytes funding;
-	uint64_t call;
 
 	begin();
 	rig_free(&c);
 	turn_on(&a);
 	turn_on(&b);
-	rig_start(&a);
-	rig_start(&b);
-	rig_link(&a, &b, 1);
-	rig_pump(&a, &b, 1);
+	meet();
 	open.u.fund_channel.peer = b.id;
 	open.u.fund_channel.amount = SAT(1000000);
 	open.u.fund_channel.announce = announce;
-	call = rig_command(&a, &open);
-	rig_pump(&a, &b, 1);
-	funding = rig_accept_broadcasts(&a);
-	CHECK_EQ(code_of(&a, call), REPLY_OK);
-	rig_block(&a, &funding, 1);
-	rig_block(&b, &funding, 1);
+	(void)mine_funding(1, rig_command(&a, &open));
 	rig_pump(&a, &b, 1);
 }
 

@@ -458,10 +458,7 @@ TEST(an_opening_is_only_forgotten)
 	two();
 	rig_unlink_both(&a, &b, 1);
 	begin();
-	rig_start(&a);
-	rig_start(&b);
-	rig_link(&a, &b, 1);
-	rig_pump(&a, &b, 1);
+	meet();
 	open = order_open(&a, &b.id, 100000);
 	close = order_close(&a, &b.id, false);
 	CHECK_EQ(code_of(&a, close), REPLY_OK);
