@@ -135,6 +135,8 @@ static void clean_one(struct node *n, struct step *s, const struct fetched *f)
 		return;
 	}
 	delete_record(s, f);
+	if (whose == CLEAN_FAILED_FORWARDS)
+		node_history_lost(n, s);
 	c->cleaned[whose]++;
 	c->ever[whose]++;
 }

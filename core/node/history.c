@@ -6,8 +6,9 @@
 #include "base/cursor.h"
 #include "node/view.h"
 
-#define HISTORY_VERSION 1
-/* Entries that one look reads while it searches for one that is to be deleted. */
+/* Before version 2 the failed ones were not counted. */
+#define HISTORY_VERSION 2
+/* Entries that one look reads, for one that is to be deleted or the oldest that failed. */
 #define SEARCH_PAGE 1000u
 #define SEARCHES_MAX 16u
 
@@ -27,9 +28,70 @@ struct scid node_channel_scid(const struct node_channel *c)
 	return r->scid.v ? r->scid : r->alias_local;
 }
 
+static bool has_failed(enum history_status status)
+{
+	return status != HISTORY_SETTLED;
+}
+
+/* How many there were, and are, is known without looking: once a batch, as writes of one record are. */
+static void store_numbers(const struct node *n, struct step *s)
+{
+	struct buf b = BUF_EMPTY;
+
+	buf_add_u8(&b, HISTORY_VERSION);
+	buf_add_be64(&b, n->history_last);
+	buf_add_be64(&b, n->history_failed);
+	buf_add_be64(&b, n->history_from);
+	effect_persist(s->out, RECORD_NODE, bytes_from_string("forwards"), buf_view(&b));
+	buf_release(&b);
+}
+
+/* --- what is too much --- */
+
+/* A forward that fails costs its sender nothing, so of their entries the oldest make room.  What was earned stays. */
+static void ask_oldest(struct node *n, struct step *s)
+{
+	uint8_t from[8];
+	const struct record_range range = { .kind = RECORD_FORWARD, .from = BYTES_OF(from), .limit = SEARCH_PAGE };
+
+	store_be64(from, n->history_from);
+	n->history_trimming = true;
+	effect_fetch_range(s->out, step_ask(s, OWNER_HISTORY, 0), &range);
+}
+
+void node_history_trim(struct node *n, struct step *s, const struct event *e)
+{
+	const uint64_t most = n->config->forwards_failed_max;
+	struct history_entry h;
+
+	n->history_trimming = false;
+	for (uint32_t i = 0; i < e->u.fetched.count && n->history_failed > most; i++) {
+		const struct fetched *f = &e->u.fetched.records[i];
+
+		n->history_from = f->key.size == 8 ? load_be64(f->key.data) + 1 : n->history_from;
+		if (!history_decode(f->key, f->value, &h) || !has_failed(h.status))
+			continue;
+		effect_remove(s->out, RECORD_FORWARD, f->key);
+		n->history_failed--;
+	}
+	/* There are none left: they went otherwise. */
+	if (!e->u.fetched.count)
+		n->history_failed = 0;
+	store_numbers(n, s);
+	if (n->history_failed > most)
+		ask_oldest(n, s);
+}
+
+void node_history_lost(struct node *n, struct step *s)
+{
+	n->history_failed -= n->history_failed > 0;
+	store_numbers(n, s);
+}
+
 /* Stores it, with the number that it takes and the time. */
 static void add(struct node *n, struct step *s, struct history_entry *e)
 {
+	const uint64_t most = n->config->forwards_failed_max;
 	struct buf b = BUF_EMPTY;
 	uint8_t key[8];
 
@@ -37,21 +99,26 @@ static void add(struct node *n, struct step *s, struct history_entry *e)
 	store_be64(key, ++n->history_last);
 	history_encode(e, &b);
 	effect_persist(s->out, RECORD_FORWARD, BYTES_OF(key), buf_view(&b));
-	/* How many there were is known without looking: once a batch, as writes of one record are. */
-	buf_clear(&b);
-	buf_add_u8(&b, HISTORY_VERSION);
-	buf_add_be64(&b, n->history_last);
-	effect_persist(s->out, RECORD_NODE, bytes_from_string("forwards"), buf_view(&b));
 	buf_release(&b);
+	n->history_failed += has_failed(e->status);
+	store_numbers(n, s);
+	/* Some at a time. */
+	if (n->history_failed > most + most / 100 && !n->history_trimming)
+		ask_oldest(n, s);
 }
 
 bool node_history_load(struct node *n, struct bytes value)
 {
 	struct cursor c = cursor_of(value);
+	uint8_t version = cursor_u8(&c);
 
-	if (cursor_u8(&c) != HISTORY_VERSION)
+	if (version != 1 && version != HISTORY_VERSION)
 		return false;
 	n->history_last = cursor_be64(&c);
+	if (version == HISTORY_VERSION) {
+		n->history_failed = cursor_be64(&c);
+		n->history_from = cursor_be64(&c);
+	}
 	return cursor_done(&c);
 }
 
@@ -169,6 +236,8 @@ void node_history_fetched(struct node *n, struct step *s, uint64_t call, const s
 		if (!is_wanted(h, record))
 			continue;
 		effect_remove(s->out, RECORD_FORWARD, record->key);
+		if (has_failed(h->status))
+			node_history_lost(n, s);
 		node_reply(s, call, COMMAND_DEL_FORWARD);
 		search_end(n, h);
 		return;

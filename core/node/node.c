@@ -50,6 +50,7 @@ void node_config_default(struct node_config *c, const struct network *network)
 	c->peers_max = 200;
 	c->invoices_max = 1000000;
 	c->autoclean_cycle_s = 3600;
+	c->forwards_failed_max = 100000;
 	c->payments_pending_max = 10000;
 	c->htlcs_max = 483;
 	c->to_self_delay_blocks = 144;
@@ -654,6 +655,7 @@ static void on_signed(struct node *n, struct step *s, const struct event *e)
 	case OWNER_PAST:
 	case OWNER_STORAGE:
 	case OWNER_FORWARDS:
+	case OWNER_HISTORY:
 	case OWNER_DELPAY:
 	case OWNER_RECALL:
 	case OWNER_CLEAN:
@@ -695,6 +697,7 @@ static void on_funds(struct node *n, struct step *s, const struct event *e)
 	case OWNER_BACKUP:
 	case OWNER_STORAGE:
 	case OWNER_FORWARDS:
+	case OWNER_HISTORY:
 	case OWNER_DELPAY:
 	case OWNER_RECALL:
 	case OWNER_CLEAN:
@@ -716,6 +719,9 @@ static void on_fetched(struct node *n, struct step *s, const struct event *e)
 		return;
 	case OWNER_FORWARDS:
 		node_history_fetched(n, s, owner, e);
+		return;
+	case OWNER_HISTORY:
+		node_history_trim(n, s, e);
 		return;
 	case OWNER_STORAGE:
 		node_storage_fetched(n, s, owner, e);

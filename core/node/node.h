@@ -46,6 +46,7 @@ struct node_config {
 	uint32_t peers_max;             /* connected, without a channel that is funded */
 	uint32_t invoices_max;
 	uint32_t autoclean_cycle_s;     /* between two sweeps that delete what is old */
+	uint64_t forwards_failed_max;   /* entries of failed forwards that are kept: beyond, and a hundredth more, the oldest go */
 	uint64_t autoclean_age_s[CLEAN_SUBSYSTEMS]; /* how long it is kept; 0: for good */
 	uint32_t payments_pending_max;
 	uint32_t htlcs_max;             /* max_accepted_htlcs, at most 483 */

@@ -240,6 +240,9 @@ struct node {
 	struct send *send;
 	struct forwards forwards;
 	uint64_t history_last;     /* forwards that ended, ever */
+	uint64_t history_failed;   /* entries of failed ones that are stored */
+	uint64_t history_from;     /* none of those has a lower number */
+	bool history_trimming;     /* the store is asked for the oldest */
 	struct history_search *searches;
 	struct node_deletion *deletions; /* orders of delpay that wait for the store */
 	struct holds holds;
@@ -391,6 +394,9 @@ void node_history_without(struct node *n, struct step *s, const struct node_onio
 /* Of a forward that ends; code: 0, or what our failure says. */
 void node_history_end(struct node *n, struct step *s, const struct forward *w, enum history_status status, uint16_t code);
 MUST_USE bool node_history_load(struct node *n, struct bytes value);
+/* An entry of a forward that failed was removed. */
+void node_history_lost(struct node *n, struct step *s);
+void node_history_trim(struct node *n, struct step *s, const struct event *e);
 void node_history_free(struct node *n);
 void node_del_forward(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
 void node_history_fetched(struct node *n, struct step *s, uint64_t call, const struct event *e);

@@ -28,6 +28,7 @@ enum owner_kind {
 	OWNER_STORAGE,      /* owner: connection, about what we keep for its peer */
 	OWNER_DELPAY,       /* owner: call id, about payments that are to be forgotten */
 	OWNER_FORWARDS,     /* owner: call id, about the history of forwards */
+	OWNER_HISTORY,      /* what is too much of it; owner: 0 */
 	OWNER_CLEAN,        /* owner: number of a sweep */
 	OWNER_RECALL,       /* owner: serial of a question about a payment hash */
 };

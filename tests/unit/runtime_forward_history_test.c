@@ -173,6 +173,59 @@ TEST(an_entry_behind_the_first_page)
 	CHECK_EQ(del((struct scid){ 5 }, 2500, HISTORY_LOCAL_FAILED), REPLY_FORWARD_UNKNOWN);
 }
 
+static uint32_t count_status(enum history_status status)
+{
+	uint32_t count = 0;
+
+	(void)stored();
+	for (uint32_t i = 0; i < entry_count; i++)
+		count += entries[i].status == status;
+	return count;
+}
+
+/* What costs nobody anything takes only so much of the disk, over restarts too; what was earned stays. */
+TEST(failed_ones_make_room_for_one_another)
+{
+	struct way w = ready(), low = w;
+	uint64_t last = 1;
+
+	b.config.forwards_failed_max = 3;
+	CHECK_EQ(pay_way(&a, &w)->code, REPLY_OK);
+	low.bill = bill_of(&c, 5000000, NULL);
+	low.hops[0].amount.v--;
+	for (int i = 0; i < 9; i++) {
+		way_fails(&low, REPLY_PAY_TRY_OTHER_ROUTE, 1, FAIL_FEE_INSUFFICIENT);
+		CHECK_EQ(count_status(HISTORY_SETTLED), 1);
+		CHECK_EQ(count_status(HISTORY_LOCAL_FAILED), i < 3 ? (uint32_t)i + 1 : 3);
+		CHECK_EQ(stored()->index, ++last);
+		if (i == 5) {
+			row_restart(&b);
+			row_pump();
+		}
+	}
+	CHECK(entries[0].index == 1 && entries[1].index == 8);
+	/* What was deleted need not make room. */
+	CHECK_EQ(del(entries[2].in_channel, entries[2].in_htlc_id, HISTORY_LOCAL_FAILED), REPLY_OK);
+	way_fails(&low, REPLY_PAY_TRY_OTHER_ROUTE, 1, FAIL_FEE_INSUFFICIENT);
+	CHECK_EQ(count_status(HISTORY_LOCAL_FAILED), 3);
+	CHECK(entries[1].index == 8 && entries[3].index == 11);
+}
+
+/* Written before the failed ones were counted. */
+TEST(numbers_of_an_older_version_are_read)
+{
+	const uint8_t old[] = { 1, 0, 0, 0, 0, 0, 0, 0, 7 };
+	struct store_op op = { RECORD_NODE, false, bytes_from_string("forwards"), BYTES_OF(old) };
+	struct way w = ready();
+
+	CHECK(b.store->commit(b.store, &op, 1));
+	row_restart(&b);
+	row_pump();
+	CHECK_EQ(node_view_history_last(b.node), 7);
+	CHECK_EQ(pay_way(&a, &w)->code, REPLY_OK);
+	CHECK_EQ(stored()->index, 8);
+}
+
 TEST(entries_are_read_as_they_were_written)
 {
 	const struct history_entry e = { .index = 9, .status = HISTORY_FAILED, .in_channel = { 1 }, .in_htlc_id = 2, .in_amount = MSAT(3),
