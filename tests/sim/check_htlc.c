@@ -175,18 +175,24 @@ void check_htlc_message(struct checks *k, int from, int to, struct bytes m)
 
 /* --- what blocks say --- */
 
-static void see_preimage(struct checks *k, const struct book_channel *c, struct bytes item)
+/* Of the HTLCs of a hash in a channel the output that it claims is that of one: of those of this amount that were not
+ * failed before, rather one that was told to be fulfilled. */
+static void see_preimage(struct checks *k, const struct book_channel *c, struct bytes item, struct amount_sat amount)
 {
+	struct seen_htlc *claimed = NULL;
 	struct sha256 hash;
 
 	if (item.size != 32)
 		return;
 	hash = sha256(item.data, 32);
 	for (struct seen_htlc *h = NULL; (h = check_htlc_of_hash(k, &hash, h));)
-		if (h->channel == c->index) {
-			h->on_chain = true;
-			memcpy(h->preimage.v, item.data, 32);
-		}
+		if (h->channel == c->index && !h->failed && !h->on_chain && h->amount.v / 1000 == amount.v &&
+		    (!claimed || h->fulfilled))
+			claimed = h;
+	if (!claimed)
+		return;
+	claimed->on_chain = true;
+	memcpy(claimed->preimage.v, item.data, 32);
 }
 
 /* A spend of a commitment of the book: its inputs' witnesses. */
@@ -200,7 +206,7 @@ static void see_spend(struct checks *k, const struct tx *t)
 		if (!parent || !check_commitment(k, parent->tx, &c, &number))
 			continue;
 		for (uint32_t j = 0; j < t->inputs[i].witness_count; j++)
-			see_preimage(k, c, t->inputs[i].witness[j]);
+			see_preimage(k, c, t->inputs[i].witness[j], parent->tx->outputs[t->inputs[i].prev.index].amount);
 	}
 }
 
