@@ -253,9 +253,18 @@ static bool opening(struct play *p)
 	return found;
 }
 
+/* One whose user went away with a crash looks for a way for as long as it was ordered to. */
+static bool paying(const struct play *p)
+{
+	for (int i = 0; i < p->w->node_count; i++)
+		if (!p->w->nodes[i].raw && send_pending_count(node_view_payments(p->w->nodes[i].node)))
+			return true;
+	return false;
+}
+
 static bool at_rest(struct play *p)
 {
-	if (!play_all_alive(p) || opening(p) || world_open_call(p->w))
+	if (!play_all_alive(p) || opening(p) || world_open_call(p->w) || paying(p))
 		return false;
 	for (uint32_t i = 0; i < p->b->channel_count; i++) {
 		struct book_channel *c = &p->b->channels[i];
