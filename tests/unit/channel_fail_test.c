@@ -67,14 +67,22 @@ TEST(a_failed_channel_without_anything_of_ours_is_not_forgotten)
 	pair_release(&p);
 }
 
+/* Both have committed to an HTLC of side 0. */
+static void ready_with_htlc(struct pair *p)
+{
+	uint64_t id;
+
+	pair_ready(p, true);
+	CHECK_EQ(pair_offer(p, 0, MSAT(5000000), 1, &id), OFFER_OK);
+	pair_run(p);
+}
+
 TEST(a_failed_channel_publishes_again_after_a_restart)
 {
 	struct pair p;
 	uint64_t id;
 
-	pair_ready(&p, true);
-	CHECK_EQ(pair_offer(&p, 0, MSAT(5000000), 1, &id), OFFER_OK);
-	pair_run(&p);
+	ready_with_htlc(&p);
 	CHECK_EQ(pair_offer(&p, 0, MSAT(5000000), 2, &id), OFFER_OK);
 	fail(&p, 0, "no more");
 	/* What was not committed never was. */
@@ -94,11 +102,8 @@ TEST(a_failed_channel_publishes_again_after_a_restart)
 TEST(a_preimage_still_counts_on_chain)
 {
 	struct pair p;
-	uint64_t id;
 
-	pair_ready(&p, true);
-	CHECK_EQ(pair_offer(&p, 0, MSAT(5000000), 1, &id), OFFER_OK);
-	pair_run(&p);
+	ready_with_htlc(&p);
 	fail(&p, 1, "no more");
 	CHECK(pair_fulfill(&p, 1, 0, 1));
 	pair_restart(&p, 1);

@@ -89,7 +89,7 @@ static void check_forwarder(uint16_t code, uint32_t hop, enum expected expected)
 	CHECK(expected != FULL || has_fact(s, SEND_FACT_COULD_NOT, behind, carried));
 	CHECK_EQ(count_facts(s, SEND_FACT_MOVED), 0);
 	/* B4.receiving_failure_codes.5 */
-	CHECK_EQ(count_effects(s, EFFECT_SEND), 0);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_SEND), 0);
 	/* B4.receiving_failure_codes.6 */
 	ask(s);
 	q = only_question(s);
@@ -122,14 +122,14 @@ TEST(each_failure_of_the_payee)
 		CHECK(has_fact(s, SEND_FACT_COULD, 500, MSAT_PAID + 10) && has_fact(s, SEND_FACT_COULD, 501, MSAT_PAID));
 		CHECK_EQ(count_facts(s, SEND_FACT_COULD_NOT), 0);
 		/* B4.receiving_failure_codes.2 */
-		CHECK_EQ(find_reply(s, 101) != NULL, final);
+		CHECK_EQ(find_reply(&s->effects, 101) != NULL, final);
 		if (final) {
-			CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_DESTINATION);
-			CHECK(strstr(reply_to(s, 101)->message, fail_name(code)));
-			CHECK_EQ(reply_to(s, 101)->u.pay.try_count, 1);
-			CHECK_EQ(reply_to(s, 101)->u.pay.tries[0].failure_code, code);
+			CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_DESTINATION);
+			CHECK(strstr(reply_to(&s->effects, 101)->message, fail_name(code)));
+			CHECK_EQ(reply_to(&s->effects, 101)->u.pay.try_count, 1);
+			CHECK_EQ(reply_to(&s->effects, 101)->u.pay.tries[0].failure_code, code);
 			/* B4.origin_node.1 */
-			CHECK_EQ(load_be16(reply_to(s, 101)->u.pay.tries[0].message.data), code);
+			CHECK_EQ(load_be16(reply_to(&s->effects, 101)->u.pay.tries[0].message.data), code);
 			scene_release(s);
 			continue;
 		}
@@ -151,8 +151,8 @@ TEST(an_endless_failure)
 	fail_offer(s, &o, 10, way, 1, f);
 	CHECK(has_fact(s, SEND_FACT_COULD_NOT, 500, MSAT_PAID + 10));
 	flush(s);
-	CHECK_EQ(reply_to(s, 101)->u.pay.tries[0].failure_code, FAIL_TEMPORARY_CHANNEL_FAILURE);
-	CHECK_EQ(reply_to(s, 101)->u.pay.tries[0].message.size, 1024);
+	CHECK_EQ(reply_to(&s->effects, 101)->u.pay.tries[0].failure_code, FAIL_TEMPORARY_CHANNEL_FAILURE);
+	CHECK_EQ(reply_to(&s->effects, 101)->u.pay.tries[0].message.size, 1024);
 	scene_release(s);
 }
 
@@ -213,7 +213,7 @@ TEST(our_peer_cannot_open_the_onion)
 	CHECK(limit_of(only_question(s), 0, &peer));
 	CHECK_EQ(only_question(s)->limit_count, 1);
 	answer(s, only_question(s));
-	CHECK(strstr(reply_to(s, 101)->message, "invalid_onion_key"));
+	CHECK(strstr(reply_to(&s->effects, 101)->message, "invalid_onion_key"));
 	scene_release(s);
 }
 
@@ -264,7 +264,7 @@ TEST(a_late_answer_is_checked_against_what_was_learned)
 	/* An answer to a payment that is over is dropped. */
 	late = *only_question(s);
 	answer(s, &late);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_STOPPED);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_STOPPED);
 	answer(s, &late);
 	CHECK_EQ(count_offers(s), 0);
 	scene_release(s);

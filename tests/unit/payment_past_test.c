@@ -71,11 +71,11 @@ TEST(what_is_paid_leaves_memory_in_the_batch_that_paid_it)
 	/* INV-R2, B4.failure_messages.33: refused like all that is unknown, and nobody is asked. */
 	part(s, 2, 1, 1000, 1000);
 	check_details_refused(s, 1000);
-	CHECK_EQ(count_effects(s, EFFECT_FETCH), 0);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_FETCH), 0);
 	/* Nothing new: nothing is written. */
 	next_step(s);
 	receive_flush(s->receive, &s->step);
-	CHECK_EQ(count_effects(s, EFFECT_PERSIST), 0);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_PERSIST), 0);
 	scene_release(s);
 }
 
@@ -218,24 +218,24 @@ TEST(any_invoice_may_be_waited_for)
 	receive_wait_any(s->receive, &s->step, 51, 1, UINT64_MAX);
 	receive_wait_any(s->receive, &s->step, 52, 0, START_MS + 5000);
 	receive_wait_any(s->receive, &s->step, 53, 0, START_MS);
-	CHECK_EQ(reply_to(s, 53)->code, REPLY_INVOICE_TIMEOUT);
-	CHECK_EQ(count_effects(s, EFFECT_REPLY), 1);
+	CHECK_EQ(reply_to(&s->effects, 53)->code, REPLY_INVOICE_TIMEOUT);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_REPLY), 1);
 	CHECK_EQ(receive_deadline(s->receive), START_MS + 5000);
 	s->step.now_ms = START_MS + 5000;
 	next_step(s);
 	receive_tick(s->receive, &s->step, &s->verdicts);
-	CHECK_EQ(reply_to(s, 52)->code, REPLY_INVOICE_TIMEOUT);
+	CHECK_EQ(reply_to(&s->effects, 52)->code, REPLY_INVOICE_TIMEOUT);
 	part(s, 2, 0, 1000, 1000);
-	CHECK_EQ(count_effects(s, EFFECT_REPLY), 1);
-	CHECK_EQ(reply_to(s, 50)->kind, COMMAND_WAIT_ANY_INVOICE);
-	CHECK_EQ(load_be64(reply_to(s, 50)->u.invoice_entry.key.data), 2);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_REPLY), 1);
+	CHECK_EQ(reply_to(&s->effects, 50)->kind, COMMAND_WAIT_ANY_INVOICE);
+	CHECK_EQ(load_be64(reply_to(&s->effects, 50)->u.invoice_entry.key.data), 2);
 	/* One is paid already: the store has it. */
 	next_step(s);
 	receive_wait_any(s->receive, &s->step, 54, 0, UINT64_MAX);
-	CHECK(reply_to(s, 54)->u.invoice_entry.past);
-	CHECK_EQ(reply_to(s, 54)->u.invoice_entry.last_paid_index, 1);
+	CHECK(reply_to(&s->effects, 54)->u.invoice_entry.past);
+	CHECK_EQ(reply_to(&s->effects, 54)->u.invoice_entry.last_paid_index, 1);
 	part(s, 1, 0, 1000, 1000);
-	CHECK_EQ(load_be64(reply_to(s, 51)->u.invoice_entry.key.data), 1);
+	CHECK_EQ(load_be64(reply_to(&s->effects, 51)->u.invoice_entry.key.data), 1);
 	receive_wait_any(s->receive, &s->step, 55, 2, UINT64_MAX);
 	receive_call_gone(s->receive, 55);
 	scene_release(s);
@@ -265,28 +265,28 @@ TEST(an_invoice_in_memory_is_deleted)
 	part(s, 1, 0, 400, 1000);
 	receive_wait(s->receive, &s->step, 49, "one");
 	order_delete(s, 50, "one", INVOICE_PAID, false, NULL);
-	CHECK_EQ(reply_to(s, 50)->code, REPLY_INVOICE_STATE);
-	CHECK(reply_to(s, 50)->u.invoice_entry.key.size);
+	CHECK_EQ(reply_to(&s->effects, 50)->code, REPLY_INVOICE_STATE);
+	CHECK(reply_to(&s->effects, 50)->u.invoice_entry.key.size);
 	order_delete(s, 51, "one", INVOICE_UNPAID, true, NULL);
-	CHECK_EQ(reply_to(s, 51)->code, REPLY_OK);
+	CHECK_EQ(reply_to(&s->effects, 51)->code, REPLY_OK);
 	CHECK_EQ(receive_by_label(s->receive, "one")->r.description.size, 0);
 	order_delete(s, 52, "one", INVOICE_UNPAID, true, NULL);
-	CHECK_EQ(reply_to(s, 52)->code, REPLY_INVOICE_NO_DESCRIPTION);
+	CHECK_EQ(reply_to(&s->effects, 52)->code, REPLY_INVOICE_NO_DESCRIPTION);
 	order_delete(s, 53, "one", INVOICE_UNPAID, false, NULL);
-	CHECK_EQ(reply_to(s, 53)->code, REPLY_OK);
-	CHECK_EQ(reply_to(s, 49)->code, REPLY_FAILED);
+	CHECK_EQ(reply_to(&s->effects, 53)->code, REPLY_OK);
+	CHECK_EQ(reply_to(&s->effects, 49)->code, REPLY_FAILED);
 	check_details_refused(s, 400);
 	CHECK(!receive_by_hash(s->receive, &hash));
 	CHECK(write_of(s, RECORD_INVOICE, key_of(s, 1, 1))->u.persist.remove);
 	order_delete(s, 54, "one", INVOICE_UNPAID, false, NULL);
-	CHECK(reply_to(s, 54)->u.invoice_entry.past);
+	CHECK(reply_to(&s->effects, 54)->u.invoice_entry.past);
 	/* One that is paid in the same batch. */
 	add(s, 2, "two", 1000);
 	add(s, 3, "three", 1000);
 	part(s, 2, 1, 1000, 1000);
 	part(s, 3, 2, 1000, 1000);
 	order_delete(s, 55, "two", INVOICE_PAID, false, NULL);
-	CHECK_EQ(reply_to(s, 55)->code, REPLY_OK);
+	CHECK_EQ(reply_to(&s->effects, 55)->code, REPLY_OK);
 	receive_flush(s->receive, &s->step);
 	CHECK(!write_of(s, RECORD_INVOICE_PAST, key_of(s, 2, 2)));
 	check_moved(s, 3, 3, "three");
@@ -305,14 +305,14 @@ TEST(a_record_of_the_past_is_deleted)
 	receive_flush(old->receive, &old->step);
 	record = write_of(old, RECORD_INVOICE_PAST, key_of(old, 1, 1));
 	order_delete(s, 50, "one", INVOICE_EXPIRED, false, record);
-	CHECK_EQ(reply_to(s, 50)->code, REPLY_INVOICE_STATE);
-	CHECK_EQ(count_effects(s, EFFECT_PERSIST), 0);
+	CHECK_EQ(reply_to(&s->effects, 50)->code, REPLY_INVOICE_STATE);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_PERSIST), 0);
 	order_delete(s, 51, "one", INVOICE_PAID, true, record);
-	CHECK_EQ(reply_to(s, 51)->code, REPLY_OK);
+	CHECK_EQ(reply_to(&s->effects, 51)->code, REPLY_OK);
 	CHECK(write_of(s, RECORD_INVOICE_PAST, record->u.persist.key)->u.persist.value.size + 3 == record->u.persist.value.size);
 	next_step(s);
 	order_delete(s, 52, "one", INVOICE_PAID, false, record);
-	CHECK_EQ(reply_to(s, 52)->code, REPLY_OK);
+	CHECK_EQ(reply_to(&s->effects, 52)->code, REPLY_OK);
 	CHECK(write_of(s, RECORD_INVOICE_PAST, record->u.persist.key)->u.persist.remove);
 	check_entry(s, RECEIVE_INDEX_HASH, BYTES_OF(hash.v), 1, true);
 	check_entry(s, RECEIVE_INDEX_LABEL, BYTES("one", 3), 1, true);

@@ -5,13 +5,13 @@ TEST(an_invoice_is_paid_once)
 	struct scene *s = scene();
 	const struct received_invoice *i = add(s, 1, "one", 1000);
 
-	CHECK_EQ(count_effects(s, EFFECT_PERSIST), 1);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_PERSIST), 1);
 	part(s, 1, 0, 1000, 1000);
 	check_fulfilled(s, 1, 1);
 	CHECK_EQ(only_verdict(s)->channel_key, 7);
 	/* INV-R1: stored in the same step. */
-	CHECK_EQ(count_effects(s, EFFECT_PERSIST), 1);
-	CHECK_EQ(count_effects(s, EFFECT_NOTIFY), 1);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_PERSIST), 1);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_NOTIFY), 1);
 	CHECK_EQ(receive_state(i, START_MS), INVOICE_PAID);
 	CHECK_EQ(i->r.received.v, 1000);
 	CHECK_EQ(i->r.paid_index, 1);
@@ -486,35 +486,35 @@ TEST(waiters_are_told)
 	add(s, 2, "two", 1000);
 	next_step(s);
 	receive_wait(s->receive, &s->step, 50, "none");
-	CHECK(reply_to(s, 50)->u.invoice_entry.past); /* or nowhere */
+	CHECK(reply_to(&s->effects, 50)->u.invoice_entry.past); /* or nowhere */
 	receive_wait(s->receive, &s->step, 51, "one");
 	receive_wait(s->receive, &s->step, 52, "one");
 	receive_wait(s->receive, &s->step, 53, "two");
 	receive_wait(s->receive, &s->step, 54, "one");
-	CHECK_EQ(count_effects(s, EFFECT_REPLY), 1);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_REPLY), 1);
 	receive_call_gone(s->receive, 52);
 	part(s, 1, 0, 1000, 1000);
-	CHECK_EQ(count_effects(s, EFFECT_REPLY), 2);
-	CHECK_EQ(reply_to(s, 51)->code, REPLY_OK);
-	CHECK(bytes_equal(BYTES(reply_to(s, 51)->u.invoice_entry.key.data + 8, 32), BYTES_OF(hash.v)));
-	CHECK_EQ(reply_to(s, 54)->code, REPLY_OK);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_REPLY), 2);
+	CHECK_EQ(reply_to(&s->effects, 51)->code, REPLY_OK);
+	CHECK(bytes_equal(BYTES(reply_to(&s->effects, 51)->u.invoice_entry.key.data + 8, 32), BYTES_OF(hash.v)));
+	CHECK_EQ(reply_to(&s->effects, 54)->code, REPLY_OK);
 	/* Paid already: at once. */
 	next_step(s);
 	receive_wait(s->receive, &s->step, 55, "one");
-	CHECK_EQ(reply_to(s, 55)->code, REPLY_OK);
+	CHECK_EQ(reply_to(&s->effects, 55)->code, REPLY_OK);
 	/* The other one expires. */
 	receive_flush(s->receive, &s->step);
 	CHECK_EQ(receive_deadline(s->receive), START_MS + 3600000);
 	s->step.now_ms = START_MS + 3600000;
 	next_step(s);
 	receive_tick(s->receive, &s->step, &s->verdicts);
-	CHECK_EQ(reply_to(s, 53)->code, REPLY_INVOICE_EXPIRED);
+	CHECK_EQ(reply_to(&s->effects, 53)->code, REPLY_INVOICE_EXPIRED);
 	CHECK_EQ(receive_deadline(s->receive), 0); /* there is something to put away */
 	receive_flush(s->receive, &s->step);
 	CHECK_EQ(receive_deadline(s->receive), UINT64_MAX);
 	next_step(s);
 	receive_wait(s->receive, &s->step, 56, "two");
-	CHECK(reply_to(s, 56)->u.invoice_entry.past);
+	CHECK(reply_to(&s->effects, 56)->u.invoice_entry.past);
 	/* One that waits when the machine is freed. */
 	add(s, 3, "three", 1);
 	receive_wait(s->receive, &s->step, 57, "three");
@@ -536,7 +536,7 @@ TEST(our_own_invoice_is_paid_without_htlc)
 	next_step(s);
 	CHECK_EQ(receive_from_self(s->receive, &s->step, &preimage, &hash, &secret, MSAT(1000)), REPLY_OK);
 	CHECK(SAME(preimage, want));
-	CHECK_EQ(count_effects(s, EFFECT_PERSIST), 1);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_PERSIST), 1);
 	CHECK_EQ(receive_from_self(s->receive, &s->step, &preimage, &hash, &secret, MSAT(1000)), REPLY_PAY_DESTINATION);
 	/* Not while somebody else is paying it. */
 	part(s, 3, 0, 400, 1000);

@@ -60,8 +60,8 @@ TEST(the_payee_refuses_for_good)
 	fail_offer(s, &o, 10, way_a, 2, failure_payment_details(MSAT(100000), HEIGHT));
 	/* B4.receiving_failure_codes.2: PERM from the payee, so the other way is not tried. */
 	CHECK(!send_wants_flush(s->send));
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_DESTINATION);
-	CHECK(strstr(reply_to(s, 101)->message, "incorrect_or_unknown_payment_details (hop 2 of 2)"));
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_DESTINATION);
+	CHECK(strstr(reply_to(&s->effects, 101)->message, "incorrect_or_unknown_payment_details (hop 2 of 2)"));
 	CHECK_EQ(count_records(s, RECORD_PART, true), 1);
 	CHECK_EQ(count_records(s, RECORD_PAYMENT, false), 1);
 	CHECK_EQ(state_of(s, 1), PAYMENT_FAILED);
@@ -93,8 +93,8 @@ static void check_second_way(uint16_t code, const char *words)
 	fail_offer(s, &o, 20, way_b, 1, failure_plain(code));
 	flush(s);
 	CHECK_EQ(count_offers(s), 0);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_STOPPED);
-	CHECK(strstr(reply_to(s, 101)->message, words));
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_STOPPED);
+	CHECK(strstr(reply_to(&s->effects, 101)->message, words));
 	scene_release(s);
 }
 
@@ -155,9 +155,9 @@ TEST(failures_are_forgotten_with_the_payment)
 	next_step(s);
 	fail_offer(s, &o, 10, way_a, 1, failure_plain(FAIL_TEMPORARY_CHANNEL_FAILURE));
 	/* B4.receiving_failure_codes.5: nothing of the failure goes to anybody else. */
-	CHECK_EQ(count_effects(s, EFFECT_SEND), 0);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_SEND), 0);
 	flush(s);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_STOPPED);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_STOPPED);
 	/* B4.receiving_failure_codes.4 */
 	pay(s, &q);
 	CHECK_EQ(only_offer(s)->channel_key, 7);
@@ -227,8 +227,8 @@ TEST(only_the_missing_part_is_tried_again)
 	CHECK_EQ(count_offers(s), 0);
 	next_step(s);
 	CHECK(send_fulfilled(s->send, &s->step, 8, 10, &preimage));
-	CHECK_EQ(reply_to(s, 101)->u.pay.sent.v, 100000);
-	CHECK_EQ(reply_to(s, 101)->u.pay.parts, 2);
+	CHECK_EQ(reply_to(&s->effects, 101)->u.pay.sent.v, 100000);
+	CHECK_EQ(reply_to(&s->effects, 101)->u.pay.parts, 2);
 	scene_release(s);
 }
 
@@ -251,7 +251,7 @@ TEST(nothing_is_tried_after_the_preimage)
 	fail_offer(s, &o, 11, direct, 1, failure_plain(FAIL_MPP_TIMEOUT));
 	CHECK(!send_wants_flush(s->send));
 	CHECK_EQ(count_records(s, RECORD_PART, true), 1);
-	CHECK_EQ(count_effects(s, EFFECT_REPLY), 0);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_REPLY), 0);
 	CHECK_EQ(state_of(s, 1), PAYMENT_COMPLETE);
 	scene_release(s);
 }
@@ -273,12 +273,12 @@ TEST(a_payment_fails_when_nothing_is_in_flight)
 	next_step(s);
 	fail_offer(s, &second, 11, direct, 1, failure_payment_details(MSAT(1), 1));
 	/* INV-S3: the other part could still bring the preimage. */
-	CHECK(!find_reply(s, 101));
+	CHECK(!find_reply(&s->effects, 101));
 	CHECK_EQ(state_of(s, 1), PAYMENT_PENDING);
 	flush(s);
 	CHECK_EQ(count_offers(s), 0);
 	fail_offer(s, &first, 10, direct, 1, failure_plain(FAIL_MPP_TIMEOUT));
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_DESTINATION);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_DESTINATION);
 	CHECK_EQ(state_of(s, 1), PAYMENT_FAILED);
 	scene_release(s);
 }
@@ -322,8 +322,8 @@ TEST(a_failure_that_nobody_made)
 	next_step(s);
 	send_failed(s->send, &s->step, 8, 20, &f);
 	flush(s);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_STOPPED);
-	CHECK(strstr(reply_to(s, 101)->message, "not readable"));
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_STOPPED);
+	CHECK(strstr(reply_to(&s->effects, 101)->message, "not readable"));
 	scene_release(s);
 }
 
@@ -368,7 +368,7 @@ TEST(our_own_channel_fails)
 		next_step(s);
 		send_failed(s->send, &s->step, o.channel_key, 20, &f);
 		flush(s);
-		CHECK(strstr(reply_to(s, 101)->message,
+		CHECK(strstr(reply_to(&s->effects, 101)->message,
 			     kinds[i] == SEND_FAILURE_LOCAL ? "timed out on chain" : "invalid_onion_hmac"));
 		scene_release(s);
 	}
@@ -391,7 +391,7 @@ TEST(a_channel_refuses_an_offer)
 	send_refused(s->send, &s->step, only_offer(s), "too many HTLCs");
 	flush(s);
 	CHECK_EQ(count_offers(s), 0);
-	CHECK(strstr(reply_to(s, 101)->message, "after 2 tries, the last: too many HTLCs"));
+	CHECK(strstr(reply_to(&s->effects, 101)->message, "after 2 tries, the last: too many HTLCs"));
 	CHECK_EQ(count_records(s, RECORD_PART, true), 0);
 	scene_release(s);
 }
@@ -416,7 +416,7 @@ TEST(time_and_tries_are_limited)
 		fail_offer(s, &o, tries, direct, 1, failure_plain(FAIL_MPP_TIMEOUT));
 	}
 	CHECK_EQ(tries, SEND_ATTEMPTS_MAX);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_STOPPED);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_STOPPED);
 	scene_release(s);
 
 	/* Sixty seconds by default. */
@@ -433,7 +433,7 @@ TEST(time_and_tries_are_limited)
 	fail_offer(s, &o, 11, direct, 1, failure_plain(FAIL_MPP_TIMEOUT));
 	flush(s);
 	CHECK_EQ(count_offers(s), 0);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_STOPPED);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_STOPPED);
 	scene_release(s);
 
 	/* B11.payer_payee_requirements.1: no try after the invoice's end, however long we may try. */
@@ -446,7 +446,7 @@ TEST(time_and_tries_are_limited)
 	fail_offer(s, &o, 10, direct, 1, failure_plain(FAIL_MPP_TIMEOUT));
 	flush(s);
 	CHECK_EQ(count_offers(s), 0);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_EXPIRED);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_EXPIRED);
 	scene_release(s);
 }
 
@@ -466,7 +466,7 @@ TEST(a_way_that_takes_no_onion_is_left_out)
 	ask(s);
 	CHECK_EQ(only_question(s)->hops_max, 1);
 	answer(s, only_question(s));
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_NO_ROUTE);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_NO_ROUTE);
 	add_channel(s, 9, PAYEE, 400000);
 	pay(s, &q);
 	CHECK_EQ(only_offer(s)->channel_key, 9);
@@ -477,8 +477,8 @@ TEST(a_way_that_takes_no_onion_is_left_out)
 	q.metadata = BYTES(test_alloc(1290), 1290);
 	add_channel(s, 9, PAYEE, 400000);
 	pay(s, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_NO_ROUTE);
-	CHECK(strstr(reply_to(s, 101)->message, "cannot be made"));
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_NO_ROUTE);
+	CHECK(strstr(reply_to(&s->effects, 101)->message, "cannot be made"));
 	scene_release(s);
 }
 
@@ -597,7 +597,7 @@ TEST(a_restart_waits_for_what_is_in_flight)
 	CHECK(load_all(t, s));
 	CHECK(resume(s, every_htlc, false));
 	send_check_invariants(s->send);
-	CHECK_EQ(count_effects(s, EFFECT_PERSIST), 0);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_PERSIST), 0);
 	CHECK_EQ(send_pending_count(s->send), 1);
 	CHECK(send_owns(s->send, 8, 10) && send_owns(s->send, 7, 11));
 	/* Nothing new is sent: the payee's set has all it needs. */
@@ -608,8 +608,8 @@ TEST(a_restart_waits_for_what_is_in_flight)
 	CHECK_EQ(count_offers(s), 0);
 	next_step(s);
 	CHECK(send_fulfilled(s->send, &s->step, 7, 11, &preimage));
-	CHECK_EQ(reply_to(s, 200)->code, REPLY_OK);
-	CHECK_EQ(reply_to(s, 200)->u.pay.sent.v, 100000);
+	CHECK_EQ(reply_to(&s->effects, 200)->code, REPLY_OK);
+	CHECK_EQ(reply_to(&s->effects, 200)->u.pay.sent.v, 100000);
 	store_step(t, s);
 	scene_release(s);
 

@@ -82,9 +82,9 @@ TEST(a_preimage_completes_it)
 
 	(void)sent(s, &q, 10);
 	wait_for(s, 500, 1, 0);
-	CHECK(!find_reply(s, 500));
+	CHECK(!find_reply(&s->effects, 500));
 	CHECK(send_fulfilled(s->send, &s->step, 1, 10, &preimage));
-	reply = reply_to(s, 500);
+	reply = reply_to(&s->effects, 500);
 	CHECK_EQ(reply->kind, COMMAND_WAIT_SENDPAY);
 	CHECK_EQ(reply->code, REPLY_OK);
 	CHECK(reply->u.sendpay.complete && SAME(reply->u.sendpay.preimage, preimage));
@@ -98,7 +98,7 @@ TEST(a_preimage_completes_it)
 		CHECK_EQ(try(s, &q, &offer, &code), SEND_ROUTE_KNOWN);
 	}
 	wait_for(s, 501, 1, 0);
-	CHECK(reply_to(s, 501)->u.sendpay.complete);
+	CHECK(reply_to(&s->effects, 501)->u.sendpay.complete);
 	scene_release(s);
 }
 
@@ -118,7 +118,7 @@ TEST(who_failed_and_how)
 	as_offer.onion = o.onion;
 	f.reason = report_of(s, &as_offer, way, 1, &said);
 	send_failed(s->send, &s->step, 1, 10, &f);
-	reply = reply_to(s, 500);
+	reply = reply_to(&s->effects, 500);
 	CHECK_EQ(reply->code, REPLY_PAY_TRY_OTHER_ROUTE);
 	CHECK_EQ(reply->u.sendpay.erring_index, 1);
 	CHECK_EQ(reply->u.sendpay.erring_scid.v, 77);
@@ -126,7 +126,7 @@ TEST(who_failed_and_how)
 	CHECK_EQ(reply->u.sendpay.failure_message.size, 2);
 	/* Whoever asks later is told the same. */
 	wait_for(s, 501, 1, 0);
-	CHECK_EQ(reply_to(s, 501)->u.sendpay.failure_code, FAIL_UNKNOWN_NEXT_PEER);
+	CHECK_EQ(reply_to(&s->effects, 501)->u.sendpay.failure_code, FAIL_UNKNOWN_NEXT_PEER);
 
 	/* The payee, for good. */
 	next_step(s);
@@ -136,9 +136,9 @@ TEST(who_failed_and_how)
 	as_offer.onion = o.onion;
 	f.reason = report_of(s, &as_offer, way, 2, &said);
 	send_failed(s->send, &s->step, 1, 11, &f);
-	CHECK_EQ(reply_to(s, 502)->code, REPLY_PAY_DESTINATION);
-	CHECK_EQ(reply_to(s, 502)->u.sendpay.erring_index, 2);
-	CHECK_EQ(reply_to(s, 502)->u.sendpay.group, 2);
+	CHECK_EQ(reply_to(&s->effects, 502)->code, REPLY_PAY_DESTINATION);
+	CHECK_EQ(reply_to(&s->effects, 502)->u.sendpay.erring_index, 2);
+	CHECK_EQ(reply_to(&s->effects, 502)->u.sendpay.group, 2);
 
 	/* Nobody, readably. */
 	next_step(s);
@@ -146,21 +146,21 @@ TEST(who_failed_and_how)
 	wait_for(s, 503, 1, 0);
 	f.reason = BYTES("nonsense", 8);
 	send_failed(s->send, &s->step, 1, 12, &f);
-	CHECK_EQ(reply_to(s, 503)->code, REPLY_PAY_UNREADABLE);
-	CHECK(!reply_to(s, 503)->u.sendpay.has_failure);
+	CHECK_EQ(reply_to(&s->effects, 503)->code, REPLY_PAY_UNREADABLE);
+	CHECK(!reply_to(&s->effects, 503)->u.sendpay.has_failure);
 
 	/* Our peer, who could not open the onion; and we ourselves. */
 	next_step(s);
 	(void)sent(s, &q, 13);
 	wait_for(s, 504, 1, 0);
 	send_failed(s->send, &s->step, 1, 13, &(struct send_failure){ .kind = SEND_FAILURE_MALFORMED, .code = FAIL_INVALID_ONION_KEY });
-	CHECK_EQ(reply_to(s, 504)->u.sendpay.erring_index, 1);
+	CHECK_EQ(reply_to(&s->effects, 504)->u.sendpay.erring_index, 1);
 	next_step(s);
 	(void)sent(s, &q, 14);
 	wait_for(s, 505, 1, 0);
 	send_failed(s->send, &s->step, 1, 14, &(struct send_failure){ .kind = SEND_FAILURE_LOCAL, .text = "gone" });
-	CHECK_EQ(reply_to(s, 505)->code, REPLY_PAY_TRY_OTHER_ROUTE);
-	CHECK_EQ(reply_to(s, 505)->u.sendpay.erring_index, 0);
+	CHECK_EQ(reply_to(&s->effects, 505)->code, REPLY_PAY_TRY_OTHER_ROUTE);
+	CHECK_EQ(reply_to(&s->effects, 505)->u.sendpay.erring_index, 0);
 	scene_release(s);
 }
 
@@ -190,18 +190,18 @@ TEST(parts_of_one_payment)
 	wait_for(s, 500, 1, 1);
 	wait_for(s, 501, 1, 2);
 	send_failed(s->send, &s->step, 1, 10, &(struct send_failure){ .kind = SEND_FAILURE_LOCAL, .text = "gone" });
-	CHECK_EQ(reply_to(s, 500)->code, REPLY_PAY_TRY_OTHER_ROUTE);
-	CHECK(!find_reply(s, 501));
+	CHECK_EQ(reply_to(&s->effects, 500)->code, REPLY_PAY_TRY_OTHER_ROUTE);
+	CHECK(!find_reply(&s->effects, 501));
 	wait_for(s, 502, 1, 1);
-	CHECK_EQ(reply_to(s, 502)->code, REPLY_PAY_TRY_OTHER_ROUTE);
+	CHECK_EQ(reply_to(&s->effects, 502)->code, REPLY_PAY_TRY_OTHER_ROUTE);
 	wait_for(s, 503, 1, 9);
-	CHECK_EQ(reply_to(s, 503)->code, REPLY_PAY_UNKNOWN);
+	CHECK_EQ(reply_to(&s->effects, 503)->code, REPLY_PAY_UNKNOWN);
 	/* And comes again. */
 	q.part = 1;
 	(void)sent(s, &q, 12);
 	CHECK(send_fulfilled(s->send, &s->step, 1, 12, &preimage));
-	CHECK_EQ(reply_to(s, 501)->code, REPLY_OK);
-	CHECK_EQ(reply_to(s, 501)->u.sendpay.sent.v, FIRST);
+	CHECK_EQ(reply_to(&s->effects, 501)->code, REPLY_OK);
+	CHECK_EQ(reply_to(&s->effects, 501)->u.sendpay.sent.v, FIRST);
 	CHECK_EQ(send_by_hash(s->send, &q.payment_hash)->r.sent.v, 2 * FIRST);
 	CHECK(send_fulfilled(s->send, &s->step, 1, 11, &preimage));
 	scene_release(s);
@@ -239,7 +239,7 @@ TEST(routes_that_make_no_sense)
 	q.group = 0;
 	CHECK_EQ(try(s, &q, &offer, &code), SEND_ROUTE_REFUSED);
 	CHECK_EQ(send_pending_count(s->send), 0);
-	CHECK_EQ(count_effects(s, EFFECT_PERSIST), 0);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_PERSIST), 0);
 	scene_release(s);
 }
 
@@ -257,7 +257,7 @@ TEST(pay_and_sendpay_do_not_meet)
 	CHECK_EQ(code, REPLY_PAY_IN_PROGRESS);
 	/* Who waits for it by its hash is told its end all the same. */
 	wait_for(s, 500, 1, 0);
-	CHECK(!find_reply(s, 500));
+	CHECK(!find_reply(&s->effects, 500));
 	scene_release(s);
 }
 
@@ -268,7 +268,7 @@ TEST(a_wait_has_an_end)
 	struct sha256 hash = hash_of(1);
 
 	wait_for(s, 499, 1, 0);
-	CHECK_EQ(reply_to(s, 499)->code, REPLY_PAY_UNKNOWN);
+	CHECK_EQ(reply_to(&s->effects, 499)->code, REPLY_PAY_UNKNOWN);
 	(void)sent(s, &q, 10);
 	CHECK_EQ(send_deadline(s->send), UINT64_MAX);
 	send_route_wait(s->send, &s->step, 500, &hash, true, 1, 0, START_MS + 2000);
@@ -276,16 +276,16 @@ TEST(a_wait_has_an_end)
 	CHECK_EQ(send_deadline(s->send), START_MS + 2000);
 	s->step.now_ms = START_MS + 1999;
 	send_tick(s->send, &s->step);
-	CHECK(!find_reply(s, 500));
+	CHECK(!find_reply(&s->effects, 500));
 	s->step.now_ms = START_MS + 2000;
 	send_tick(s->send, &s->step);
-	CHECK_EQ(reply_to(s, 500)->code, REPLY_PAY_IN_PROGRESS);
-	CHECK(!find_reply(s, 501));
+	CHECK_EQ(reply_to(&s->effects, 500)->code, REPLY_PAY_IN_PROGRESS);
+	CHECK(!find_reply(&s->effects, 501));
 	CHECK_EQ(send_deadline(s->send), START_MS + 3000);
 	/* Whoever hung up is not answered. */
 	send_call_gone(s->send, 501);
 	send_failed(s->send, &s->step, 1, 10, &(struct send_failure){ .kind = SEND_FAILURE_LOCAL, .text = "gone" });
-	CHECK(!find_reply(s, 501));
+	CHECK(!find_reply(&s->effects, 501));
 	scene_release(s);
 }
 
@@ -321,8 +321,8 @@ TEST(a_restart_waits_for_parts_that_were_sent)
 	next_step(s);
 	wait_for(s, 500, 1, 1);
 	send_failed(s->send, &s->step, 1, 10, &(struct send_failure){ .kind = SEND_FAILURE_LOCAL, .text = "gone" });
-	CHECK_EQ(reply_to(s, 500)->code, REPLY_PAY_TRY_OTHER_ROUTE);
-	CHECK_EQ(reply_to(s, 500)->u.sendpay.erring_scid.v, 0); /* not known any more */
+	CHECK_EQ(reply_to(&s->effects, 500)->code, REPLY_PAY_TRY_OTHER_ROUTE);
+	CHECK_EQ(reply_to(&s->effects, 500)->u.sendpay.erring_scid.v, 0); /* not known any more */
 	CHECK_EQ(send_pending_count(s->send), 0);
 	/* INV-S3 */
 	CHECK_EQ(send_by_hash(s->send, &q.payment_hash)->r.state, PAYMENT_FAILED);

@@ -8,6 +8,7 @@
 #include "payment/send.h"
 #include "tests/preimages.h"
 #include "tests/test.h"
+#include "tests/unit/step_shown.h"
 
 #define START_MS 1700000000000ull
 #define HEIGHT 800000u
@@ -391,29 +392,6 @@ static inline void pay(struct scene *s, const struct send_request *q)
 	flush(s);
 	for (struct send_offer *o = s->offers.head; o; o = o->next)
 		send_offered(s->send, &s->step, o, id++);
-}
-
-static inline const struct reply *find_reply(const struct scene *s, uint64_t call)
-{
-	for (struct effect *e = s->effects.head; e; e = e->next)
-		if (e->kind == EFFECT_REPLY && e->u.reply.call == call)
-			return e->u.reply.reply;
-	return NULL;
-}
-
-static inline const struct reply *reply_to(const struct scene *s, uint64_t call)
-{
-	CHECK(find_reply(s, call));
-	return find_reply(s, call);
-}
-
-static inline uint32_t count_effects(const struct scene *s, enum effect_kind kind)
-{
-	uint32_t n = 0;
-
-	for (struct effect *e = s->effects.head; e; e = e->next)
-		n += e->kind == kind;
-	return n;
 }
 
 /* Records of a kind written (or removed) in this step. */

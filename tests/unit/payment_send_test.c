@@ -49,15 +49,15 @@ TEST(a_payment_over_a_direct_channel)
 
 	next_step(s);
 	CHECK(send_fulfilled(s->send, &s->step, 7, 10, &preimage));
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_OK);
-	CHECK_EQ(reply_to(s, 101)->kind, COMMAND_PAY);
-	CHECK(SAME(reply_to(s, 101)->u.pay.preimage, preimage));
-	CHECK_EQ(reply_to(s, 101)->u.pay.sent.v, 100000);
-	CHECK_EQ(reply_to(s, 101)->u.pay.amount.v, 100000);
-	CHECK_EQ(reply_to(s, 101)->u.pay.parts, 1);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_OK);
+	CHECK_EQ(reply_to(&s->effects, 101)->kind, COMMAND_PAY);
+	CHECK(SAME(reply_to(&s->effects, 101)->u.pay.preimage, preimage));
+	CHECK_EQ(reply_to(&s->effects, 101)->u.pay.sent.v, 100000);
+	CHECK_EQ(reply_to(&s->effects, 101)->u.pay.amount.v, 100000);
+	CHECK_EQ(reply_to(&s->effects, 101)->u.pay.parts, 1);
 	CHECK_EQ(count_records(s, RECORD_PAYMENT, false), 1);
 	CHECK_EQ(count_records(s, RECORD_PART, true), 1);
-	CHECK_EQ(count_effects(s, EFFECT_NOTIFY), 1);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_NOTIFY), 1);
 	p = send_by_hash(s->send, &q.payment_hash);
 	CHECK_EQ(p->r.state, PAYMENT_COMPLETE);
 	CHECK(SAME(p->r.preimage, preimage));
@@ -110,18 +110,18 @@ TEST(the_same_invoice_is_paid_once)
 	pay(s, &again);
 	CHECK_EQ(count_offers(s), 0);
 	CHECK(!send_wants_flush(s->send));
-	CHECK(!find_reply(s, 200));
+	CHECK(!find_reply(&s->effects, 200));
 	next_step(s);
 	CHECK(send_fulfilled(s->send, &s->step, 7, 10, &preimage));
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_OK);
-	CHECK_EQ(reply_to(s, 200)->code, REPLY_OK);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_OK);
+	CHECK_EQ(reply_to(&s->effects, 200)->code, REPLY_OK);
 	/* Afterwards it is answered at once, even when the invoice has expired. */
 	again.call = 201;
 	s->step.now_ms += 7200000;
 	next_step(s);
 	send_pay(s->send, &s->step, &again);
-	CHECK_EQ(reply_to(s, 201)->code, REPLY_OK);
-	CHECK(SAME(reply_to(s, 201)->u.pay.preimage, preimage));
+	CHECK_EQ(reply_to(&s->effects, 201)->code, REPLY_OK);
+	CHECK(SAME(reply_to(&s->effects, 201)->u.pay.preimage, preimage));
 	CHECK(!send_wants_flush(s->send));
 	scene_release(s);
 }
@@ -134,8 +134,8 @@ TEST(a_failed_payment_can_be_tried_again)
 	uint32_t at = 0;
 
 	pay(s, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_NO_ROUTE);
-	CHECK(strstr(reply_to(s, 101)->message, "no channel of this node is usable"));
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_NO_ROUTE);
+	CHECK(strstr(reply_to(&s->effects, 101)->message, "no channel of this node is usable"));
 	CHECK_EQ(send_by_hash(s->send, &q.payment_hash)->r.state, PAYMENT_FAILED);
 	CHECK_EQ(send_by_hash(s->send, &q.payment_hash)->group, 1);
 	add_channel(s, 7, PAYEE, 500000);
@@ -161,52 +161,52 @@ TEST(requests_that_make_no_sense)
 	pay(s, &q);
 	next_step(s);
 	send_pay(s->send, &s->step, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_INVALID);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_INVALID);
 	q.amount = MSAT(200001);
 	next_step(s);
 	send_pay(s->send, &s->step, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_INVALID);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_INVALID);
 	/* B11.tagged_fields.27 B4.basic_multi_part_payments.9 */
 	q = request(1, 100000);
 	q.has_secret = false;
 	next_step(s);
 	send_pay(s->send, &s->step, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_INVALID);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_INVALID);
 	q = request(1, 0);
 	q.any_amount = true;
 	next_step(s);
 	send_pay(s->send, &s->step, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_INVALID);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_INVALID);
 	q.amount = MSAT(SUPPLY_SAT * 1000 + 1);
 	next_step(s);
 	send_pay(s->send, &s->step, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_INVALID);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_INVALID);
 	q = request(1, 1000);
 	q.kind = PAYMENT_KEYSEND;
 	q.records = &record;
 	q.record_count = 1;
 	next_step(s);
 	send_pay(s->send, &s->step, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_INVALID);
-	CHECK_EQ(reply_to(s, 101)->kind, COMMAND_KEYSEND);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_INVALID);
+	CHECK_EQ(reply_to(&s->effects, 101)->kind, COMMAND_KEYSEND);
 	record.type = PAYLOAD_KEYSEND;
 	next_step(s);
 	send_pay(s->send, &s->step, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_INVALID);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_INVALID);
 	q = request(1, 1000);
 	q.kind = PAYMENT_KEYSEND;
 	q.payee = node_id(PAYER);
 	next_step(s);
 	send_pay(s->send, &s->step, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_INVALID);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_INVALID);
 	/* B11.payer_payee_requirements.1 */
 	q = request(1, 100000);
 	q.expires_at_s = START_MS / 1000;
 	next_step(s);
 	send_pay(s->send, &s->step, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_EXPIRED);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_EXPIRED);
 	CHECK(!send_wants_flush(s->send));
-	CHECK_EQ(count_effects(s, EFFECT_PERSIST), 0);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_PERSIST), 0);
 	/* Twice the amount is as much as may be. */
 	q = request(1, 100000);
 	q.amount = MSAT(200000);
@@ -245,7 +245,7 @@ TEST(pending_payments_are_limited)
 	q = request(6, 1000);
 	next_step(s);
 	send_pay(s->send, &s->step, &q);
-	CHECK_EQ(reply_to(s, 106)->code, REPLY_FAILED);
+	CHECK_EQ(reply_to(&s->effects, 106)->code, REPLY_FAILED);
 	CHECK_EQ(send_pending_count(s->send), 5);
 	scene_release(s);
 }
@@ -281,15 +281,15 @@ TEST(our_own_invoice)
 	CHECK(SAME(only_offer(s)->secret, q.secret));
 	CHECK(SAME(only_offer(s)->payment_hash, q.payment_hash));
 	send_self_paid(s->send, &s->step, only_offer(s), &preimage);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_OK);
-	CHECK_EQ(reply_to(s, 101)->u.pay.parts, 0);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_OK);
+	CHECK_EQ(reply_to(&s->effects, 101)->u.pay.parts, 0);
 	CHECK_EQ(send_by_hash(s->send, &q.payment_hash)->r.state, PAYMENT_COMPLETE);
 
 	send_pay(s->send, &s->step, &again);
 	flush(s);
 	send_refused(s->send, &s->step, only_offer(s), "no such invoice");
-	CHECK_EQ(reply_to(s, 102)->code, REPLY_PAY_DESTINATION);
-	CHECK_STR(reply_to(s, 102)->message, "no such invoice");
+	CHECK_EQ(reply_to(&s->effects, 102)->code, REPLY_PAY_DESTINATION);
+	CHECK_STR(reply_to(&s->effects, 102)->message, "no such invoice");
 	CHECK(!send_wants_flush(s->send));
 	scene_release(s);
 }
@@ -324,8 +324,8 @@ TEST(keysend_carries_its_preimage)
 	CHECK(bytes_equal(seen.payload.custom[1].value, BYTES("b", 1)));
 	next_step(s);
 	CHECK(send_fulfilled(s->send, &s->step, 7, 10, &seen.payload.keysend));
-	CHECK_EQ(reply_to(s, 101)->kind, COMMAND_KEYSEND);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_OK);
+	CHECK_EQ(reply_to(&s->effects, 101)->kind, COMMAND_KEYSEND);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_OK);
 	/* bLIP 3: a preimage is used once. */
 	pay(s, &second);
 	CHECK(!SAME(only_offer(s)->payment_hash, hash));
@@ -334,7 +334,7 @@ TEST(keysend_carries_its_preimage)
 	second.call = 300;
 	add_channel(s, 8, PAYEE, 500000);
 	pay(s, &second);
-	CHECK_EQ(reply_to(s, 300)->code, REPLY_PAY_NO_ROUTE);
+	CHECK_EQ(reply_to(&s->effects, 300)->code, REPLY_PAY_NO_ROUTE);
 	scene_release(s);
 }
 
@@ -351,8 +351,8 @@ TEST(a_call_that_is_gone_is_not_answered)
 	send_call_gone(s->send, 101);
 	next_step(s);
 	CHECK(send_fulfilled(s->send, &s->step, 7, 10, &preimage));
-	CHECK(!find_reply(s, 101));
-	CHECK_EQ(reply_to(s, 200)->code, REPLY_OK);
+	CHECK(!find_reply(&s->effects, 101));
+	CHECK_EQ(reply_to(&s->effects, 200)->code, REPLY_OK);
 	scene_release(s);
 }
 
@@ -368,7 +368,7 @@ TEST(an_amount_in_several_parts)
 	add_channel(s, 8, PAYEE, 70000);
 	/* An invoice that does not offer it is paid in one part or not at all. */
 	pay(s, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_NO_ROUTE);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_NO_ROUTE);
 
 	/* B4.basic_multi_part_payments.2 B4.basic_multi_part_payments.3: at once, over both channels. */
 	q.basic_mpp = true;
@@ -391,15 +391,15 @@ TEST(an_amount_in_several_parts)
 	CHECK_EQ(s->offers.last->channel_key, 7);
 	next_step(s);
 	CHECK(send_fulfilled(s->send, &s->step, 7, 11, &preimage));
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_OK);
-	CHECK_EQ(reply_to(s, 101)->u.pay.parts, 2);
-	CHECK_EQ(reply_to(s, 101)->u.pay.sent.v, 100000);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_OK);
+	CHECK_EQ(reply_to(&s->effects, 101)->u.pay.parts, 2);
+	CHECK_EQ(reply_to(&s->effects, 101)->u.pay.sent.v, 100000);
 	/* The other part is still ours until its channel is done with it. */
 	CHECK(send_owns(s->send, 8, 10));
 	next_step(s);
 	CHECK(send_fulfilled(s->send, &s->step, 8, 10, &preimage));
 	CHECK(!send_owns(s->send, 8, 10));
-	CHECK_EQ(count_effects(s, EFFECT_REPLY), 0);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_REPLY), 0);
 	scene_release(s);
 }
 
@@ -412,7 +412,7 @@ TEST(parts_are_limited_in_number)
 	for (uint64_t key = 0; key < 60; key++)
 		add_channel(s, key, PAYEE, 1000);
 	pay(s, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_NO_ROUTE);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_NO_ROUTE);
 	q.amount = q.invoice_amount = MSAT(SEND_PARTS_MAX * 1000);
 	pay(s, &q);
 	CHECK_EQ(count_offers(s), SEND_PARTS_MAX);
@@ -441,7 +441,7 @@ TEST(fees_and_delay_are_considered_first)
 	q.fee_limit = MSAT(1009);
 	add_channel(s, 7, PEER_A, 500000);
 	pay(s, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_TOO_EXPENSIVE);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_TOO_EXPENSIVE);
 	CHECK_EQ(count_offers(s), 0);
 	q.fee_limit = MSAT(1010);
 	pay(s, &q);
@@ -454,7 +454,7 @@ TEST(fees_and_delay_are_considered_first)
 	a.fee_base_msat = 4991;
 	add_channel(s, 7, PEER_A, 500000);
 	pay(s, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_TOO_EXPENSIVE);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_TOO_EXPENSIVE);
 	a.fee_base_msat = 4990;
 	pay(s, &q);
 	CHECK_EQ(only_offer(s)->amount.v, 105000);
@@ -464,8 +464,8 @@ TEST(fees_and_delay_are_considered_first)
 	q.max_delay = 24 + SEND_CLTV_SLACK + 39;
 	add_channel(s, 7, PEER_A, 500000);
 	pay(s, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_NO_ROUTE);
-	CHECK(strstr(reply_to(s, 101)->message, "longer than allowed"));
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_NO_ROUTE);
+	CHECK(strstr(reply_to(&s->effects, 101)->message, "longer than allowed"));
 	q.max_delay++;
 	pay(s, &q);
 	CHECK_EQ(count_offers(s), 1);
@@ -487,7 +487,7 @@ TEST(fees_of_all_parts_count_together)
 	add_channel(s, 7, PEER_A, 60000);
 	add_channel(s, 8, PEER_B, 60000);
 	pay(s, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_PAY_TOO_EXPENSIVE);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_TOO_EXPENSIVE);
 	q.fee_limit = MSAT(3009);
 	pay(s, &q);
 	CHECK_EQ(count_offers(s), 2);
@@ -532,7 +532,7 @@ TEST(what_is_asked_is_what_was_ordered)
 	q.exclude_count = SEND_EXCLUDE_MAX + 1;
 	next_step(s);
 	send_pay(s->send, &s->step, &q);
-	CHECK_EQ(reply_to(s, 200)->code, REPLY_INVALID);
+	CHECK_EQ(reply_to(&s->effects, 200)->code, REPLY_INVALID);
 	scene_release(s);
 }
 
@@ -550,7 +550,7 @@ TEST(a_part_of_an_invoice)
 	/* B4.basic_multi_part_payments.10: a payee that takes no parts is told the amount that it gets. */
 	next_step(s);
 	send_pay(s->send, &s->step, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_INVALID);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_INVALID);
 	q.basic_mpp = true;
 	pay(s, &q);
 	CHECK_EQ(only_offer(s)->amount.v, 30000);
@@ -560,14 +560,14 @@ TEST(a_part_of_an_invoice)
 	CHECK_EQ(seen.payload.amount.v, 30000);
 	next_step(s);
 	CHECK(send_fulfilled(s->send, &s->step, 7, 10, &preimage));
-	CHECK_EQ(reply_to(s, 101)->u.pay.amount.v, 30000);
+	CHECK_EQ(reply_to(&s->effects, 101)->u.pay.amount.v, 30000);
 	scene_release(s);
 	/* More than the whole is none. */
 	s = scene();
 	q.amount = MSAT(100001);
 	next_step(s);
 	send_pay(s->send, &s->step, &q);
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_INVALID);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_INVALID);
 	scene_release(s);
 }
 
@@ -587,7 +587,7 @@ TEST(a_probe_is_nowhere_and_few_at_once)
 	seen = open_at(s, only_offer(s)->onion, &hash, PAYEE);
 	CHECK(!seen.payload.has_keysend && !seen.payload.has_secret);
 	/* Nothing of it is stored or listed. */
-	CHECK_EQ(count_effects(s, EFFECT_PERSIST), 0);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_PERSIST), 0);
 	CHECK(!send_next(s->send, &at) && !send_by_hash(s->send, &hash));
 	CHECK(send_owns(s->send, 7, 10));
 	{
@@ -597,17 +597,17 @@ TEST(a_probe_is_nowhere_and_few_at_once)
 		next_step(s);
 		fail_offer(s, &o, 10, (const uint8_t[]){ PAYEE }, 1, failure_payment_details(MSAT(5000), HEIGHT));
 	}
-	CHECK_EQ(reply_to(s, 101)->code, REPLY_OK);
-	CHECK_EQ(reply_to(s, 101)->kind, COMMAND_PROBE);
-	CHECK_EQ(reply_to(s, 101)->u.pay.try_count, 1);
-	CHECK_EQ(count_effects(s, EFFECT_PERSIST) + count_effects(s, EFFECT_NOTIFY), 0);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_OK);
+	CHECK_EQ(reply_to(&s->effects, 101)->kind, COMMAND_PROBE);
+	CHECK_EQ(reply_to(&s->effects, 101)->u.pay.try_count, 1);
+	CHECK_EQ(count_effects(&s->effects, EFFECT_PERSIST) + count_effects(&s->effects, EFFECT_NOTIFY), 0);
 	CHECK_EQ(send_pending_count(s->send), 0);
 	/* The scene takes five pending payments; of probes there may be SEND_PROBES_MAX. */
 	for (uint8_t v = 1; v <= 6; v++) {
 		q.call = 200 + v;
 		next_step(s);
 		send_pay(s->send, &s->step, &q);
-		CHECK_EQ(find_reply(s, q.call) != NULL, v == 6);
+		CHECK_EQ(find_reply(&s->effects, q.call) != NULL, v == 6);
 	}
 	scene_release(s);
 }

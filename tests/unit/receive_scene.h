@@ -7,6 +7,7 @@
 #include "payment/receive.h"
 #include "tests/preimages.h"
 #include "tests/test.h"
+#include "tests/unit/step_shown.h"
 
 #define START_MS 1700000000000ull
 #define HEIGHT 800000u
@@ -132,29 +133,6 @@ static inline const struct receive_verdict *only_verdict(const struct scene *s)
 	/* B4.failure_messages.41: no failure of a final node comes with a channel_update. */
 	CHECK(!(s->verdicts.head->why.code & FAIL_UPDATE));
 	return s->verdicts.head;
-}
-
-static inline uint32_t count_effects(const struct scene *s, enum effect_kind kind)
-{
-	uint32_t n = 0;
-
-	for (struct effect *e = s->effects.head; e; e = e->next)
-		n += e->kind == kind;
-	return n;
-}
-
-static inline const struct reply *find_reply(const struct scene *s, uint64_t call)
-{
-	for (struct effect *e = s->effects.head; e; e = e->next)
-		if (e->kind == EFFECT_REPLY && e->u.reply.call == call)
-			return e->u.reply.reply;
-	return NULL;
-}
-
-static inline const struct reply *reply_to(const struct scene *s, uint64_t call)
-{
-	CHECK(find_reply(s, call));
-	return find_reply(s, call);
 }
 
 static inline void check_fulfilled(const struct scene *s, uint8_t v, uint32_t count)

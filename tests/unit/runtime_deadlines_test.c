@@ -334,13 +334,10 @@ TEST(an_undecided_htlc_is_failed_before_its_deadline)
 TEST(an_onion_that_nobody_opens_is_failed_before_its_deadline)
 {
 	struct way w;
-	struct bill bill;
 	uint32_t expiry;
 	uint64_t call;
 
-	row();
-	bill = bill_of(&c, 5000000, NULL);
-	w = way_to_c(&bill);
+	w = ready();
 	CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
 	call = order_wait(&a, &w, 0);
 	/* The next message to c makes it irrevocable, and c asks for its secret. */

@@ -5,22 +5,19 @@
 TEST(a_payment_goes_through_the_middle)
 {
 	const struct reply *reply;
-	struct bill bill;
 	struct way w;
 
-	row();
-	bill = bill_of(&c, 5000000, NULL);
-	w = way_to_c(&bill);
+	w = ready();
 	reply = pay_way(&a, &w);
 	CHECK(reply);
 	CHECK_EQ(reply->code, REPLY_OK);
 	CHECK(reply->u.sendpay.complete);
 	CHECK_EQ(reply->u.sendpay.sent.v, w.hops[0].amount.v);
-	CHECK_EQ(row_invoice_state(&c, &bill), INVOICE_PAID);
+	CHECK_EQ(row_invoice_state(&c, &w.bill), INVOICE_PAID);
 	row_is_quiet();
 	/* b has earned its fee. */
 	CHECK_EQ(channel_to_us(channel_between(&b, &a)).v, w.hops[0].amount.v);
-	CHECK_EQ(channel_to_us(channel_between(&b, &c)).v, ROW_SAT * 1000ull - bill.amount.v);
+	CHECK_EQ(channel_to_us(channel_between(&b, &c)).v, ROW_SAT * 1000ull - w.bill.amount.v);
 }
 
 /* --- refusals --- */

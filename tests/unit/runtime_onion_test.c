@@ -39,12 +39,9 @@ TEST(attack_an_onion_is_handed_in_again)
 {
 	uint8_t onion[ONION_PACKET_SIZE];
 	const struct reply *reply;
-	struct bill bill;
 	struct way w;
 
-	row();
-	bill = bill_of(&c, 5000000, NULL);
-	w = way_to_c(&bill);
+	w = ready();
 	w.has_total = true;
 	w.total = MSAT(5000000);
 	w.hops[1].amount = MSAT(2000000); /* c waits for more */
@@ -75,8 +72,8 @@ TEST(attack_an_onion_is_handed_in_again)
 	row_is_quiet();
 	/* With an onion of its own it goes. */
 	w.part = 5;
-	w.hops[1].amount = bill.amount;
-	w.hops[0].amount = MSAT(bill.amount.v + fee_of_b(bill.amount).v);
+	w.hops[1].amount = w.bill.amount;
+	w.hops[0].amount = MSAT(w.bill.amount.v + fee_of_b(w.bill.amount).v);
 	CHECK_EQ(pay_way(&a, &w)->code, REPLY_OK);
 	row_is_quiet();
 }
@@ -309,13 +306,10 @@ TEST(the_message_of_a_failure_is_kept)
 	const struct reply *reply;
 	struct arena arena;
 	struct failure f;
-	struct bill bill;
 	struct way w;
 
 	arena_init(&arena);
-	row();
-	bill = bill_of(&c, 5000000, NULL);
-	w = way_to_c(&bill);
+	w = ready();
 	w.bill.secret.v[0] ^= 1;
 	CHECK_EQ(pay_way(&a, &w)->code, REPLY_PAY_DESTINATION);
 	row_restart(&a);
@@ -325,7 +319,7 @@ TEST(the_message_of_a_failure_is_kept)
 	CHECK(reply && reply->u.sendpay.has_failure);
 	CHECK(failure_decode(&arena, &f, reply->u.sendpay.failure_message));
 	CHECK_EQ(f.code, FAIL_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS);
-	CHECK_EQ(f.u.payment_details.htlc_msat.v, bill.amount.v);
+	CHECK_EQ(f.u.payment_details.htlc_msat.v, w.bill.amount.v);
 	CHECK_EQ(f.u.payment_details.height, c.height);
 	arena_release(&arena);
 }
