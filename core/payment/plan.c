@@ -34,7 +34,10 @@ static uint32_t final_cltv(const struct send_request *q)
 	if (q->kind != PAYMENT_BOLT11)
 		return SEND_KEYSEND_CLTV;
 	/* B11.tagged_fields.29 */
-	return q->has_min_final_cltv ? q->min_final_cltv : SEND_MIN_FINAL_CLTV;
+	if (!q->has_min_final_cltv)
+		return SEND_MIN_FINAL_CLTV;
+	/* An invoice may ask for more than any payment may take: no slack on top makes that little. */
+	return q->min_final_cltv < UINT32_MAX - SEND_CLTV_SLACK_MORE ? q->min_final_cltv : UINT32_MAX - SEND_CLTV_SLACK_MORE;
 }
 
 static void copy_exclusions(struct payment_plan *plan, const struct send_request *q)

@@ -67,6 +67,20 @@ TEST(a_payment_over_a_direct_channel)
 	scene_release(s);
 }
 
+/* What an invoice asks for stays much, whatever is added to it. */
+TEST(an_absurd_final_delta_stays_absurd)
+{
+	struct scene *s = scene();
+	struct send_request q = request(1, 100000);
+
+	q.min_final_cltv = UINT32_MAX;
+	add_channel(s, 7, PAYEE, 500000);
+	send_pay(s->send, &s->step, &q);
+	ask(s);
+	CHECK(only_question(s)->final_cltv > UINT32_MAX - SEND_CLTV_SLACK_MORE);
+	scene_release(s);
+}
+
 TEST(a_payment_along_a_route_hint)
 {
 	struct scene *s = scene();
