@@ -21,29 +21,26 @@ void replay_init(struct replay *r, const uint8_t seed16[16])
 
 void replay_release(struct replay *r)
 {
-	for (uint32_t i = 0; i < table_count(&r->by_hmac); i++)
-		mem_free(r->ring[i]);
-	mem_free(r->ring);
+	for (size_t i = 0; i < ARRAY_COUNT(r->blocks); i++)
+		mem_free(r->blocks[i]);
 	table_release(&r->by_hmac);
 }
 
 /* Where the next one goes: behind the last, or in the oldest one's place. */
 static struct replay_onion *place(struct replay *r)
 {
-	uint32_t count = table_count(&r->by_hmac);
-	struct replay_onion *o;
+	/* They stay for long, so they lie together: strewn among what comes and goes they would keep its pages. */
+	const uint32_t count = table_count(&r->by_hmac), at = count == REPLAY_MAX ? r->oldest : count;
+	struct replay_onion **block = &r->blocks[at / REPLAY_BLOCK], *o;
 
+	if (!*block)
+		*block = NEW_ARRAY(struct replay_onion, REPLAY_BLOCK);
+	o = &(*block)[at % REPLAY_BLOCK];
 	if (count == REPLAY_MAX) {
-		o = r->ring[r->oldest];
 		r->oldest = (r->oldest + 1) % REPLAY_MAX;
 		ASSERT(table_remove(&r->by_hmac, mark_of(o)) == o);
-		return o;
 	}
-	if (count == r->capacity) {
-		r->capacity = r->capacity ? 2 * r->capacity : 64;
-		r->ring = mem_realloc(r->ring, r->capacity, sizeof(struct replay_onion *));
-	}
-	return r->ring[count] = NEW(struct replay_onion);
+	return o;
 }
 
 bool replay_seen(struct replay *r, const uint8_t packet1366[ONION_PACKET_SIZE], uint64_t channel_key, uint64_t htlc_id)

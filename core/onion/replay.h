@@ -12,15 +12,16 @@
 #include "base/table.h"
 #include "onion/sphinx.h"
 
-/* 4 MB, if there were ever so many. */
+/* 5 MB in all, once there were so many: 2 of them, 3 to find them. */
 #define REPLAY_MAX 65536u
+#define REPLAY_BLOCK 1024u
 
 struct replay_onion;
 
 struct replay {
 	struct table by_hmac;
-	struct replay_onion **ring; /* in order of arrival; `oldest` is the next to go once it is full */
-	uint32_t capacity, oldest;
+	struct replay_onion *blocks[REPLAY_MAX / REPLAY_BLOCK]; /* a ring in order of arrival; they come as they are needed */
+	uint32_t oldest;           /* the next to go, once the ring is full */
 };
 
 void replay_init(struct replay *r, const uint8_t seed16[16]);
