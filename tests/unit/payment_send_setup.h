@@ -426,7 +426,7 @@ static inline struct seen open_at(struct scene *s, struct bytes onion, const str
 static inline struct bytes report_of(struct scene *s, const struct send_offer *o, const uint8_t *nodes, uint32_t count,
 			      const struct failure *f)
 {
-	struct secret32 secrets[8];
+	struct secret32 secrets[8] = { 0 };
 	struct bytes onion = o->onion;
 	struct buf b = BUF_EMPTY;
 	struct bytes out;
