@@ -5,7 +5,7 @@
 #include "base/bytes.h"
 #include "lampo/method.h"
 
-#define PARAMS_MAX 24u
+#define PARAMS_MAX 32u
 
 /* name is one of space-separated names (NULL: none). */
 MUST_USE bool names_hold(const char *names, const char *name);

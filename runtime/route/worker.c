@@ -27,7 +27,7 @@ struct route_worker {
 
 static void line_add(struct line *l, struct work work)
 {
-	if (l->first + l->count == l->capacity && l->first >= l->count) {
+	if (l->first + l->count == l->capacity && l->first && l->first >= l->count) {
 		memmove(l->work, l->work + l->first, l->count * sizeof(*l->work));
 		l->first = 0;
 	}

@@ -669,6 +669,7 @@ TEST(a_restart_carries_on)
 
 	/* Without channels until the time is over it has failed. */
 	scene_release(before);
+	arena_release(&t->arena);
 	memset(t, 0, sizeof(*t));
 	arena_init(&t->arena);
 	before = run_with_two_parts(t, &offers);
