@@ -101,7 +101,7 @@ struct lampo_method {
 	const char *summary;  /* one line, without a full stop */
 	const char *doc;      /* sentences, paragraphs separated by an empty line; may be NULL */
 	const struct lampo_param *params; /* in the order of positional parameters */
-	size_t param_count;		  /* at most 24 */
+	size_t param_count;		  /* at most 32 */
 	const struct lampo_result *results;
 	size_t result_count;
 	const struct lampo_error *errors;
