@@ -215,9 +215,13 @@ void sim_send(struct sim_node *from, uint64_t connection, struct bytes message)
 		if (w->hooks[i].message)
 			go = w->hooks[i].message(w->hooks[i].context, w, from->index, l->end[side],
 						 instead.size ? buf_view(&instead) : message, &instead);
-	if (go)
+	/* Whoever listens may have cut the line. */
+	l = link_by_id(w, connection);
+	if (go && l)
 		put(w, l, side, instead.size ? buf_view(&instead) : message);
 	buf_release(&instead);
+	if (!l)
+		return;
 	if ((w->o.cut_one_in && world_random(w, w->o.cut_one_in) == 0) || in_flight(w, l, side) > SIM_UNREAD_MAX)
 		link_cut(w, l);
 }
