@@ -21,13 +21,6 @@ struct history_search {
 	enum history_status status;
 };
 
-struct scid node_channel_scid(const struct node_channel *c)
-{
-	const struct channel_record *r = channel_record_of(c->channel);
-
-	return r->scid.v ? r->scid : r->alias_local;
-}
-
 static bool has_failed(enum history_status status)
 {
 	return status != HISTORY_SETTLED;

@@ -4,6 +4,13 @@
 
 #include <string.h>
 
+struct scid node_channel_scid(const struct node_channel *c)
+{
+	const struct channel_record *r = channel_record_of(c->channel);
+
+	return r->scid.v ? r->scid : r->alias_local;
+}
+
 enum { NAME_SCID, NAME_ALIAS_LOCAL, NAME_ALIAS_REMOTE };
 
 /* What is left of a channel that is history: the numbers by which it was to be found for forwarding. */

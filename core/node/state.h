@@ -267,6 +267,8 @@ void node_channel_unwatch(struct step *s, const struct node_channel *c);
 void node_touch(struct node *n, struct node_channel *c);
 
 /* names.c */
+/* How users know it: its place in the chain, else our alias. */
+struct scid node_channel_scid(const struct node_channel *c);
 void node_names_init(struct node *n, const uint8_t seed16[16]);
 void node_names_free(struct node *n);
 /* After whatever may have changed its short channel id or an alias (node_touch does it). */
@@ -400,8 +402,6 @@ void node_history_trim(struct node *n, struct step *s, const struct event *e);
 void node_history_free(struct node *n);
 void node_del_forward(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
 void node_history_fetched(struct node *n, struct step *s, uint64_t call, const struct event *e);
-/* How users know it: its place in the chain, else our alias. */
-struct scid node_channel_scid(const struct node_channel *c);
 
 /* gossip.c */
 MUST_USE bool node_load_spent(struct node *n, struct bytes key, struct bytes value);

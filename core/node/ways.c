@@ -253,12 +253,6 @@ uint32_t node_ways_room(const struct node *n)
 	return WAYS_QUESTIONS_MAX - n->ways->questions;
 }
 
-/* A channel that has no number in a block yet goes by the alias that we gave it. */
-static struct scid own_scid(const struct channel_record *r)
-{
-	return r->scid.v ? r->scid : r->alias_local;
-}
-
 static void own_channels(struct node *n, struct step *s, struct route_job *j)
 {
 	struct route_own *own = ARENA_ARRAY(&j->memory, struct route_own, table_count(&n->channels));
@@ -274,7 +268,7 @@ static void own_channels(struct node *n, struct step *s, struct route_job *j)
 			c->spendable = channel_spendable(c->channel, s);
 			c->has_spendable = true;
 		}
-		own[count++] = (struct route_own){ own_scid(r), r->peer, c->spendable, r->side[SIDE_REMOTE].htlc_minimum,
+		own[count++] = (struct route_own){ node_channel_scid(c), r->peer, c->spendable, r->side[SIDE_REMOTE].htlc_minimum,
 						   c->spendable, channel_htlcs_left(c->channel) };
 	}
 	j->request.has_own = true;
@@ -377,7 +371,7 @@ struct node_channel *node_ways_channel(const struct node *n, const struct route_
 	const struct node_peer *p = node_peer_get(n, &first->node);
 	struct node_channel *c = p ? p->channels : NULL;
 
-	while (c && own_scid(channel_record_of(c->channel)).v != first->scid.v)
+	while (c && node_channel_scid(c).v != first->scid.v)
 		c = c->next;
 	return c && !c->dead ? c : NULL;
 }
