@@ -259,12 +259,15 @@ struct node {
 	uint32_t closed_count, closed_capacity;
 };
 
-/* node.c */
+/* channels.c */
 struct node_channel *node_channel_by_key(const struct node *n, uint64_t channel_key);
 struct node_channel *node_channel_by_funding(const struct node *n, const struct outpoint *o);
 void node_channel_watch(struct node *n, struct step *s, struct node_channel *c);
 void node_channel_unwatch(struct step *s, const struct node_channel *c);
+/* It may have changed: it is flushed once no event is waiting. */
 void node_touch(struct node *n, struct node_channel *c);
+void node_channels_tick(struct node *n, struct step *s);
+void node_channels_flush(struct node *n, struct step *s);
 
 /* names.c */
 /* How users know it: its place in the chain, else our alias. */
