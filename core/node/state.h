@@ -259,6 +259,14 @@ struct node {
 	uint32_t closed_count, closed_capacity;
 };
 
+/* node.c */
+/* What a step begins with. */
+struct step node_begin(struct node *n, uint64_t now_ms, struct effects *out);
+
+/* load.c */
+/* INV-N5: with the batch that used a number, the counter is stored. */
+void node_counters_flush(struct node *n, struct step *s);
+
 /* channels.c */
 struct node_channel *node_channel_by_key(const struct node *n, uint64_t channel_key);
 struct node_channel *node_channel_by_funding(const struct node *n, const struct outpoint *o);
