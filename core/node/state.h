@@ -267,6 +267,11 @@ struct step node_begin(struct node *n, uint64_t now_ms, struct effects *out);
 /* INV-N5: with the batch that used a number, the counter is stored. */
 void node_counters_flush(struct node *n, struct step *s);
 
+/* answers.c */
+void node_on_signed(struct node *n, struct step *s, const struct event *e);
+void node_on_funds(struct node *n, struct step *s, const struct event *e);
+void node_on_fetched(struct node *n, struct step *s, const struct event *e);
+
 /* channels.c */
 struct node_channel *node_channel_by_key(const struct node *n, uint64_t channel_key);
 struct node_channel *node_channel_by_funding(const struct node *n, const struct outpoint *o);
