@@ -414,8 +414,10 @@ void node_on_command(struct node *n, struct step *s, const struct event *e)
 		node_recover_command(n, s, call, cmd);
 		return;
 	case COMMAND_LAYER:
+		node_layer_command(n, s, call, cmd);
+		return;
 	case COMMAND_RESERVE:
-		node_layers_command(n, s, call, cmd);
+		node_reserve_command(n, s, call, cmd);
 		return;
 	case COMMAND_ROUTES:
 		node_seek_command(n, s, call, cmd);

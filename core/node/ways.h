@@ -77,7 +77,7 @@ void node_ways_could(struct node *n, const struct step *s, struct scid scid, int
 void node_ways_could_not(struct node *n, const struct step *s, struct scid scid, int direction, struct amount_msat amount);
 void node_ways_moved(struct node *n, const struct step *s, struct scid scid, int direction, struct amount_msat amount);
 
-/* ---- Layers by name, and what users reserve (layers.c) ---- */
+/* ---- Layers by name (layers.c), and what users reserve ---- */
 
 #define LAYERS_MAX 256u
 #define LAYERS_RULES_MAX 100000u /* of all of them together */
@@ -98,9 +98,11 @@ void node_layers_free(struct node *n);
 struct held_rules *node_layers_hold(struct node *n, const char *name);
 void held_rules_let_go(struct held_rules *h);
 MUST_USE bool node_layers_load(struct node *n, struct bytes key, struct bytes value);
-/* COMMAND_LAYER, COMMAND_RESERVE. */
-void node_layers_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
 void node_layers_check(const struct node *n);
+/* layer_orders.c: COMMAND_LAYER. */
+void node_layer_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
+/* reserve.c: COMMAND_RESERVE. */
+void node_reserve_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
 
 /* ---- COMMAND_ROUTES (seek.c) ---- */
 
