@@ -13,6 +13,9 @@ struct ways_job {
 	struct route_layer *exclusions; /* owned */
 	struct held_rules **held;       /* by name, as they were asked for; in the job's memory */
 	uint32_t held_count;
+	uint64_t version;               /* PLAN: of gossip's graph, as the snapshot has it that it runs on; once it waits: as it must be */
+	bool again;                     /* it has waited for a newer snapshot */
+	struct ways_job *next;          /* of those that wait */
 };
 
 struct ways {
@@ -33,6 +36,8 @@ struct ways {
 	bool finishing;
 	uint32_t gathered;       /* where the next slice begins */
 	uint64_t version;        /* of gossip's graph, when the latest snapshot was begun */
+	uint64_t seated;         /* the same of the latest that a worker has been given */
+	struct ways_job *waiting, **last_waiting; /* for a snapshot of their version; first come first */
 	uint64_t begun_ms, due_ms; /* due: when the next slice is wanted, or the next snapshot; UINT64_MAX: nothing is */
 	struct ways_figures figures;
 };
@@ -53,6 +58,7 @@ void node_ways_init(struct node *n)
 	w->in_flight = route_layer_new(seed, "in flight");
 	w->changes = NEW_ARRAY(struct route_reservation, WAYS_CHANGES_MAX);
 	table_init(&w->jobs, job_key, seed);
+	w->last_waiting = &w->waiting;
 	node_layers_init(n, seed);
 	w->due_ms = UINT64_MAX;
 	n->ways = w;
@@ -75,6 +81,10 @@ void node_ways_free(struct node *n)
 
 	for (uint32_t at = 0; (j = table_next(&w->jobs, &at));)
 		job_free(j);
+	while ((j = w->waiting)) {
+		w->waiting = j->next;
+		job_free(j);
+	}
 	table_release(&w->jobs);
 	node_layers_free(n);
 	route_builder_free(w->builder);
@@ -135,6 +145,7 @@ static void start_job(struct ways *w, struct step *s, struct ways_job *j)
 	tell_facts(w, job);
 	tell_reservations(w, job);
 	job->settled = w->settled;
+	j->version = w->seated;
 	store_be64(j->key, ++w->next_job);
 	table_add(&w->jobs, j);
 	effect_compute(s->out, w->next_job, job);
@@ -146,6 +157,81 @@ static struct ways_job *job_new(struct ways *w, enum route_job_kind kind)
 
 	j->job = route_job_new(w->desk, kind);
 	return j;
+}
+
+static void own_channels(struct node *n, struct step *s, struct route_job *j)
+{
+	struct route_own *own = ARENA_ARRAY(&j->memory, struct route_own, table_count(&n->channels));
+	struct node_channel *c;
+	uint32_t at = 0, count = 0;
+
+	while ((c = table_next(&n->channels, &at)) && count < ROUTE_EDGES_MAX) {
+		const struct channel_record *r = channel_record_of(c->channel);
+
+		if (c->dead || !channel_is_usable(c->channel))
+			continue;
+		if (!c->has_spendable) {
+			c->spendable = channel_spendable(c->channel, s);
+			c->has_spendable = true;
+		}
+		own[count++] = (struct route_own){ node_channel_scid(c), r->peer, c->spendable, r->side[SIDE_REMOTE].htlc_minimum,
+						   c->spendable, channel_htlcs_left(c->channel) };
+	}
+	j->request.has_own = true;
+	j->request.own = own;
+	j->request.own_count = count;
+}
+
+/* Those whose snapshot a worker has, or has been given to finish before them. */
+static void plan_again(struct node *n, struct step *s)
+{
+	struct ways *w = n->ways;
+	struct ways_job *j;
+
+	while ((j = w->waiting) && j->version <= w->seated) {
+		w->waiting = j->next;
+		if (!w->waiting)
+			w->last_waiting = &w->waiting;
+		j->next = NULL;
+		j->job->number = ++w->next_plan;
+		if (j->job->request.has_own)
+			own_channels(n, s, j->job);
+		start_job(w, s, j);
+	}
+}
+
+/* Whether the graph may know a way that the plan's snapshot did not. */
+static bool is_behind(const struct node *n, const struct ways_job *j)
+{
+	if (!n->gossip || j->again || j->version == graph_version(gossip_graph(n->gossip)))
+		return false;
+	switch (j->job->plan.verdict) {
+	case ROUTE_FOUND:
+	case ROUTE_BAD_REQUEST:
+		return false;
+	case ROUTE_UNKNOWN_SOURCE:
+		/* Our own channels are looked up anyway. */
+		return !j->job->request.has_own;
+	case ROUTE_UNKNOWN_TARGET:
+	case ROUTE_NO_WAY:
+	case ROUTE_TOO_EXPENSIVE:
+	case ROUTE_TOO_LONG:
+	case ROUTE_TOO_MANY_PARTS:
+		return true;
+	}
+	UNREACHABLE();
+}
+
+/* It is planned once more on a snapshot of the graph as it is now, which is built for it. */
+static void wait_for_snapshot(struct node *n, struct step *s, struct ways_job *j)
+{
+	struct ways *w = n->ways;
+
+	j->again = true;
+	j->version = graph_version(gossip_graph(n->gossip));
+	*w->last_waiting = j;
+	w->last_waiting = &j->next;
+	plan_again(n, s);
 }
 
 void node_ways_computed(struct node *n, struct step *s, uint64_t id)
@@ -163,12 +249,19 @@ void node_ways_computed(struct node *n, struct step *s, uint64_t id)
 	if (j->job->kind == ROUTE_JOB_BUILD) {
 		w->finishing = false;
 		w->figures.builds++;
-	} else {
-		w->questions--;
-		w->figures.plans++;
-		j->answer(n, s, j->id, &j->job->plan);
-		w->settled = j->job->number;
+		job_free(j);
+		return;
 	}
+	w->figures.plans++;
+	if (is_behind(n, j)) {
+		/* It was given nothing that it could hold. */
+		w->settled = j->job->number;
+		wait_for_snapshot(n, s, j);
+		return;
+	}
+	w->questions--;
+	j->answer(n, s, j->id, &j->job->plan);
+	w->settled = j->job->number;
 	job_free(j);
 }
 
@@ -201,6 +294,8 @@ static void gather(struct node *n, struct step *s, uint32_t count)
 	w->finishing = true;
 	w->due_ms = UINT64_MAX;
 	start_job(w, s, j);
+	w->seated = w->version;
+	plan_again(n, s);
 }
 
 /* What the log of gossip had is there before the first payment. */
@@ -223,6 +318,15 @@ static void plan_snapshot(struct node *n)
 	w->due_ms = w->figures.builds ? w->begun_ms + rest : 0;
 }
 
+/* Who waits for it waits no longer than it takes: what that costs is less than the search that found nothing. */
+static void hurry_snapshot(struct node *n)
+{
+	struct ways *w = n->ways;
+
+	if (w->waiting && !w->builder && !w->finishing)
+		w->due_ms = 0;
+}
+
 void node_ways_tick(struct node *n, struct step *s)
 {
 	struct ways *w = n->ways;
@@ -242,8 +346,10 @@ uint64_t node_ways_deadline(const struct node *n)
 void node_ways_flush(struct node *n, struct step *s)
 {
 	liquidity_flush(n->ways->facts, s);
-	if (n->gossip)
-		plan_snapshot(n);
+	if (!n->gossip)
+		return;
+	plan_snapshot(n);
+	hurry_snapshot(n);
 }
 
 /* --- questions --- */
@@ -251,29 +357,6 @@ void node_ways_flush(struct node *n, struct step *s)
 uint32_t node_ways_room(const struct node *n)
 {
 	return WAYS_QUESTIONS_MAX - n->ways->questions;
-}
-
-static void own_channels(struct node *n, struct step *s, struct route_job *j)
-{
-	struct route_own *own = ARENA_ARRAY(&j->memory, struct route_own, table_count(&n->channels));
-	struct node_channel *c;
-	uint32_t at = 0, count = 0;
-
-	while ((c = table_next(&n->channels, &at)) && count < ROUTE_EDGES_MAX) {
-		const struct channel_record *r = channel_record_of(c->channel);
-
-		if (c->dead || !channel_is_usable(c->channel))
-			continue;
-		if (!c->has_spendable) {
-			c->spendable = channel_spendable(c->channel, s);
-			c->has_spendable = true;
-		}
-		own[count++] = (struct route_own){ node_channel_scid(c), r->peer, c->spendable, r->side[SIDE_REMOTE].htlc_minimum,
-						   c->spendable, channel_htlcs_left(c->channel) };
-	}
-	j->request.has_own = true;
-	j->request.own = own;
-	j->request.own_count = count;
 }
 
 /* A hint is a chain of channels that ends at the payee.  What begins at ourselves is a channel of ours, and known. */
@@ -447,6 +530,8 @@ void node_ways_check(const struct node *n)
 		plans += j->job->kind == ROUTE_JOB_PLAN;
 		builds += j->job->kind == ROUTE_JOB_BUILD;
 	}
+	for (j = w->waiting; j; j = j->next)
+		plans++;
 	ASSERT(plans == w->questions && plans <= WAYS_QUESTIONS_MAX);
 	ASSERT(builds == w->finishing && !(w->finishing && w->builder));
 	node_layers_check(n);

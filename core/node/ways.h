@@ -8,7 +8,8 @@
  * The snapshot is built again when gossip has changed the graph, a thousand
  * channels a step, and no oftener than WAYS_REST_MS and a fifth of a
  * millisecond for each channel: that is a few thousandths of one core.  Questions
- * are answered from the previous one meanwhile.  Without gossip the graph is
+ * are answered from the previous one meanwhile; but a question to which that has no answer is put once
+ * more to a new one, which is built at once, before it is told so.  Without gossip the graph is
  * empty, and our own channels and hints are all there is.
  *
  * What payments taught is stored (RECORD_LIQUIDITY) with the batch in which it was learned. */

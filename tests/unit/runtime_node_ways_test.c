@@ -280,6 +280,94 @@ TEST(the_graph_follows_gossip)
 	node_check(a.node);
 }
 
+/* Who finds nothing on a snapshot that is behind is told so only when a new one has nothing either. */
+TEST(what_gossip_has_learned_is_a_way_at_once)
+{
+	struct pubkey far;
+	struct ways_question q;
+
+	two_and_row(4);
+	far = row_node(3);
+	q = question(&far, 5000000);
+	q.fee_limit = MSAT(5000);
+	rig_tick(&a, 10000);
+	hear(1, 3000);
+	rig_tick(&a, 1);
+	CHECK_EQ(node_ways_figures(a.node).builds, 2);
+	/* The graph is as the snapshot is. */
+	memset(&got, 0, sizeof(got));
+	ask(&a, &q);
+	CHECK_EQ(got.verdict, ROUTE_TOO_EXPENSIVE);
+	CHECK_EQ(node_ways_figures(a.node).builds, 2);
+	a.worker_late = true;
+	hear(1, 100);
+	ask(&a, &q);
+	ask(&a, &q);
+	CHECK(rig_worker_tick(&a));
+	CHECK(rig_worker_tick(&a));
+	CHECK_EQ(got.count, 1);
+	CHECK_EQ(node_ways_figures(a.node).questions, 2);
+	/* The new one has not rested, and is built; both are planned behind it. */
+	rig_tick(&a, 0);
+	CHECK_EQ(a.job_count, 3);
+	CHECK(rig_worker_tick(&a));
+	CHECK_EQ(node_ways_figures(a.node).builds, 3);
+	CHECK(rig_worker_tick(&a));
+	CHECK_EQ(got.count, 2);
+	CHECK_EQ(got.verdict, ROUTE_FOUND);
+	CHECK(rig_worker_tick(&a));
+	CHECK_EQ(got.count, 3);
+	CHECK_EQ(node_ways_figures(a.node).questions, 0);
+	CHECK_EQ(got.send.v, 5000000 + 500 + 500);
+	node_check(a.node);
+}
+
+/* Once, however much gossip goes on changing. */
+TEST(a_question_waits_for_one_snapshot_and_no_more)
+{
+	struct pubkey none = { { 2, 9 } };
+	struct ways_question q;
+
+	two_and_row(4);
+	q = question(&none, 5000000);
+	rig_tick(&a, 10000);
+	hear(1, 100);
+	rig_tick(&a, 1);
+	a.worker_late = true;
+	memset(&got, 0, sizeof(got));
+	hear(1, 200);
+	ask(&a, &q);
+	CHECK(rig_worker_tick(&a));
+	CHECK_EQ(got.count, 0);
+	rig_tick(&a, 0);
+	hear(1, 300);
+	CHECK(rig_worker_tick(&a));
+	hear(1, 400);
+	CHECK(rig_worker_tick(&a));
+	CHECK_EQ(got.count, 1);
+	CHECK_EQ(got.verdict, ROUTE_UNKNOWN_TARGET);
+	/* Another one, whose answer comes when a snapshot of all that is on its way already, is put behind that. */
+	ask(&a, &q);
+	rig_tick(&a, 10000);
+	rig_tick(&a, 1);
+	CHECK_EQ(a.job_count, 2);
+	CHECK(rig_worker_tick(&a));
+	CHECK_EQ(a.job_count, 2);
+	CHECK(rig_worker_tick(&a));
+	CHECK_EQ(got.count, 1);
+	CHECK(rig_worker_tick(&a));
+	CHECK_EQ(got.count, 2);
+	CHECK(!rig_worker_tick(&a));
+	/* And one that nobody answers is lost with its node. */
+	hear(1, 500);
+	ask(&a, &q);
+	CHECK(rig_worker_tick(&a));
+	CHECK_EQ(node_ways_figures(a.node).questions, 1);
+	rig_restart(&a);
+	CHECK_EQ(node_ways_figures(a.node).questions, 0);
+	CHECK_EQ(got.count, 2);
+}
+
 /* Twenty slices; gossip goes on changing, and payments are asked for, between them. */
 TEST(a_large_graph_is_gathered_in_slices)
 {
