@@ -6,6 +6,8 @@
 
 #include "crypto/hash.h"
 
+#define REPLAY_LOG_MS 60000u
+
 static struct bytes onion_htlc_key(const void *p)
 {
 	return BYTES_OF(((const struct node_onion *)p)->key);
@@ -146,6 +148,22 @@ void node_receive_act(struct node *n, struct step *s, const struct receive_verdi
 	node_hold_invoices(n, s, verdicts->asked);
 }
 
+/* Worth knowing, since no honest payment does it; once a minute, since whoever does it may do nothing else. */
+static void log_replay(struct node *n, struct step *s, const struct node_onion *o)
+{
+	const struct node_channel *c = node_channel_by_key(n, o->channel_key);
+	char peer[67];
+
+	n->replays_untold++;
+	if (n->replays_told_ms && s->now_ms - n->replays_told_ms < REPLAY_LOG_MS)
+		return;
+	hex_encode(peer, channel_peer(c->channel)->v, sizeof(struct pubkey));
+	log_write(s->log, LOG_WARN, "payment", "refused: an onion that came before: peer=%s htlc=in:%llu, %u since the last such line",
+		  peer, (unsigned long long)o->htlc_id, n->replays_untold);
+	n->replays_told_ms = s->now_ms;
+	n->replays_untold = 0;
+}
+
 static void opened(struct node *n, struct step *s, struct node_onion *o)
 {
 	struct receive_verdicts verdicts = { 0 };
@@ -160,6 +178,7 @@ static void opened(struct node *n, struct step *s, struct node_onion *o)
 
 	/* B4.onion_decryption.3: nobody learns where it went. */
 	if (replay_seen(&n->replay, o->opening.packet, o->channel_key, o->htlc_id)) {
+		log_replay(n, s, o);
 		why = failure_plain(FAIL_TEMPORARY_NODE_FAILURE);
 		node_fail_sealed(n, s, o, &why);
 		node_onion_end(n, o);

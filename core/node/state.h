@@ -223,6 +223,8 @@ struct node {
 	struct table onions;       /* by channel and HTLC */
 	struct table onions_by_serial;
 	struct replay replay;      /* those that were opened */
+	uint64_t replays_told_ms;  /* when the log last told of replays; 0: never */
+	uint32_t replays_untold;   /* since then */
 	struct table invoices;     /* being signed */
 	struct node_clean clean;
 	struct table recalls, recalls_by_serial; /* payment hashes that the store is asked about */

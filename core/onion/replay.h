@@ -4,8 +4,10 @@
  * payment never brings one twice: each has a session key of its own.  So an onion is remembered with the HTLC that
  * brought it first, and refused with any other (BOLT 4 "Onion Decryption").
  *
- * The last REPLAY_MAX are remembered, in memory.  What is older has mostly expired, and is refused for that.  After a
- * restart those are known again whose HTLCs are still to be decided. */
+ * The last REPLAY_MAX are remembered, in memory: an older one comes through again if its expiry still allows it.  A restart
+ * forgets all but those whose HTLCs are still to be decided.  What a replay can do then is bounded by what it brings: its
+ * HMAC binds it to the payment hash, so it is another HTLC of the same hash, with a fee of its own, that the next node
+ * judges in its turn; an invoice that is paid takes none. */
 #ifndef ONION_REPLAY_H
 #define ONION_REPLAY_H
 

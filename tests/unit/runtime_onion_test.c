@@ -55,6 +55,16 @@ TEST(attack_an_onion_is_handed_in_again)
 	/* B4.onion_decryption.3 */
 	CHECK(reply && reply->code != REPLY_OK);
 	CHECK_EQ(htlcs_of(&c), 1);
+	CHECK(strstr(b.last_log, "an onion that came before") && strstr(b.last_log, "1 since"));
+	/* Once a minute, however often it comes. */
+	b.last_log[0] = '\0';
+	for (w.part = 10; w.part < 13; w.part++)
+		CHECK(replay(&w, onion)->code != REPLY_OK);
+	CHECK(!strstr(b.last_log, "an onion that came before"));
+	row_tick(59000);
+	w.part = 13;
+	CHECK(replay(&w, onion)->code != REPLY_OK);
+	CHECK(!strstr(b.last_log, "an onion that came before"));
 	/* The first one is not touched by that: b forgets nothing over a restart, and fails it with what c says. */
 	row_restart(&b);
 	row_pump();
