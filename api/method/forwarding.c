@@ -58,6 +58,8 @@ static json_t *set_json(const struct channel_set *c)
 	json_add_msat(o, "fee_base_msat", c->policy.fee_base);
 	json_add_u64(o, "fee_proportional_millionths", c->policy.fee_ppm);
 	json_add_u64(o, "cltv_expiry_delta", c->policy.cltv_delta);
+	if (c->cltv_delta_tight)
+		json_add_string(o, "warning_cltvdelta_too_low", "fewer blocks than BOLT 2 derives: a reorganization could cost a forwarded payment");
 	json_add_bool(o, "ignore_fee_limits", c->ignore_fee_limits);
 	json_add_msat(o, "minimum_htlc_out_msat", c->policy.htlc_min);
 	if (c->htlc_min_raised)

@@ -15,7 +15,9 @@ static const struct lampo_param setchannel_params[] = {
 	{ .name = "ignorefeelimits", .type = LAMPO_BOOL,
 	  .doc = "Whether the peer may set any fee rate for the commitment transactions.  Dangerous: with too low a rate they "
 		 "cannot be relayed, with too high a one small HTLCs cannot be enforced." },
-	{ .name = "cltvdelta", .type = LAMPO_U16, .doc = "Blocks between the expiries of the incoming and the outgoing HTLC: 18 to 2016." },
+	{ .name = "cltvdelta", .type = LAMPO_U16,
+	  .doc = "Blocks between the expiries of the incoming and the outgoing HTLC: 28 to 2016.  With "
+		 "fewer than 34 a reorganization could cost a payment." },
 };
 static const struct lampo_result setchannel_results[] = {
 	{ "channels", LAMPO_ARRAY, 0, "The channels that were set." },
@@ -25,6 +27,7 @@ static const struct lampo_result setchannel_results[] = {
 	{ "channels[].fee_base_msat", LAMPO_MSAT, 0, "What each forwarded payment costs now." },
 	{ "channels[].fee_proportional_millionths", LAMPO_U32, 0, "What it costs besides." },
 	{ "channels[].cltv_expiry_delta", LAMPO_U32, 0, "Blocks between the two expiries." },
+	{ "channels[].warning_cltvdelta_too_low", LAMPO_STRING, LAMPO_OPTIONAL, "They are fewer than the 34 of BOLT 2." },
 	{ "channels[].ignore_fee_limits", LAMPO_BOOL, 0, "Whether the peer may set any fee rate." },
 	{ "channels[].minimum_htlc_out_msat", LAMPO_MSAT, 0, "The smallest HTLC that is forwarded." },
 	{ "channels[].warning_htlcmin_too_low", LAMPO_STRING, LAMPO_OPTIONAL, "The peer takes nothing as small as was asked." },

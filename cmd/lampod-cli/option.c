@@ -291,7 +291,7 @@ static bool set_fee_ppm(struct config *c, const char *value)
 static bool set_cltv_delta(struct config *c, const char *value)
 {
 	c->has_cltv_delta = true;
-	return set_u32(&c->cltv_delta, value, 18, 2016);
+	return set_u32(&c->cltv_delta, value, 28, 2016);
 }
 
 static bool set_htlc_min(struct config *c, const char *value)
@@ -472,8 +472,9 @@ const struct option options[] = {
 	  "What this node takes for each payment that it forwards.  Default: 1 millisatoshi.", set_fee_base },
 	{ "fee-per-satoshi", NULL, 0, OPTION_BOTH, false, false, "NUMBER", "a number from 0 to 4294967295",
 	  "What it takes besides, in millionths of the amount that goes on.  Default: 10.", set_fee_ppm },
-	{ "cltv-delta", NULL, 0, OPTION_BOTH, false, false, "BLOCKS", "a number from 18 to 2016",
-	  "How many blocks sooner what it forwards must expire than what it is given.  Fewer are less safe.  Default: 34.",
+	{ "cltv-delta", NULL, 0, OPTION_BOTH, false, false, "BLOCKS", "a number from 28 to 2016",
+	  "How many blocks sooner what it forwards must expire than what it is given.  With fewer than 34 a reorganization could "
+	  "cost a payment.  Default: 34.",
 	  set_cltv_delta },
 	{ "htlc-minimum-msat", NULL, 0, OPTION_BOTH, false, false, "AMOUNT", "an amount in millisatoshi, or text such as 1sat",
 	  "The smallest payment that it forwards.  Default: 0.", set_htlc_min },

@@ -17,6 +17,9 @@
 #define DEADLINE_FULFIL_BLOCKS (2 * DEADLINE_REORG_BLOCKS + DEADLINE_GRACE_BLOCKS + DEADLINE_CONFIRM_BLOCKS)
 /* 3R + 2G + 2S: between the expiries of a forwarded pair. */
 #define DEADLINE_CLTV_DELTA (3 * DEADLINE_REORG_BLOCKS + 2 * DEADLINE_GRACE_BLOCKS + 2 * DEADLINE_CONFIRM_BLOCKS)
+/* 2G + 2S: the same without any reorganization.  With fewer blocks a peer that only waits takes the money: its preimage
+ * shows up S after the outgoing HTLC's deadline, and our claim upstream, S later, is no longer in time. */
+#define DEADLINE_CLTV_DELTA_MIN (2 * DEADLINE_GRACE_BLOCKS + 2 * DEADLINE_CONFIRM_BLOCKS)
 /* What a payment must leave us when we take it: the deadline must not pass with the next block, while the peer is still
  * taking the HTLC off.  B2.cltv_expiry_delta.6 */
 #define DEADLINE_TAKE_BLOCKS (DEADLINE_FULFIL_BLOCKS + DEADLINE_GRACE_BLOCKS)

@@ -3,10 +3,9 @@
 
 #include <string.h>
 
+#include "node/deadlines.h"
 #include "node/view.h"
 
-/* With less than the deadline for a fulfilled HTLC a preimage could come too late to be of use. */
-#define CLTV_DELTA_MIN 18u
 #define CLTV_DELTA_MAX 2016u
 
 static struct forward_policy fallback(const struct node *n)
@@ -30,6 +29,12 @@ static struct amount_msat most(struct amount_msat a, struct amount_msat b)
 	return MSAT_LESS(a, b) ? b : a;
 }
 
+/* Safe as long as the chain is not reorganized. */
+static bool is_tight(uint32_t cltv_delta)
+{
+	return cltv_delta < DEADLINE_CLTV_DELTA;
+}
+
 struct forward_policy node_channel_policy(const struct node *n, const struct node_channel *c)
 {
 	const struct forward_policy given = fallback(n);
@@ -38,6 +43,9 @@ struct forward_policy node_channel_policy(const struct node *n, const struct nod
 
 	p.htlc_min = most(p.htlc_min, r->side[SIDE_REMOTE].htlc_minimum);
 	p.htlc_max = msat_min(p.htlc_max, htlc_most(r)); /* B7.channel_update.9, B7.channel_update.10 */
+	/* Versions before this one took less. */
+	if (p.cltv_delta < DEADLINE_CLTV_DELTA_MIN)
+		p.cltv_delta = DEADLINE_CLTV_DELTA_MIN;
 	return p;
 }
 
@@ -90,6 +98,9 @@ void node_policies_start(struct node *n, struct step *s)
 	struct node_channel *c;
 	uint32_t at = 0;
 
+	if (is_tight(n->config->forward_cltv_delta))
+		log_write(s->log, LOG_WARN, "forward", "the configuration's cltv_delta=%u is less than %u: a reorganization could cost a forwarded payment",
+			  n->config->forward_cltv_delta, DEADLINE_CLTV_DELTA);
 	while ((c = table_next(&n->channels, &at))) {
 		struct forward_policy now = node_channel_policy(n, c), said;
 		struct graph_policy p;
@@ -122,8 +133,10 @@ static const char *refusal(const struct node *n, const struct node_channel *c, c
 
 	if ((fields & POLICY_FEE_BASE) && own->fee_base.v > UINT32_MAX)
 		return "a base fee is at most 4294967295 millisatoshi";
-	if ((fields & POLICY_CLTV_DELTA) && (own->cltv_delta < CLTV_DELTA_MIN || own->cltv_delta > CLTV_DELTA_MAX))
-		return "cltvdelta is from 18 to 2016";
+	if ((fields & POLICY_CLTV_DELTA) && own->cltv_delta < DEADLINE_CLTV_DELTA_MIN)
+		return "cltvdelta is 28 at least: with less a preimage can come too late to be claimed upstream";
+	if ((fields & POLICY_CLTV_DELTA) && own->cltv_delta > CLTV_DELTA_MAX)
+		return "cltvdelta is 2016 at most";
 	terms_set(&t, fields, own);
 	p = policy_of_terms(&t, &given);
 	if (MSAT_LESS(p.htlc_max, most(p.htlc_min, channel_record_of(c->channel)->side[SIDE_REMOTE].htlc_minimum)))
@@ -150,6 +163,9 @@ static void set_one(struct node *n, struct step *s, struct node_channel *c, cons
 		terms_changed(t, &before, s->now_ms, (uint64_t)cmd->u.set_channel.enforce_delay_s * 1000);
 	persist(s, c);
 	node_touch(n, c); /* and so the flush tells gossip */
+	if (is_tight(now.cltv_delta))
+		log_write(s->log, LOG_WARN, "forward", "cltv_delta=%u: fewer than %u blocks, a reorganization could cost a forwarded payment",
+			  now.cltv_delta, DEADLINE_CLTV_DELTA);
 	*out = (struct channel_set){
 		.peer = r->peer,
 		.id = r->id,
@@ -158,6 +174,7 @@ static void set_one(struct node *n, struct step *s, struct node_channel *c, cons
 		.ignore_fee_limits = t->ignore_fee_limits,
 		.htlc_min_raised = (fields & POLICY_HTLC_MIN) && MSAT_LESS(own->htlc_min, now.htlc_min),
 		.htlc_max_cut = (fields & POLICY_HTLC_MAX) && MSAT_LESS(now.htlc_max, own->htlc_max),
+		.cltv_delta_tight = is_tight(now.cltv_delta),
 	};
 }
 

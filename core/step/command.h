@@ -129,6 +129,7 @@ struct channel_set {
 	bool ignore_fee_limits;
 	bool htlc_min_raised;       /* what was asked is less than the peer takes */
 	bool htlc_max_cut;          /* ... more than the channel carries */
+	bool cltv_delta_tight;      /* fewer blocks than BOLT 2 derives */
 };
 
 /* What is done to a layer (route/layer.h). */

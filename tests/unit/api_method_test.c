@@ -463,7 +463,13 @@ TEST(terms_of_a_channel)
 	json_decref(o);
 	world_refused(w, 0, "setchannel", "['103x9x9',1]", -32602, "no such channel");
 	world_refused(w, 0, "setchannel", "{'id':'all','htlcmax':4999}", -32602, "htlcmin");
-	world_refused(w, 0, "setchannel", "{'id':'all','cltvdelta':5}", -32602, "cltvdelta");
+	world_refused(w, 0, "setchannel", "{'id':'all','cltvdelta':27}", -32602, "cltvdelta");
+	o = world_call(w, 0, "setchannel", "{'id':'all','cltvdelta':33}");
+	CHECK(text_at(only(o, "channels"), "warning_cltvdelta_too_low"));
+	json_decref(o);
+	o = world_call(w, 0, "setchannel", "{'id':'all','cltvdelta':34}");
+	CHECK(!json_object_get(only(o, "channels"), "warning_cltvdelta_too_low"));
+	json_decref(o);
 	world_refused(w, 0, "setchannel", "{'feeppm':5}", -32602, "'id'");
 	o = world_call(w, 0, "setchannel", world_text(w, "{'id':'%s'}", w->nodes[1].id_hex));
 	CHECK_EQ(int_at(only(o, "channels"), "maximum_htlc_out_msat"), 20000);

@@ -197,7 +197,7 @@ TEST(channels_are_named_in_every_way)
 
 TEST(terms_without_sense_change_nothing)
 {
-	const struct forward_policy wide = { .htlc_min = MSAT(5000), .htlc_max = MSAT(4999), .cltv_delta = 17,
+	const struct forward_policy wide = { .htlc_min = MSAT(5000), .htlc_max = MSAT(4999), .cltv_delta = 27,
 					     .fee_base = MSAT(1ull << 32) };
 	static const uint8_t bad[] = { POLICY_FEE_BASE, POLICY_CLTV_DELTA, POLICY_HTLC_MIN | POLICY_HTLC_MAX };
 	struct command order;
@@ -213,6 +213,26 @@ TEST(terms_without_sense_change_nothing)
 	order = terms(POLICY_HTLC_MIN, (struct forward_policy){ .htlc_min = MSAT(ROW_SAT * 1000ull) }, 0);
 	CHECK_EQ(set(&b, &order)->code, REPLY_INVALID);
 	CHECK_EQ(pay_way(&a, &w)->code, REPLY_OK);
+}
+
+/* BOLT 2 "cltv_expiry_delta Selection": what withstands no reorganization is said, what loses without one refused. */
+TEST(few_blocks_between_the_expiries_are_warned_of)
+{
+	struct command order;
+	const struct reply *reply;
+
+	CHECK_EQ(DEADLINE_CLTV_DELTA_MIN, 28);
+	row_begin();
+	b.config.forward_cltv_delta = 20; /* as an embedder may have it, and as versions before took it */
+	row_start();
+	order = terms(POLICY_FEE_BASE, (struct forward_policy){ .fee_base = MSAT(7) }, 0);
+	reply = set(&b, &order);
+	CHECK_EQ(reply->u.set_channel.channels[0].policy.cltv_delta, DEADLINE_CLTV_DELTA_MIN);
+	CHECK(reply->u.set_channel.channels[0].cltv_delta_tight);
+	order = terms(POLICY_CLTV_DELTA, (struct forward_policy){ .cltv_delta = DEADLINE_CLTV_DELTA - 1 }, 0);
+	CHECK(set(&b, &order)->u.set_channel.channels[0].cltv_delta_tight);
+	order = terms(POLICY_CLTV_DELTA, (struct forward_policy){ .cltv_delta = DEADLINE_CLTV_DELTA }, 0);
+	CHECK(!set(&b, &order)->u.set_channel.channels[0].cltv_delta_tight);
 }
 
 TEST(what_a_channel_cannot_do_is_set_to_what_it_can)
