@@ -209,6 +209,12 @@ static bool set_accept_keysend(struct config *c, const char *value)
 	return set_bool(&c->accept_keysend, value);
 }
 
+static bool set_failure_update(struct config *c, const char *value)
+{
+	c->has_failure_update = true;
+	return set_bool(&c->failure_update, value);
+}
+
 static bool set_require_reserve(struct config *c, const char *value)
 {
 	c->has_require_reserve = true;
@@ -480,6 +486,10 @@ const struct option options[] = {
 	  "The smallest payment that it forwards.  Default: 0.", set_htlc_min },
 	{ "htlc-maximum-msat", NULL, 0, OPTION_BOTH, false, false, "AMOUNT", "an amount in millisatoshi, or text such as 1000sat",
 	  "The largest.  Default: what a channel carries.", set_htlc_max },
+	{ "failure-channel-update", NULL, 0, OPTION_BOTH, false, false, "BOOL", TRUTH,
+	  "Whether a sender whose payment did not keep to this node's terms is told the present ones in the failure.  Without, "
+	  "some senders blame this node and cannot pay where there is no other way.  With it, one that takes what it is told "
+	  "into its map of the network, as it must not, can be told apart from others.  Default: true.", set_failure_update },
 	{ "forward-own-slots", NULL, 0, OPTION_BOTH, false, false, "PERCENT", "a number from 0 to 100",
 	  "Of the HTLCs that a channel can hold: kept for payments of this node.  Default: 5.", set_slots_own },
 	{ "forward-small", NULL, 0, OPTION_BOTH, false, false, "AMOUNT", "an amount in millisatoshi, or text such as 1000sat",

@@ -43,6 +43,7 @@ struct gossip *gossip_new(const struct gossip_config *config, const uint8_t seed
 	table_init(&g->lookups, lookup_key, seed32);
 	table_init(&g->owns, own_key, seed32);
 	names_init(&g->own_names, seed32);
+	own_loaded_init(g);
 	g->queue_end = &g->queue;
 	g->next_id = 1;
 	g->log_end = LOG_HEADER_SIZE;
@@ -110,6 +111,7 @@ void gossip_free(struct gossip *g)
 	table_release(&g->peers);
 	table_release(&g->owns);
 	names_release(&g->own_names);
+	own_loaded_release(g);
 	graph_free(g->graph);
 	order_release(&g->order);
 	mem_free(g->spent);

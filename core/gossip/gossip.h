@@ -200,6 +200,10 @@ void gossip_own_set(struct gossip *g, struct step *s, struct gossip_notes *out, 
 void gossip_own_gone(struct gossip *g, struct step *s, struct gossip_notes *out, uint64_t key);
 /* What our latest channel_update for a channel says; false if there is none. */
 MUST_USE bool gossip_own_policy(const struct gossip *g, uint64_t key, struct graph_policy *out);
+/* That channel_update itself, type and signature and all, if it names the channel by this scid: its place in the chain
+ * if it is announced, or the alias that we gave if it is not.  Borrowed until the next call; empty: there is none.
+ * It is signed when it changes, never when it is asked for. */
+struct bytes gossip_own_update(const struct gossip *g, uint64_t key, struct scid scid);
 
 /* ---- Time ---- */
 

@@ -29,6 +29,7 @@ uint32_t channel_update_checks(struct gossip_check out[1], const struct msg_chan
 			       const struct pubkey *origin);
 
 enum { UPDATE_MUST_BE_ONE = 1, UPDATE_DONT_FORWARD = 2 }; /* message_flags */
+#define UPDATE_SCID_AT 98u                                /* type, signature and chain_hash come first */
 enum { UPDATE_DIRECTION = 1, UPDATE_DISABLE = 2 };        /* channel_flags */
 
 /* CRC32C (RFC 3720) of an update without signature and timestamp: equal exactly where it says the same. */

@@ -6,22 +6,19 @@
  *
  *   ready, 6 deep, not closing:  ask our signer --> send, each time the peer is back
  *   theirs, found good, and ours --> the announcement: graph, log, everybody
- *   what it says differs from what we last said, or that is twelve days old --> a new channel_update
+ *   what it says differs from what we last said, or that is twelve days old --> a new channel_update (own_update.c)
  */
 #include <string.h>
 
 #include "crypto/hash.h"
 #include "gossip/state.h"
 
-/* Whose answer it is that the signer gives: the channel's key and which of its questions. */
-enum asked { ASKED_NODE = 0, ASKED_ANNOUNCEMENT = 1, ASKED_UPDATE = 2 };
-
-static uint64_t owner_of(const struct own *o, enum asked what)
+uint64_t own_owner(const struct own *o, enum own_asked what)
 {
 	return o->facts.key << 2 | (uint64_t)what;
 }
 
-static struct own *own_of(const struct gossip *g, uint64_t key)
+struct own *own_by_key(const struct gossip *g, uint64_t key)
 {
 	uint8_t be[8];
 
@@ -79,6 +76,8 @@ void own_free(struct own *o)
 	buf_release(&o->deferred);
 	buf_release(&o->update);
 	buf_release(&o->unsigned_update);
+	buf_release(&o->by_alias);
+	buf_release(&o->unsigned_by_alias);
 	mem_free(o);
 }
 
@@ -109,7 +108,7 @@ static void ask_announcement(struct gossip *g, struct step *s, struct own *o)
 	r->u.message = arena_bytes(&s->out->arena, channel_announcement_signed(buf_view(&b)));
 	o->signed_scid = o->facts.scid;
 	o->asked_announcement = true;
-	effect_sign(s->out, step_ask(s, OWNER_GOSSIP, owner_of(o, ASKED_ANNOUNCEMENT)), r);
+	effect_sign(s->out, step_ask(s, OWNER_GOSSIP, own_owner(o, ASKED_ANNOUNCEMENT)), r);
 	buf_release(&b);
 }
 
@@ -176,7 +175,7 @@ static void advance(struct gossip *g, struct step *s, struct gossip_notes *out, 
 
 uint32_t own_checks(const struct gossip *g, const struct held *h, struct gossip_check *checks)
 {
-	struct own *o = own_of(g, load_be64(h->key + 1));
+	struct own *o = own_by_key(g, load_be64(h->key + 1));
 	struct msg_announcement_signatures m;
 	struct own_announcement a;
 	struct buf b = BUF_EMPTY;
@@ -252,7 +251,7 @@ void own_signatures(struct gossip *g, struct step *s, struct gossip_notes *out, 
 
 void own_verified(struct gossip *g, struct step *s, struct gossip_notes *out, struct held *h, bool good)
 {
-	struct own *o = own_of(g, load_be64(h->key + 1));
+	struct own *o = own_by_key(g, load_be64(h->key + 1));
 	struct msg_announcement_signatures m;
 
 	ASSERT(msg_announcement_signatures_decode(held_raw(h), &s->out->arena, &m) == DECODE_OK);
@@ -269,155 +268,12 @@ void own_verified(struct gossip *g, struct step *s, struct gossip_notes *out, st
 	held_free(g, h);
 }
 
-/* ---- channel_update ---- */
-
-static int own_direction(const struct gossip *g, const struct own *o)
-{
-	return memcmp(g->config.node_id.v, o->facts.peer.v, sizeof(o->facts.peer.v)) < 0 ? 0 : 1;
-}
-
-/* What we would say now, but for its time.  False: nothing yet. */
-static bool update_of(const struct gossip *g, const struct step *s, const struct own *o, struct own_update *u)
-{
-	const struct gossip_own *f = &o->facts;
-	struct amount_msat most = msat_min(msat_of_sat(f->capacity), f->in_flight_max);
-
-	memset(u, 0, sizeof(*u));
-	/* B7.channel_update.1 */
-	if (!f->ready_received || !f->ready_sent)
-		return false;
-	u->chain = g->config.chain;
-	u->to_peer_only = !o->announced;
-	/* B7.channel_update.2, .6 */
-	u->scid = o->announced || !f->alias_remote.v ? f->scid : f->alias_remote;
-	if (!u->scid.v)
-		return false;
-	u->node[0] = g->config.node_id;
-	u->node[1] = f->peer;
-	u->cltv_delta = f->cltv_delta;
-	u->fee_base_msat = f->fee_base_msat;
-	u->fee_ppm = f->fee_ppm;
-	u->disabled = f->closing || (o->announced && !f->connection && s->now_ms >= o->away_since_ms + AWAY_MS);
-	u->htlc_minimum = f->htlc_minimum;
-	u->htlc_maximum = msat_min(f->htlc_maximum, most); /* B7.channel_update.9, .10 */
-	if (MSAT_LESS(u->htlc_maximum, u->htlc_minimum)) {
-		/* No HTLC at all can be sent: B7.channel_update.11, .16 */
-		u->htlc_minimum = u->htlc_maximum;
-		u->disabled = true;
-	}
-	return true;
-}
-
-/* B7.channel_update.19: only what is new, or would be called stale soon. */
-static bool update_due(const struct step *s, const struct own *o, uint32_t checksum)
-{
-	return checksum != o->checksum || !o->timestamp || (o->announced && now_s(s) > o->timestamp + REFRESH_S);
-}
-
-static void ask_update(struct step *s, struct own *o, const struct own_update *u)
-{
-	struct sign_request *r = step_sign_request(s, SIGN_GOSSIP, o->facts.key, &o->facts.peer);
-
-	buf_clear(&o->unsigned_update);
-	own_update_build(u, &o->unsigned_update);
-	r->u.message = arena_bytes(&s->out->arena, channel_update_signed(buf_view(&o->unsigned_update)));
-	o->asked_update = true;
-	effect_sign(s->out, step_ask(s, OWNER_GOSSIP, owner_of(o, ASKED_UPDATE)), r);
-}
-
-static void advance_update(struct gossip *g, struct step *s, struct gossip_notes *out, struct own *o)
-{
-	struct own_update u;
-	struct buf b = BUF_EMPTY;
-	uint32_t checksum;
-
-	if (o->asked_update || !update_of(g, s, o, &u))
-		return;
-	u.timestamp = 1;
-	own_update_build(&u, &b);
-	checksum = channel_update_checksum(buf_view(&b));
-	buf_release(&b);
-	if (update_due(s, o, checksum)) {
-		/* B7.channel_update.14 */
-		u.timestamp = now_s(s) > o->timestamp ? now_s(s) : o->timestamp + 1;
-		ask_update(s, o, &u);
-	} else if (!o->announced && o->update.size && o->facts.connection && !o->private_sent) {
-		note_send(s, out, o->facts.connection, buf_view(&o->update));
-		o->private_sent = true;
-	}
-}
-
-/* The first update takes the announcement along: B7.gossip_timestamp_filter.10. */
-static void publish(struct gossip *g, struct step *s, struct gossip_notes *out, struct own *o, const struct msg_channel_update *m)
-{
-	uint32_t channel = graph_find_channel(g->graph, m->short_channel_id);
-	const struct graph_channel *c;
-
-	if (channel == GRAPH_NONE)
-		return;
-	apply_update(g, s, out, channel, m, buf_view(&o->update));
-	c = graph_channel_at(g->graph, channel);
-	if (!o->told)
-		relay_own(g, s, out, c->ref);
-	o->told = true;
-	relay_own(g, s, out, c->policy[own_direction(g, o)].ref);
-	own_node_tick(g, s, out);
-}
-
-static void update_signed(struct gossip *g, struct step *s, struct gossip_notes *out, struct own *o, const struct sig64 *signature)
-{
-	struct msg_channel_update m;
-	struct buf b = o->update;
-
-	own_message_sign(&o->unsigned_update, signature);
-	o->update = o->unsigned_update;
-	o->unsigned_update = b;
-	ASSERT(msg_channel_update_decode(buf_view(&o->update), &s->out->arena, &m) == DECODE_OK);
-	o->timestamp = m.timestamp;
-	o->checksum = channel_update_checksum(buf_view(&o->update));
-	o->private_sent = false;
-	if (!(m.message_flags & UPDATE_DONT_FORWARD)) {
-		publish(g, s, out, o, &m);
-	} else if (o->facts.connection) {
-		note_send(s, out, o->facts.connection, buf_view(&o->update)); /* B7.channel_update.4 */
-		o->private_sent = true;
-	}
-}
-
-bool gossip_own_policy(const struct gossip *g, uint64_t key, struct graph_policy *out)
-{
-	const struct own *o = own_of(g, key);
-	struct msg_channel_update m;
-	struct arena a;
-	bool good;
-
-	if (!o)
-		return false;
-	/* After a restart only the graph has what was said to everybody. */
-	if (o->announced) {
-		uint32_t channel = graph_find_channel(g->graph, o->facts.scid);
-
-		if (channel == GRAPH_NONE)
-			return false;
-		*out = graph_channel_at(g->graph, channel)->policy[own_direction(g, o)];
-		return out->timestamp != 0;
-	}
-	if (!o->update.size)
-		return false;
-	arena_init(&a);
-	good = msg_channel_update_decode(buf_view(&o->update), &a, &m) == DECODE_OK;
-	if (good)
-		*out = channel_update_policy(&m, buf_view(&o->update));
-	arena_release(&a);
-	return good;
-}
-
 /* ---- Facts ---- */
 
 static void advance(struct gossip *g, struct step *s, struct gossip_notes *out, struct own *o)
 {
 	advance_announcement(g, s, out, o);
-	advance_update(g, s, out, o);
+	own_update_advance(g, s, out, o);
 }
 
 /* What the log knows of it. */
@@ -433,6 +289,7 @@ static void recall(struct gossip *g, struct own *o)
 	o->timestamp = p->timestamp;
 	o->checksum = p->timestamp ? p->checksum : 0;
 	o->told = p->timestamp != 0;
+	own_update_recall(g, o);
 }
 
 static void facts_changed(struct step *s, struct own *o, const struct gossip_own *now)
@@ -452,7 +309,7 @@ static void facts_changed(struct step *s, struct own *o, const struct gossip_own
 
 void gossip_own_set(struct gossip *g, struct step *s, struct gossip_notes *out, const struct gossip_own *facts)
 {
-	struct own *o = own_of(g, facts->key);
+	struct own *o = own_by_key(g, facts->key);
 	struct buf deferred = BUF_EMPTY;
 
 	/* Told after every message of a channel: most of the time nothing that matters here has changed. */
@@ -480,7 +337,7 @@ void gossip_own_set(struct gossip *g, struct step *s, struct gossip_notes *out, 
 
 void gossip_own_gone(struct gossip *g, struct step *s, struct gossip_notes *out, uint64_t key)
 {
-	struct own *o = own_of(g, key);
+	struct own *o = own_by_key(g, key);
 
 	(void)s;
 	(void)out;
@@ -494,7 +351,7 @@ void gossip_own_gone(struct gossip *g, struct step *s, struct gossip_notes *out,
 
 void gossip_signed(struct gossip *g, struct step *s, struct gossip_notes *out, uint64_t owner, const struct sign_answer *answer)
 {
-	struct own *o = own_of(g, owner >> 2);
+	struct own *o = own_by_key(g, owner >> 2);
 
 	if (answer->refused)
 		log_write(s->log, LOG_ERROR, "gossip", "the signer will not sign gossip: %s", answer->reason);
@@ -512,9 +369,12 @@ void gossip_signed(struct gossip *g, struct step *s, struct gossip_notes *out, u
 		o->have_local = o->signed_scid.v == o->facts.scid.v;
 		o->node_signature[0] = answer->signature;
 		o->funding_signature[0] = answer->signature2;
-	} else {
+	} else if ((owner & 3) == ASKED_UPDATE) {
 		o->asked_update = false;
-		update_signed(g, s, out, o, &answer->signature);
+		own_update_signed(g, s, out, o, &answer->signature);
+	} else {
+		o->asked_by_alias = false;
+		own_by_alias_signed(o, &answer->signature);
 	}
 	advance(g, s, out, o);
 }

@@ -200,8 +200,19 @@ struct own {
 	struct buf update, unsigned_update;
 	uint32_t timestamp, checksum;
 	bool asked_update;
+	struct buf by_alias, unsigned_by_alias; /* the same of an unannounced channel, by the alias that we gave */
+	bool asked_by_alias;
 	bool private_sent;         /* the peer has it on this connection */
 	uint32_t peer_timestamp;   /* of the peer's update for the unannounced channel */
+};
+
+/* Whose answer it is that the signer gives: the channel's key and which of its questions. */
+enum own_asked { ASKED_NODE = 0, ASKED_ANNOUNCEMENT = 1, ASKED_UPDATE = 2, ASKED_BY_ALIAS = 3 };
+
+/* Our update of an announced channel as the log has it, from its loading until the channel is heard of. */
+struct own_loaded {
+	uint8_t key[8]; /* scid */
+	struct buf update;
 };
 
 /* A channel whose output is spent, or whose funding transaction left the chain: RECORD_SPENT. */
@@ -230,6 +241,7 @@ struct gossip {
 	struct table lookups;   /* struct lookup that is not asked yet, by height */
 	struct lookup *open[LOOKUPS_MAX]; /* asked */
 	struct table owns;      /* struct own */
+	struct table own_loaded; /* struct own_loaded */
 	struct names own_names; /* the same by short channel id, and by the alias that we gave */
 	struct held *queue, **queue_end;
 	struct batch *batches[BATCHES_MAX];
@@ -380,6 +392,18 @@ MUST_USE bool own_expects(const struct gossip *g, const struct pubkey *peer);
 MUST_USE bool own_expects_any(const struct gossip *g);
 void own_free(struct own *o);
 void own_check(const struct gossip *g);
+struct own *own_by_key(const struct gossip *g, uint64_t key);
+uint64_t own_owner(const struct own *o, enum own_asked what);
+/* own_update.c */
+int own_direction(const struct gossip *g, const struct own *o);
+void own_update_advance(struct gossip *g, struct step *s, struct gossip_notes *out, struct own *o);
+void own_update_signed(struct gossip *g, struct step *s, struct gossip_notes *out, struct own *o, const struct sig64 *signature);
+void own_by_alias_signed(struct own *o, const struct sig64 *signature);
+void own_loaded_init(struct gossip *g);
+void own_loaded_release(struct gossip *g);
+/* The log's record of an update of ours; the latest of a channel counts. */
+void own_update_loaded(struct gossip *g, struct scid scid, struct bytes raw);
+void own_update_recall(struct gossip *g, struct own *o);
 /* own_node.c */
 void own_node_tick(struct gossip *g, struct step *s, struct gossip_notes *out);
 void own_node_signed(struct gossip *g, struct step *s, struct gossip_notes *out, const struct sign_answer *answer);

@@ -227,6 +227,8 @@ static void load_update(struct gossip *g, struct arena *a, uint32_t ref, struct 
 	p.allowance = ALLOWANCE_MAX - 1;
 	p.ref = ref;
 	graph_set_policy(g->graph, channel, direction, &p);
+	if (SAME(graph_node_at(g->graph, graph_channel_at(g->graph, channel)->node[direction])->id, g->config.node_id))
+		own_update_loaded(g, m.short_channel_id, raw);
 }
 
 static void load_node(struct gossip *g, struct arena *a, uint32_t ref, struct bytes raw)

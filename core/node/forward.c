@@ -69,6 +69,17 @@ static struct failure failure_of_offer(enum offer_result result, struct amount_m
 	UNREACHABLE();
 }
 
+struct bytes node_update_told(const struct node *n, struct scid scid)
+{
+	const struct node_channel *c;
+	bool closed;
+
+	if (!n->gossip || !n->config->failure_update)
+		return BYTES_NONE;
+	c = node_channel_onward(n, scid, &closed);
+	return c ? gossip_own_update(n->gossip, channel_key(c->channel), scid) : BYTES_NONE;
+}
+
 /* What an HTLC asks, and which channels may carry it on. */
 struct asked {
 	const struct payload *payload;
@@ -153,6 +164,7 @@ static void offer(struct node *n, struct step *s, const struct node_onion *o, co
 	ASSERT(w);
 	w->in_scid = node_channel_scid(from);
 	w->out_scid = node_channel_scid(c);
+	w->named = p->scid;
 	w->received_ms = o->received_ms;
 	node_touch(n, c);
 }
@@ -192,6 +204,7 @@ static bool forward(struct node *n, struct step *s, struct node_onion *o)
 		}
 		why = failure_of_offer(result, p->amount);
 	}
+	failure_set_update(&why, node_update_told(n, p->scid));
 	log_write(s->log, LOG_DEBUG, "forward", "refused: %s", failure_words(&s->out->arena, &why));
 	node_history_without(n, s, o, HISTORY_LOCAL_FAILED, why.code);
 	node_fail_sealed(n, s, o, &why);
@@ -226,7 +239,7 @@ static void fail_upstream(struct node *n, struct step *s, struct forward *w)
 	if (!w->has_secret && !w->mute)
 		return;
 	if (w->has_secret) {
-		forward_reason(w, &reason);
+		forward_reason(w, node_update_told(n, w->named), &reason);
 		if (!channel_fail_htlc(c->channel, s, w->in.id, buf_view(&reason)))
 			log_write(s->log, LOG_WARN, "forward", "an HTLC to be failed is gone already");
 		buf_release(&reason);

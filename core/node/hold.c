@@ -74,6 +74,7 @@ static void decide_forward(struct node *n, struct step *s, struct node_onion *o,
 		node_onion_end(n, o);
 		return;
 	case HOLD_FAIL:
+		failure_set_update(&why, node_update_told(n, o->opening.payload.scid));
 		node_fail_sealed(n, s, o, &why);
 		node_history_without(n, s, o, HISTORY_LOCAL_FAILED, why.code);
 		node_onion_end(n, o);

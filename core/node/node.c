@@ -54,6 +54,7 @@ void node_config_default(struct node_config *c, const struct network *network)
 	c->forward_fee_ppm = 10;
 	c->forward_cltv_delta = DEADLINE_CLTV_DELTA;
 	c->forward_htlc_max = MSAT(UINT64_MAX);
+	c->failure_update = true;
 	c->hold_forwards_ms = 60000;
 	c->hold_invoices_ms = UINT64_MAX;
 	c->slots_own_percent = 5;

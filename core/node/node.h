@@ -62,6 +62,8 @@ struct node_config {
 	uint32_t forward_cltv_delta;    /* blocks between the expiries of the two HTLCs */
 	struct amount_msat forward_htlc_min, forward_htlc_max; /* of the outgoing one */
 	uint32_t forward_expiry_min_blocks; /* before the outgoing one's expiry: less is too little for the rest of a route */
+	/* Whether failures of forwards that may carry our current channel_update do.  On; BOLT 4 leaves it to the node. */
+	bool failure_update;
 	/* Limits against jamming (payment/slots.h), of each outgoing channel. */
 	uint32_t slots_own_percent;     /* kept for our own payments */
 	struct amount_msat slots_small; /* an HTLC below it is small ... */

@@ -383,6 +383,8 @@ MUST_USE bool node_closed_load(struct node *n, struct bytes value);
 /* forward.c */
 /* An incoming HTLC that is irrevocably committed and neither fulfilled nor failed. */
 MUST_USE bool node_htlc_undecided(const struct node *n, uint64_t channel_key, uint64_t htlc_id);
+/* What a failure about the channel of this name tells of its terms; empty where it tells nothing.  Borrowed. */
+struct bytes node_update_told(const struct node *n, struct scid scid);
 /* False: a decider is asked, and the onion stays. */
 MUST_USE bool node_forward_opened(struct node *n, struct step *s, struct node_onion *o);
 /* The signer will not open the onion.  True if its HTLC was forwarded before: nothing is failed then. */

@@ -19,6 +19,30 @@ struct failure failure_plain(uint16_t code)
 	return (struct failure){ .code = code };
 }
 
+void failure_set_update(struct failure *f, struct bytes update)
+{
+	switch (f->code) {
+	case FAIL_TEMPORARY_CHANNEL_FAILURE:
+		f->u.temporary_channel_failure.channel_update = update;
+		return;
+	case FAIL_AMOUNT_BELOW_MINIMUM:
+		f->u.amount_below_minimum.channel_update = update;
+		return;
+	case FAIL_FEE_INSUFFICIENT:
+		f->u.fee_insufficient.channel_update = update;
+		return;
+	case FAIL_INCORRECT_CLTV_EXPIRY:
+		f->u.incorrect_cltv_expiry.channel_update = update;
+		return;
+	case FAIL_EXPIRY_TOO_SOON:
+		f->u.expiry_too_soon.channel_update = update;
+		return;
+	case FAIL_CHANNEL_DISABLED:
+		f->u.channel_disabled.channel_update = update;
+		return;
+	}
+}
+
 struct failure failure_payment_details(struct amount_msat htlc_amount, uint32_t height)
 {
 	struct failure f = failure_plain(FAIL_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS);

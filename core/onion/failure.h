@@ -33,6 +33,9 @@ struct failure {
 
 /* Failures with no data of their own, or with none to give (an empty channel_update). */
 struct failure failure_plain(uint16_t code);
+/* The channel_update of those that may carry one: a whole message, its type first, as others put it there and look for
+ * it.  Borrowed.  Nothing to the others. */
+void failure_set_update(struct failure *f, struct bytes update);
 /* incorrect_or_unknown_payment_details, the final node's answer to most things. */
 struct failure failure_payment_details(struct amount_msat htlc_amount, uint32_t height);
 struct failure failure_invalid_payload(uint64_t tlv_type, uint16_t offset);

@@ -13,8 +13,6 @@ static bool pays_fee(const struct forward_policy *p, struct amount_msat in, stru
 	return !MSAT_LESS(in, due);
 }
 
-/* The channel_update that some failures may carry is left out: applying one taken from an onion tells an observer
- * whose payment it was, so BOLT 4 wants nodes to stop sending it.  Its length is zero then. */
 static bool pays(const struct forward_policy *p, const struct forward_htlc *in, const struct payload *payload,
 		 struct failure *why)
 {
@@ -215,7 +213,7 @@ void forward_fail(struct forwards *f, struct forward *w, const struct forward_en
 		w->end.reason = BYTES(memcpy(mem_alloc(end->reason.size), end->reason.data, end->reason.size), end->reason.size);
 }
 
-void forward_reason(const struct forward *w, struct buf *out)
+void forward_reason(const struct forward *w, struct bytes update, struct buf *out)
 {
 	struct failure why;
 	size_t start = out->size;
@@ -233,6 +231,7 @@ void forward_reason(const struct forward *w, struct buf *out)
 		break;
 	case FORWARD_END_LOCAL:
 		why = failure_plain(w->end.code);
+		failure_set_update(&why, update);
 		break;
 	}
 	failure_seal(out, &w->secret, &why);

@@ -86,6 +86,7 @@ struct forward {
 	struct sha256 payment_hash;
 	struct pubkey from;        /* the peer that it came from: its share of the slots */
 	struct scid in_scid, out_scid; /* for its entry in the history */
+	struct scid named;         /* the outgoing channel as the onion calls it; 0: from before the last start */
 	uint64_t received_ms;      /* 0: before the last start */
 	bool has_secret;
 	struct secret32 secret;    /* shared with the sender, of the incoming onion */
@@ -110,8 +111,9 @@ struct forward *forward_by_in(const struct forwards *f, uint64_t channel_key, ui
 struct forward *forward_by_out(const struct forwards *f, uint64_t channel_key, uint64_t htlc_id);
 /* The outgoing HTLC is gone without its preimage: FORWARD_FAILED. */
 void forward_fail(struct forwards *f, struct forward *w, const struct forward_end *end);
-/* FORWARD_FAILED, has_secret: appends what update_fail_htlc upstream says. */
-void forward_reason(const struct forward *w, struct buf *out);
+/* FORWARD_FAILED, has_secret: appends what update_fail_htlc upstream says.  update: for a failure of ours that may carry
+ * a channel_update; may be empty. */
+void forward_reason(const struct forward *w, struct bytes update, struct buf *out);
 /* Forgets it. */
 void forward_over(struct forwards *f, struct forward *w);
 static inline uint32_t forwards_count(const struct forwards *f) { return table_count(&f->by_in); }

@@ -46,11 +46,12 @@ static void judge(const uint8_t *b)
 /* As its owner: what can be told is told at once. */
 static void tell(struct world *w, struct forward *f)
 {
+	static const uint8_t update[140];
 	struct buf reason = BUF_EMPTY;
 
 	if (f->state != FORWARD_FAILED || !f->has_secret)
 		return;
-	forward_reason(f, &reason);
+	forward_reason(f, BYTES_OF(update), &reason);
 	ASSERT(f->end.kind == FORWARD_END_REPORT ? reason.size == f->end.reason.size : reason.size >= FAILURE_PACKET_SIZE);
 	buf_release(&reason);
 	forward_over(&w->table, f);

@@ -397,6 +397,102 @@ TEST(a_restart_knows_what_was_said)
 	finish();
 }
 
+/* ---- What the failures of payments tell ---- */
+
+/* B4.failure_messages.41: what is at hand names the channel as asked, or there is none. */
+static struct msg_channel_update at_hand(struct scid scid, bool wanted)
+{
+	struct bytes raw = gossip_own_update(w->g, 77, scid);
+	struct msg_channel_update m = { 0 };
+	struct pubkey me = point_of('n', ME);
+	struct gossip_check c;
+
+	CHECK_EQ(raw.size > 0, wanted);
+	if (!wanted)
+		return m;
+	/* The type comes first, as in a message to a peer. */
+	CHECK_EQ(load_be16(raw.data), MSG_CHANNEL_UPDATE);
+	CHECK_EQ(msg_channel_update_decode(raw, &w->kept_arena, &m), DECODE_OK);
+	CHECK_EQ(m.short_channel_id.v, scid.v);
+	CHECK_EQ(channel_update_checks(&c, &m, raw, &me), 1);
+	CHECK(ecdsa_verify(&c.signature, &c.hash, &c.key));
+	return m;
+}
+
+TEST(an_announced_channel_is_told_of_as_it_was_announced)
+{
+	const struct scid alias = { 5555 };
+	struct gossip_own f;
+	struct world *again;
+	struct buf said = BUF_EMPTY;
+
+	start();
+	f = facts();
+	f.alias_local = alias;
+	set(&f);
+	world_hear(w, LINK, theirs(&f));
+	CHECK(world_at(w, here));
+	(void)at_hand(here, true);
+	(void)at_hand(alias, false); /* the world is not told by what other name it goes */
+	(void)at_hand((struct scid){ here.v + 1 }, false);
+	CHECK(!gossip_own_update(w->g, 78, here).size);
+	CHECK(bytes_equal(gossip_own_update(w->g, 77, here), last_sent(w, 6, MSG_CHANNEL_UPDATE)));
+	/* In the step of the change. */
+	f.fee_ppm = 4711;
+	set(&f);
+	CHECK_EQ(at_hand(here, true).fee_proportional_millionths, 4711);
+	/* After a restart only the log has it; nothing is signed for that. */
+	buf_add_bytes(&said, gossip_own_update(w->g, 77, here));
+	again = world_restart(w);
+	world_free(w);
+	w = again;
+	CHECK(!gossip_own_update(w->g, 77, here).size);
+	set(&f);
+	CHECK(bytes_equal(gossip_own_update(w->g, 77, here), buf_view(&said)));
+	buf_release(&said);
+	CHECK_EQ(count_sent(w, 0, 0, MSG_CHANNEL_UPDATE), 0);
+	f.fee_ppm++;
+	set(&f);
+	CHECK_EQ(at_hand(here, true).fee_proportional_millionths, 4712);
+	finish();
+}
+
+TEST(a_hidden_channel_is_told_of_by_the_name_that_was_used)
+{
+	const struct scid ours = { 5555 }, theirs_for_it = { 4242 };
+	struct gossip_own f;
+	struct msg_channel_update m;
+
+	start();
+	f = facts();
+	f.announce = false;
+	f.alias_local = ours;
+	f.alias_remote = theirs_for_it;
+	set(&f);
+	m = at_hand(ours, true);
+	CHECK(m.fee_proportional_millionths == 2 && m.message_flags == 3);
+	CHECK_EQ(at_hand(theirs_for_it, true).timestamp, m.timestamp);
+	(void)at_hand(here, false); /* where it is in the chain is nobody's business */
+	/* Nobody but who pays over it sees that one. */
+	CHECK_EQ(count_sent(w, 0, 0, MSG_CHANNEL_UPDATE), 1);
+	CHECK_EQ(update_to(LINK).short_channel_id.v, theirs_for_it.v);
+	f.cltv_delta = 77;
+	set(&f);
+	CHECK_EQ(at_hand(ours, true).cltv_expiry_delta, 77);
+	f.alias_local.v = 5556;
+	set(&f);
+	(void)at_hand(ours, false);
+	CHECK_EQ(at_hand(f.alias_local, true).cltv_expiry_delta, 77);
+	/* Announced after all. */
+	f.announce = true;
+	set(&f);
+	world_hear(w, LINK, theirs(&f));
+	CHECK(world_at(w, here));
+	(void)at_hand(f.alias_local, false);
+	CHECK_EQ(at_hand(here, true).message_flags, 1);
+	finish();
+}
+
 TEST(a_peers_policy_is_learned)
 {
 	struct gossip_own f;

@@ -252,7 +252,7 @@ TEST(messages_encode_as_specified)
 	CHECK_HEX(encoded(&a, &f), "0015");
 	f = failure_plain(FAIL_MPP_TIMEOUT);
 	CHECK_HEX(encoded(&a, &f), "0017");
-	/* B4.failure_messages.41: a channel_update is no longer given: its length is zero. */
+	/* Without a channel_update its length is zero. */
 	f = failure_plain(FAIL_TEMPORARY_CHANNEL_FAILURE);
 	CHECK_HEX(encoded(&a, &f), "10070000");
 	f = failure_plain(FAIL_EXPIRY_TOO_SOON);
@@ -286,6 +286,38 @@ TEST(messages_encode_as_specified)
 	f = failure_from_malformed(0xc0ff, &h);
 	CHECK_HEX(encoded(&a, &f), arena_printf(&a, "c0ff%s", hash));
 	CHECK_STR(failure_words(&a, &f), "failure 0xc0ff");
+	arena_release(&a);
+}
+
+/* len and the whole message, its type 258 first; to codes without the bit UPDATE it is nothing. */
+TEST(a_channel_update_in_each_failure_that_takes_one)
+{
+	static const struct { uint16_t code; const char *hex; } with[] = {
+		{ FAIL_TEMPORARY_CHANNEL_FAILURE, "100700040102abcd" },
+		{ FAIL_AMOUNT_BELOW_MINIMUM, "100b000000000000000000040102abcd" },
+		{ FAIL_FEE_INSUFFICIENT, "100c000000000000000000040102abcd" },
+		{ FAIL_INCORRECT_CLTV_EXPIRY, "100d0000000000040102abcd" },
+		{ FAIL_EXPIRY_TOO_SOON, "100e00040102abcd" },
+		{ FAIL_CHANNEL_DISABLED, "1014000000040102abcd" },
+	};
+	const struct bytes update = test_unhex("0102abcd");
+	uint32_t carriers = 0;
+	struct arena a;
+
+	arena_init(&a);
+	for (size_t i = 0; i < ARRAY_COUNT(bolt4_fail_codecs); i++) {
+		struct failure f = { .code = bolt4_fail_codecs[i].type }, plain = f;
+
+		failure_set_update(&f, update);
+		CHECK_EQ(!bytes_equal(encoded(&a, &f), encoded(&a, &plain)), (f.code & FAIL_UPDATE) != 0);
+		for (size_t k = 0; k < ARRAY_COUNT(with); k++) {
+			if (with[k].code != f.code)
+				continue;
+			CHECK_HEX(encoded(&a, &f), with[k].hex);
+			carriers++;
+		}
+	}
+	CHECK_EQ(carriers, ARRAY_COUNT(with));
 	arena_release(&a);
 }
 

@@ -287,7 +287,7 @@ TEST(an_id_comes_again)
 	forwards_release(&f);
 }
 
-static void reason_of(struct forward_end end, struct buf *out)
+static void reason_of(struct forward_end end, struct bytes update, struct buf *out)
 {
 	struct forward_htlc in = { 1, 10, MSAT(5), 100 }, downstream = { 2, 20, MSAT(4), 60 };
 	struct secret32 secret = secret_of(3);
@@ -297,7 +297,7 @@ static void reason_of(struct forward_end end, struct buf *out)
 	forwards_init(&f, seed);
 	CHECK(forward_add(&f, &from, &in, &downstream, &hash, &secret));
 	forward_fail(&f, forward_by_in(&f, 1, 10), &end);
-	forward_reason(forward_by_in(&f, 1, 10), out);
+	forward_reason(forward_by_in(&f, 1, 10), update, out);
 	forwards_release(&f);
 }
 
@@ -308,12 +308,13 @@ TEST(what_upstream_is_told)
 	struct buf packet = BUF_EMPTY, out = BUF_EMPTY;
 	struct failure_report report;
 	struct sha256 onion = { { 7 } };
+	const struct bytes update = test_unhex("0102abcd");
 	struct arena a;
 
 	arena_init(&a);
 	/* B4.intermediate_nodes.4: what the next one sealed, wrapped once more */
 	failure_seal(&packet, &next, &said);
-	reason_of((struct forward_end){ .kind = FORWARD_END_REPORT, .reason = buf_view(&packet) }, &out);
+	reason_of((struct forward_end){ .kind = FORWARD_END_REPORT, .reason = buf_view(&packet) }, update, &out);
 	CHECK_EQ(out.size, packet.size);
 	CHECK(failure_open(&a, &report, both, 2, buf_view(&out)));
 	CHECK_EQ(report.hop, 1);
@@ -321,7 +322,7 @@ TEST(what_upstream_is_told)
 	CHECK_EQ(f.code, FAIL_TEMPORARY_NODE_FAILURE);
 	/* B2.update_fulfill_htlc_update_fail_htlc.13: a malformed one is told in our own name */
 	buf_clear(&out);
-	reason_of((struct forward_end){ .kind = FORWARD_END_MALFORMED, .code = FAIL_INVALID_ONION_HMAC, .onion_hash = onion }, &out);
+	reason_of((struct forward_end){ .kind = FORWARD_END_MALFORMED, .code = FAIL_INVALID_ONION_HMAC, .onion_hash = onion }, update, &out);
 	CHECK(failure_open(&a, &report, both, 2, buf_view(&out)));
 	CHECK_EQ(report.hop, 0);
 	CHECK(failure_decode(&a, &f, report.message));
@@ -329,19 +330,24 @@ TEST(what_upstream_is_told)
 	CHECK(SAME(f.u.onion.sha256_of_onion, onion));
 	/* With a number that nobody knows. */
 	buf_clear(&out);
-	reason_of((struct forward_end){ .kind = FORWARD_END_MALFORMED, .code = FAIL_BADONION | 0x77, .onion_hash = onion }, &out);
+	reason_of((struct forward_end){ .kind = FORWARD_END_MALFORMED, .code = FAIL_BADONION | 0x77, .onion_hash = onion }, update, &out);
 	CHECK(failure_open(&a, &report, both, 2, buf_view(&out)));
 	CHECK(!failure_decode(&a, &f, report.message));
 	CHECK_EQ(f.code, FAIL_BADONION | 0x77);
 	buf_clear(&out);
-	reason_of((struct forward_end){ .kind = FORWARD_END_LOCAL, .code = FAIL_PERMANENT_CHANNEL_FAILURE }, &out);
+	reason_of((struct forward_end){ .kind = FORWARD_END_LOCAL, .code = FAIL_PERMANENT_CHANNEL_FAILURE }, update, &out);
 	CHECK(failure_open(&a, &report, both, 2, buf_view(&out)));
 	CHECK_EQ(report.hop, 0);
 	CHECK(failure_decode(&a, &f, report.message));
 	CHECK_EQ(f.code, FAIL_PERMANENT_CHANNEL_FAILURE);
+	CHECK_EQ(report.message.size, 2); /* it has no place for a channel_update */
+	buf_clear(&out);
+	reason_of((struct forward_end){ .kind = FORWARD_END_LOCAL, .code = FAIL_TEMPORARY_CHANNEL_FAILURE }, update, &out);
+	CHECK(failure_open(&a, &report, both, 2, buf_view(&out)));
+	CHECK(bytes_equal(report.message, test_unhex("100700040102abcd")));
 	/* Nothing at all came back: nothing is what goes on. */
 	buf_clear(&out);
-	reason_of((struct forward_end){ .kind = FORWARD_END_REPORT }, &out);
+	reason_of((struct forward_end){ .kind = FORWARD_END_REPORT }, update, &out);
 	CHECK_EQ(out.size, 0);
 	buf_release(&packet);
 	buf_release(&out);

@@ -1,5 +1,7 @@
 /* By which names channels are found for forwarding, and on which terms: setchannel, its grace, and what the world and
  * the peer are told. */
+#include "gossip/message.h"
+#include "onion/failure.h"
 #include "tests/unit/node_gossip.h"
 #include "tests/unit/node_three.h"
 
@@ -455,4 +457,159 @@ TEST(another_configuration_is_a_change_of_terms)
 	CHECK_EQ(w.hops[0].amount.v, 5000000 + 70000 + 50);
 	w.hops[0].amount.v--;
 	way_fails(&w, REPLY_PAY_TRY_OTHER_ROUTE, 1, FAIL_FEE_INSUFFICIENT);
+}
+
+/* --- what a failure tells --- */
+
+/* The channel_update in b's refusal of this way; empty: none. */
+static struct bytes told(const struct way *w, uint16_t code)
+{
+	const struct reply *reply = pay_way(&a, w);
+	struct failure f;
+
+	CHECK(reply->u.sendpay.has_failure && reply->u.sendpay.erring_index == 1);
+	CHECK(failure_decode(&a.kept, &f, reply->u.sendpay.failure_message));
+	CHECK_EQ(f.code, code);
+	row_is_quiet();
+	switch (code) {
+	case FAIL_TEMPORARY_CHANNEL_FAILURE:
+		return f.u.temporary_channel_failure.channel_update;
+	case FAIL_AMOUNT_BELOW_MINIMUM:
+		CHECK_EQ(f.u.amount_below_minimum.htlc_msat.v, w->hops[1].amount.v);
+		return f.u.amount_below_minimum.channel_update;
+	case FAIL_FEE_INSUFFICIENT:
+		CHECK_EQ(f.u.fee_insufficient.htlc_msat.v, w->hops[0].amount.v);
+		return f.u.fee_insufficient.channel_update;
+	case FAIL_INCORRECT_CLTV_EXPIRY:
+		CHECK(f.u.incorrect_cltv_expiry.cltv_expiry);
+		return f.u.incorrect_cltv_expiry.channel_update;
+	case FAIL_EXPIRY_TOO_SOON:
+		return f.u.expiry_too_soon.channel_update;
+	case FAIL_CHANNEL_DISABLED:
+		CHECK_EQ(f.u.channel_disabled.disabled_flags, 0);
+		return f.u.channel_disabled.channel_update;
+	}
+	CHECK(false);
+	return BYTES_NONE;
+}
+
+/* The terms in it: b's, of the channel as the onion called it (B4.failure_messages.41), under b's signature. */
+static struct msg_channel_update terms_told(const struct way *w, uint16_t code)
+{
+	struct bytes raw = told(w, code);
+	struct msg_channel_update m;
+	struct gossip_check check;
+
+	/* Type, then the message: as lnd, LDK and Core Lightning write it and read it. */
+	CHECK(raw.size && load_be16(raw.data) == MSG_CHANNEL_UPDATE);
+	CHECK_EQ(msg_channel_update_decode(raw, &a.kept, &m), DECODE_OK);
+	CHECK_EQ(m.short_channel_id.v, w->hops[1].scid.v);
+	CHECK_EQ(channel_update_checks(&check, &m, raw, &b.id), 1);
+	CHECK(ecdsa_verify(&check.signature, &check.hash, &check.key));
+	return m;
+}
+
+TEST(a_failure_tells_the_terms_of_now)
+{
+	const struct forward_policy dear = { .fee_base = MSAT(60000), .cltv_delta = 60, .htlc_min = MSAT(4000), .htlc_max = MSAT(9000000) };
+	struct msg_channel_update m;
+	struct way w, small, large;
+
+	public_row();
+	/* Nobody has heard of it yet: the failure is the first to tell. */
+	set_terms(POLICY_FEE_BASE | POLICY_CLTV_DELTA | POLICY_HTLC_MIN | POLICY_HTLC_MAX, dear, 0);
+	w = another(5000000);
+	small = another(3999);
+	large = another(9000001);
+	for (int again = 0; again < 2; again++) {
+		m = terms_told(&w, FAIL_FEE_INSUFFICIENT);
+		CHECK(m.fee_base_msat == 60000 && m.cltv_expiry_delta == 60 && m.message_flags == 1);
+		m = terms_told(&small, FAIL_AMOUNT_BELOW_MINIMUM);
+		CHECK_EQ(m.htlc_minimum_msat.v, 4000);
+		m = terms_told(&large, FAIL_TEMPORARY_CHANNEL_FAILURE);
+		CHECK_EQ(m.htlc_maximum_msat.v, 9000000);
+		/* After a restart it is what the log has, to the bit. */
+		if (again)
+			break;
+		row_restart(&b);
+		row_pump();
+		row_reconnect();
+		row_pump();
+	}
+	/* What it was told is all that the sender needs. */
+	w.hops[0].amount.v = 5000000 + m.fee_base_msat + 5000000ull * m.fee_proportional_millionths / 1000000;
+	(void)terms_told(&w, FAIL_INCORRECT_CLTV_EXPIRY);
+	w.hops[0].delay = LAST_DELAY + m.cltv_expiry_delta;
+	CHECK_EQ(pay_way(&a, &w)->code, REPLY_OK);
+	w = another(5000000);
+	w.hops[0].amount.v += 100000;
+	w.hops[1].delay = 1;
+	w.hops[0].delay = 1 + 60;
+	(void)terms_told(&w, FAIL_EXPIRY_TOO_SOON);
+}
+
+TEST(a_failure_of_a_disabled_channel_says_that_too)
+{
+	struct way w;
+
+	public_row();
+	w = another(5000000);
+	rig_unlink_both(&b, &c, bc);
+	CHECK(!(terms_told(&w, FAIL_TEMPORARY_CHANNEL_FAILURE).channel_flags & UPDATE_DISABLE));
+	for (int minutes = 0; minutes < 11; minutes++) {
+		row_tick(60000);
+		row_pump();
+	}
+	CHECK(terms_told(&w, FAIL_CHANNEL_DISABLED).channel_flags & UPDATE_DISABLE);
+}
+
+TEST(a_failure_tells_nothing_where_that_is_wanted)
+{
+	struct way w;
+
+	row_begin();
+	b.config.failure_update = false;
+	turn_on(&a);
+	turn_on(&b);
+	turn_on(&c);
+	row_meet();
+	open_public(&a, &b);
+	open_public(&b, &c);
+	w = another(5000000);
+	w.hops[0].amount.v = 5000000;
+	CHECK_EQ(told(&w, FAIL_FEE_INSUFFICIENT).size, 0);
+}
+
+/* B4.failure_messages.41: neither the alias of an announced channel nor the place of a hidden one is told. */
+TEST(a_failure_tells_of_no_other_name)
+{
+	struct msg_channel_update m;
+	struct way w;
+
+	public_row();
+	w = another(5000000);
+	w.hops[0].amount.v = 5000000;
+	(void)terms_told(&w, FAIL_FEE_INSUFFICIENT);
+	w.hops[1].scid = record_of_bc()->alias_local;
+	CHECK_EQ(told(&w, FAIL_FEE_INSUFFICIENT).size, 0);
+
+	row_begin();
+	turn_on(&a);
+	turn_on(&b);
+	turn_on(&c);
+	row_start(); /* channels that nobody announces */
+	w = another(5000000);
+	CHECK_EQ(w.hops[1].scid.v, record_of_bc()->scid.v);
+	w.hops[0].amount.v = 5000000;
+	CHECK_EQ(told(&w, FAIL_FEE_INSUFFICIENT).size, 0);
+	w.hops[1].scid = record_of_bc()->alias_local;
+	m = terms_told(&w, FAIL_FEE_INSUFFICIENT);
+	CHECK(m.fee_base_msat == b.config.forward_fee_base.v && m.message_flags == (UPDATE_MUST_BE_ONE | UPDATE_DONT_FORWARD));
+	set_terms(POLICY_FEE_BASE, (struct forward_policy){ .fee_base = MSAT(7777) }, 0);
+	CHECK_EQ(terms_told(&w, FAIL_FEE_INSUFFICIENT).fee_base_msat, 7777);
+	row_restart(&b);
+	row_pump();
+	row_reconnect();
+	row_pump();
+	CHECK_EQ(terms_told(&w, FAIL_FEE_INSUFFICIENT).fee_base_msat, 7777);
 }
