@@ -258,6 +258,11 @@ uint32_t sim_chain_height(const struct sim_chain *c)
 	return c->count - 1;
 }
 
+uint32_t sim_chain_reorgs(const struct sim_chain *c)
+{
+	return c->reorgs;
+}
+
 const struct sim_block *sim_chain_block(const struct sim_chain *c, uint32_t height)
 {
 	ASSERT(height < c->count);

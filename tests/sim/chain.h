@@ -78,6 +78,8 @@ void sim_chain_mine(struct sim_chain *c, const struct sim_mine *how);
 void sim_chain_reorg(struct sim_chain *c, uint32_t depth);
 
 uint32_t sim_chain_height(const struct sim_chain *c);
+/* How often blocks left it. */
+uint32_t sim_chain_reorgs(const struct sim_chain *c);
 /* Height 0 is the genesis.  A block stays what it is; after a reorganization another is at its height. */
 const struct sim_block *sim_chain_block(const struct sim_chain *c, uint32_t height);
 const struct sim_block *sim_chain_tip(const struct sim_chain *c);

@@ -70,6 +70,7 @@ struct sim_chain {
 	struct notice *notices;
 	uint32_t notice_count, notice_capacity;
 	bool telling;
+	uint32_t reorgs;         /* in all */
 };
 
 /* A growing list of entries, for walks. */

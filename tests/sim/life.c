@@ -81,6 +81,9 @@ static void keep_reply(struct sim_node *n, uint64_t call, const struct reply *r)
 	case COMMAND_WITHDRAW:
 		k->txid = r->u.withdraw.txid;
 		return;
+	case COMMAND_SET_CHANNEL:
+		n->world->new_terms++;
+		return;
 	case COMMAND_CONNECT:
 	case COMMAND_DISCONNECT:
 	case COMMAND_WAIT_INVOICE:
@@ -92,7 +95,6 @@ static void keep_reply(struct sim_node *n, uint64_t call, const struct reply *r)
 	case COMMAND_WAIT_SENDPAY:
 	case COMMAND_DELPAY:
 	case COMMAND_RECOVER:
-	case COMMAND_SET_CHANNEL:
 	case COMMAND_DEL_FORWARD:
 	case COMMAND_LAYER:
 	case COMMAND_RESERVE:

@@ -6,25 +6,24 @@
 #include <unistd.h>
 
 #include "tests/sim/crash.h"
+#include "tests/sim/networks.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/shrink.h"
 
 #define STEPS_USUAL 1000u
 #define SCENARIO_SEED 1u
-#define TRADES_USUAL 1000u
 
 struct cli {
 	uint64_t seed, runs, steps, networks, payments;
 	uint32_t jobs;
 	bool has_seed, has_runs, has_steps, short_set, verbose;
-	const char *scenario, *dump_blocks, *dump_trace;
+	const char *scenario, *dump_blocks, *dump_trace, *tally;
 	int crash_node;
 	uint64_t crash_after;
 };
 
 struct totals {
 	uint64_t seeds, steps, events, crashes, node_ms, blocks, paid, unpaid, channels, in_parts;
-	struct play_reason reasons[PLAY_REASONS_MAX];
 };
 
 static uint32_t passed, failed;
@@ -50,6 +49,8 @@ static void usage(FILE *out)
 	      "  --runs N            so many random runs, of seeds S, S + 1, ...\n"
 	      "  --networks N        so many networks of 3 to 8 nodes that trade, of seeds S, S + 1, ...\n"
 	      "  --payments N        of each of them (1000); --steps ends one sooner: none is shrunk\n"
+	      "  --tally FILE        with --networks: adds each that has passed to FILE, leaves out those that are in it, and\n"
+	      "                      sums up all of them: what was interrupted, or failed and is mended, goes on there\n"
 	      "  --jobs N            runs at once (the machine's cores)\n"
 	      "  --short             less of everything, for slow builds\n"
 	      "  --scenario NAME     that scripted scenario alone, with a crash after each effect;\n"
@@ -105,6 +106,8 @@ static void parse(struct cli *c, int argc, char **argv)
 			c->payments = number(word, next), i++;
 		} else if (!strcmp(word, "--jobs")) {
 			c->jobs = (uint32_t)number(word, next), i++;
+		} else if (!strcmp(word, "--tally") && next) {
+			c->tally = next, i++;
 		} else if (!strcmp(word, "--scenario") && next) {
 			c->scenario = next, i++;
 		} else if (!strcmp(word, "--crash")) {
@@ -129,20 +132,7 @@ static void parse(struct cli *c, int argc, char **argv)
 static void say_failure(const struct job *j, const char *why)
 {
 	failed++;
-	printf("FAILED sim");
-	if (j->scenario)
-		printf(" --scenario %s", j->scenario->name);
-	printf(" --seed %llu", (unsigned long long)j->o.seed);
-	if (j->faults)
-		printf(" --runs 1");
-	if (j->scenario && j->o.crash_node >= 0)
-		printf(" --crash %d:%llu", j->o.crash_node, (unsigned long long)j->o.crash_after);
-	if (j->o.trades)
-		printf(" --networks 1 --payments %u", j->o.trades);
-	if (!j->scenario && j->o.steps != UINT64_MAX)
-		printf(" --steps %llu", (unsigned long long)j->o.steps);
-	printf(": %s\n", why);
-	fflush(stdout);
+	pool_say_failure(j, why);
 }
 
 /* --- scripted --- */
@@ -235,7 +225,7 @@ static void faults_everywhere(const struct cli *c, const struct scenario *s, uin
 
 	for (uint32_t i = 0; i < runs; i++)
 		jobs[i] = (struct job){ .scenario = s, .faults = true, .o = faults_of(c, c->seed + i) };
-	pool_run(jobs, runs, c->jobs, results);
+	pool_run(jobs, runs, c->jobs, results, NULL);
 	for (uint32_t i = 0; i < runs; i++) {
 		if (results[i].good) {
 			passed++;
@@ -279,8 +269,6 @@ static void add(struct totals *t, const struct play_result *r)
 	t->unpaid += r->failed;
 	t->channels += r->channels;
 	t->in_parts += r->paid_in_parts;
-	for (uint32_t i = 0; i < PLAY_REASONS_MAX && r->reasons[i].count; i++)
-		play_count_reason(t->reasons, r->reasons[i].kind, r->reasons[i].code, r->reasons[i].count);
 }
 
 static void say_totals(const struct totals *t, const char *what, double seconds)
@@ -294,54 +282,12 @@ static void say_totals(const struct totals *t, const char *what, double seconds)
 	       (double)t->node_ms / 1000 / seconds);
 }
 
-static const char *reason_words(enum reply_code code)
-{
-	static const struct { enum reply_code code; const char *words; } of[] = {
-		{ REPLY_OK, "nobody said why" }, { REPLY_PAY_IN_PROGRESS, "in progress" }, { REPLY_PAY_UNREADABLE, "an unreadable failure" },
-		{ REPLY_PAY_DESTINATION, "refused by the payee" }, { REPLY_PAY_TRY_OTHER_ROUTE, "refused on the way" },
-		{ REPLY_PAY_NO_ROUTE, "no route" }, { REPLY_PAY_TOO_EXPENSIVE, "too expensive" }, { REPLY_PAY_EXPIRED, "expired" },
-		{ REPLY_PAY_STOPPED, "stopped after trying" }, { REPLY_FAILED, "failed" }, { REPLY_INVALID, "invalid" },
-	};
-
-	for (uint32_t i = 0; i < ARRAY_COUNT(of); i++)
-		if (of[i].code == code)
-			return of[i].words;
-	return "another code";
-}
-
-static void say_reasons(const struct totals *t)
-{
-	static const char *const kinds[] = { [WISH_PAY] = "pay", [WISH_KEYSEND] = "keysend", [WISH_ROUTE] = "sendpay" };
-
-	printf("not made:");
-	for (uint32_t i = 0; i < PLAY_REASONS_MAX && t->reasons[i].count; i++)
-		printf("%s %s %u %s", i ? "," : "", kinds[t->reasons[i].kind], t->reasons[i].count, reason_words(t->reasons[i].code));
-	printf("\n");
-}
-
 static void trading_networks(const struct cli *c, uint64_t first, uint64_t count, uint32_t payments)
 {
-	struct job *jobs = NEW_ARRAY(struct job, count);
-	struct job_result *results = NEW_ARRAY(struct job_result, count);
-	struct totals t = { 0 };
-	double begun = now_s();
+	const struct networks_options o = { .seed = first, .count = count, .steps = c->has_steps ? c->steps : UINT64_MAX,
+					    .payments = payments, .jobs = c->jobs, .verbose = c->verbose, .tally = c->tally };
 
-	for (uint64_t i = 0; i < count; i++)
-		jobs[i] = (struct job){ .o = { .seed = first + i, .steps = c->has_steps ? c->steps : UINT64_MAX, .verbose = c->verbose,
-					       .crash_node = -1, .trades = payments } };
-	pool_run(jobs, (uint32_t)count, c->jobs, results);
-	for (uint64_t i = 0; i < count; i++) {
-		if (results[i].good) {
-			passed++;
-			add(&t, &results[i].r);
-		} else {
-			say_failure(&jobs[i], results[i].why);
-		}
-	}
-	say_totals(&t, "networks", now_s() - begun);
-	say_reasons(&t);
-	mem_free(jobs);
-	mem_free(results);
+	networks_play(&o, &passed, &failed);
 }
 
 static void shrunk(struct job *j, char *why, size_t size)
@@ -366,7 +312,7 @@ static void random_runs(const struct cli *c, uint64_t first, uint64_t runs)
 		for (uint32_t i = 0; i < count; i++)
 			jobs[i] = (struct job){ .o = { .seed = first + done + i, .steps = c->steps, .verbose = c->verbose,
 						       .crash_node = -1, .dump_blocks = c->dump_blocks, .dump_trace = c->dump_trace } };
-		pool_run(jobs, count, c->jobs, results);
+		pool_run(jobs, count, c->jobs, results, NULL);
 		for (uint32_t i = 0; i < count; i++) {
 			if (results[i].good) {
 				passed++;
@@ -396,7 +342,7 @@ int main(int argc, char **argv)
 	if (s && c.crash_node >= 0)
 		return one_crash(&c, s);
 	if (c.networks) {
-		trading_networks(&c, c.seed, c.networks, c.payments ? (uint32_t)c.payments : TRADES_USUAL);
+		trading_networks(&c, c.seed, c.networks, c.payments ? (uint32_t)c.payments : NETWORK_PAYMENTS_USUAL);
 	} else if (s && c.has_runs) {
 		faults_everywhere(&c, s, (uint32_t)c.runs);
 	} else if (s) {

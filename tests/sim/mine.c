@@ -420,6 +420,7 @@ void sim_chain_reorg(struct sim_chain *c, uint32_t depth)
 		for (uint32_t i = 0; i < c->blocks[h]->count; i++)
 			((struct entry *)c->blocks[h]->list[i])->t.height = 0;
 	c->count = first;
+	c->reorgs++;
 	pool_return(c, back.list, back.count);
 	/* Nothing spends what these coinbases paid any more. */
 	for (uint32_t h = first; h < first + depth; h++)

@@ -70,7 +70,8 @@ struct play_result play_end(struct play *p)
 	struct world *w = p->w;
 	struct play_result r = { .nodes = (uint32_t)w->node_count, .steps = w->steps, .events = w->events,
 				 .virtual_ms = w->now_ms - SIM_START_MS, .blocks = sim_chain_height(w->chain) - SIM_FIRST_HEIGHT,
-				 .channels = p->b->channel_count, .digest = digest(w) };
+				 .channels = p->b->channel_count, .reorgs = sim_chain_reorgs(w->chain), .new_terms = w->new_terms,
+				 .htlcs = p->k->htlc_count, .digest = digest(w) };
 
 	for (int i = 0; i < w->node_count; i++) {
 		r.effects[i] = w->nodes[i].effects;

@@ -45,6 +45,9 @@ struct play_result {
 	uint32_t nodes;
 	uint64_t steps, events, crashes, virtual_ms, blocks;
 	uint32_t paid, failed, channels;
+	uint32_t reorgs;
+	uint64_t new_terms;      /* changes of what nodes ask for forwarding */
+	uint32_t htlcs;          /* on the wire, by channel and id */
 	uint32_t paid_in_parts;  /* of them: over several HTLCs of the payer's */
 	struct play_reason reasons[PLAY_REASONS_MAX]; /* of those that failed */
 	uint64_t digest; /* of all stores and the chain: equal for equal seeds */

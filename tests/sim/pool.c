@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TIME_LIMIT_S 600u
+/* Of processor time: how long it takes beside others says nothing about a run. */
+#define TIME_LIMIT_S 600
 #define SLOTS 64u
 
 struct slot {
@@ -19,6 +21,7 @@ struct slot {
 
 static void in_child(const struct job *j, int result, int words)
 {
+	const struct itimerval limit = { .it_value = { TIME_LIMIT_S, 0 } };
 	struct play_result r;
 	int null;
 
@@ -28,7 +31,7 @@ static void in_child(const struct job *j, int result, int words)
 		if (null >= 0)
 			dup2(null, STDOUT_FILENO);
 	}
-	alarm(TIME_LIMIT_S);
+	setitimer(ITIMER_PROF, &limit, NULL);
 	r = j->scenario ? scenario_run(j->scenario, &j->o) : random_run(&j->o);
 	fflush(NULL);
 	_exit(write(result, &r, sizeof(r)) == sizeof(r) ? 0 : 1);
@@ -80,7 +83,8 @@ static void hear(struct slot *s, char *out, size_t size, bool quiet)
 	snprintf(out, size, "%.*s", (int)size - 1, line);
 }
 
-static void finish(struct slot *s, const struct job *list, struct job_result *out)
+/* False: whoever is told has heard enough. */
+static bool finish(struct slot *s, const struct job *list, struct job_result *out, const struct pool_owner *owner)
 {
 	struct job_result *r = &out[s->job];
 	int status = 0;
@@ -92,15 +96,17 @@ static void finish(struct slot *s, const struct job *list, struct job_result *ou
 	waitpid(s->child, &status, 0);
 	r->good = r->good && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	if (!r->good && !r->why[0])
-		snprintf(r->why, sizeof(r->why), WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? "it took too long" : "it died without a word");
+		snprintf(r->why, sizeof(r->why), WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF ? "it took too long" : "it died without a word");
 	s->child = 0;
+	return !owner || owner->ended(owner->context, s->job, r);
 }
 
 /* A child has said something or closed its ends: it is over, or about to be. */
-static void wait_for_one(struct slot *slots, const struct job *list, struct job_result *out)
+static bool wait_for_one(struct slot *slots, const struct job *list, struct job_result *out, const struct pool_owner *owner)
 {
 	struct pollfd fds[SLOTS];
 	uint32_t of[SLOTS], count = 0;
+	bool more = true;
 
 	for (uint32_t i = 0; i < SLOTS; i++)
 		if (slots[i].child) {
@@ -108,13 +114,14 @@ static void wait_for_one(struct slot *slots, const struct job *list, struct job_
 			fds[count++] = (struct pollfd){ slots[i].words, POLLIN, 0 };
 		}
 	if (!count || poll(fds, count, -1) < 0)
-		return;
+		return true;
 	for (uint32_t i = 0; i < count; i++)
 		if (fds[i].revents)
-			finish(&slots[of[i]], list, out);
+			more &= finish(&slots[of[i]], list, out, owner);
+	return more;
 }
 
-void pool_run(const struct job *list, uint32_t count, uint32_t jobs, struct job_result *out)
+void pool_run(const struct job *list, uint32_t count, uint32_t jobs, struct job_result *out, const struct pool_owner *owner)
 {
 	struct slot slots[SLOTS] = { { 0 } };
 	uint32_t next = 0, running = 0;
@@ -128,13 +135,31 @@ void pool_run(const struct job *list, uint32_t count, uint32_t jobs, struct job_
 				begin(&slots[i], list, next++);
 			running += slots[i].child != 0;
 		}
-		if (running)
-			wait_for_one(slots, list, out);
+		if (running && !wait_for_one(slots, list, out, owner))
+			next = count;
 	}
 }
 
 bool pool_one(const struct job *job, struct job_result *out)
 {
-	pool_run(job, 1, 1, out);
+	pool_run(job, 1, 1, out, NULL);
 	return out->good;
+}
+
+void pool_say_failure(const struct job *j, const char *why)
+{
+	printf("FAILED sim");
+	if (j->scenario)
+		printf(" --scenario %s", j->scenario->name);
+	printf(" --seed %llu", (unsigned long long)j->o.seed);
+	if (j->faults)
+		printf(" --runs 1");
+	if (j->scenario && j->o.crash_node >= 0)
+		printf(" --crash %d:%llu", j->o.crash_node, (unsigned long long)j->o.crash_after);
+	if (j->o.trades)
+		printf(" --networks 1 --payments %u", j->o.trades);
+	if (!j->scenario && j->o.steps != UINT64_MAX)
+		printf(" --steps %llu", (unsigned long long)j->o.steps);
+	printf(": %s\n", why);
+	fflush(stdout);
 }

@@ -17,9 +17,17 @@ struct job_result {
 	char why[400];        /* if not: the last line that it said */
 };
 
-/* Runs all, at most `jobs` at once; results in the order of the jobs. */
-void pool_run(const struct job *list, uint32_t count, uint32_t jobs, struct job_result *out);
+/* Hears of each run as it ends, in any order.  False: none is begun any more, and those under way end. */
+struct pool_owner {
+	void *context;
+	bool (*ended)(void *context, uint32_t index, const struct job_result *result);
+};
+
+/* Runs all, at most `jobs` at once; results in the order of the jobs.  owner NULL: nobody is told. */
+void pool_run(const struct job *list, uint32_t count, uint32_t jobs, struct job_result *out, const struct pool_owner *owner);
 /* Just one. */
 bool pool_one(const struct job *job, struct job_result *out);
+/* Says the words that play it again, and why. */
+void pool_say_failure(const struct job *j, const char *why);
 
 #endif

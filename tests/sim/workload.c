@@ -8,6 +8,7 @@
 
 #define CHANNELS_MAX 12u   /* alive at once */
 #define AWAY_MAX_MS 20000u
+#define TERMS_ONE_IN 40u   /* of what users do in a network that trades */
 #define PRUNED_ONE_IN 3u   /* of the blocks that are asked for */
 #define STANDSTILL_HOURS_MAX 3u
 #define STANDSTILL_LOOK_MS 300000u /* how often it is asked whether it is over */
@@ -225,6 +226,7 @@ static void change_config(struct unrest *u)
 	c->forward_fee_base = MSAT(world_random(u->w, 5000));
 	c->forward_fee_ppm = (uint32_t)world_random(u->w, 3000);
 	c->forward_cltv_delta = 34 + (uint32_t)world_random(u->w, 40);
+	u->w->new_terms++;
 }
 
 /* Of one channel, or of all that the node has. */
@@ -267,6 +269,10 @@ static void act(struct unrest *u)
 {
 	uint64_t what = world_random(u->w, 100);
 
+	if (u->trade && trade_has_begun(u->trade) && one_in(u, TERMS_ONE_IN)) {
+		change_policy(u);
+		return;
+	}
 	if (u->trade && (!trade_has_begun(u->trade) || u->b->open_count >= u->m.at_once || !one_in(u, 12))) {
 		trade_act(u->trade);
 		return;

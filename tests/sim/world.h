@@ -171,6 +171,7 @@ struct world {
 	struct sim_hook hooks[SIM_HOOKS_MAX];
 	uint32_t hook_count;
 	uint64_t steps, events;
+	uint64_t new_terms;      /* changes that nodes took of what they ask for forwarding */
 	uint64_t asides;         /* of the steps: ticks, and what is only gossip */
 	uint64_t same_ms;        /* the moment of the last entry, and how many it had */
 	uint32_t same_count;
