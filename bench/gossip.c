@@ -1,10 +1,10 @@
 /* Gossip at the network's size: what a start costs, what it takes in memory, and how fast signatures are verified.
  *
- *	bench/gossip GRAPH.tsv [DIRECTORY]
+ *	bench/gossip [--log] GRAPH.tsv [DIRECTORY]
  *
  * GRAPH.tsv as in the shared vectors (xz -dc of it).  Announcements are built from it without signatures: nothing
  * is verified when a log is read back.  With DIRECTORY the log is left there as gossip.log of regtest, for a daemon
- * to be started on.  One line of JSON for each figure. */
+ * to be started on; with --log that is all.  One line of JSON for each figure. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -309,17 +309,26 @@ int main(int argc, char **argv)
 	const struct block_hash *chain = &network_by_name("regtest")->genesis;
 	struct buf log = BUF_EMPTY;
 	struct gossip_figures f;
+	bool only_log = argc > 1 && !strcmp(argv[1], "--log");
 	uint32_t before;
 	struct gossip *g;
 	double seconds;
 
+	argv += only_log;
+	argc -= only_log;
 	if (argc < 2 || !build_log(&log, argv[1], chain)) {
-		fprintf(stderr, "usage: gossip GRAPH.tsv [DIRECTORY]\n");
+		fprintf(stderr, "usage: gossip [--log] GRAPH.tsv [DIRECTORY]\n");
 		return 1;
 	}
 	g = load(&log, chain, &seconds);
 	append_nodes(&log, g);
 	gossip_free(g);
+	if (argc > 2)
+		leave(&log, argv[2]);
+	if (only_log) {
+		buf_release(&log);
+		return 0;
+	}
 	before = resident_kib();
 	g = load(&log, chain, &seconds);
 	f = gossip_figures(g);
@@ -328,8 +337,6 @@ int main(int argc, char **argv)
 	       resident_kib() - before);
 	flood(g, chain);
 	gossip_free(g);
-	if (argc > 2)
-		leave(&log, argv[2]);
 	buf_release(&log);
 	verify();
 	return 0;
