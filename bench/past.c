@@ -1,15 +1,18 @@
-/* What the past costs: a node with N paid invoices and N payments of its own behind it, for growing N.
+/* What the past costs: a node with N paid invoices and N payments of its own behind it, for N from none on.
  *
  * Each database is filled directly.  A process of its own then starts a whole node on it (SQLite, its threads, no network),
  * and measures: the start (the best of five), the resident memory, an invoice, a payment (to itself: everything but a
- * channel), a page of each list from somewhere in it, and one entry by its name (medians of two hundred).  The last
- * column of each row is its ratio to the first. */
+ * channel), a page of each list from somewhere in it, and one entry by its name (medians of two hundred).  With no past
+ * the lists show what was made meanwhile.  The last column of each row is its ratio to the first.
+ *
+ * What is filled goes away again, unless --keep says that it stays for other runs: filling takes most of the time. */
 #include <lampo/lampo.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,7 +25,9 @@
 
 #define BATCH 20000u
 #define ROUNDS 200u
-#define SIZES_MAX 6
+#define SIZES_MAX 5
+/* What an invoice and a payment of the past take of the disk, with what they are found by. */
+#define BYTES_EACH 1300u
 
 #define STARTS 5
 
@@ -281,6 +286,7 @@ struct run {
 	double began, figures[FIGURES], samples[FIGURES][ROUNDS];
 	uint32_t sampled[FIGURES];
 	char bolt11[2000];
+	char hashes[ROUNDS][65]; /* of the invoices that were made, and paid by this node itself */
 };
 
 static void go_on(struct run *r);
@@ -296,15 +302,30 @@ static double resident_mib(void)
 	return (double)resident * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
 }
 
+/* The text of that name in an object. */
+static void copy_field(char *out, size_t size, const char *json, const char *name)
+{
+	char head[40];
+	const char *at;
+
+	snprintf(head, sizeof(head), "\"%s\":\"", name);
+	at = strstr(json, head);
+	if (!at)
+		die(json);
+	at += strlen(head);
+	snprintf(out, size, "%.*s", (int)strcspn(at, "\""), at);
+}
+
 static void answered(void *context, int code, const char *json)
 {
 	struct run *r = context;
-	const char *bolt11 = strstr(json, "\"bolt11\":\"");
 
 	if (code)
 		die(json);
-	if (r->figure == INVOICE && bolt11)
-		snprintf(r->bolt11, sizeof(r->bolt11), "%.*s", (int)strcspn(bolt11 + 10, "\""), bolt11 + 10);
+	if (r->figure == INVOICE) {
+		copy_field(r->bolt11, sizeof(r->bolt11), json, "bolt11");
+		copy_field(r->hashes[r->round / 2], sizeof(r->hashes[0]), json, "payment_hash");
+	}
 	r->samples[r->figure][r->sampled[r->figure]++] = (now() - r->began) * 1e6;
 	r->round++;
 	go_on(r);
@@ -316,16 +337,35 @@ static void call(struct run *r, const char *method, const char *params)
 	lampo_node_call(r->node, method, params, answered, r);
 }
 
+/* An entry somewhere in the past; without one, of those that were made. */
+static void ask_for_one(struct run *r, uint64_t number)
+{
+	struct preimage preimage;
+	struct name name;
+	char text[100], hash[65];
+
+	if (r->figure == BY_LABEL) {
+		if (r->count)
+			snprintf(text, sizeof(text), "{\"label\":\"order-%010llu\"}", (unsigned long long)number);
+		else
+			snprintf(text, sizeof(text), "{\"label\":\"new-%ld-%u\"}", (long)getpid(), r->round);
+		call(r, "listinvoices", text);
+		return;
+	}
+	make_name(&name, &preimage, 1, number);
+	hex_encode(hash, name.hash.v, 32);
+	snprintf(text, sizeof(text), "{\"payment_hash\":\"%s\"}", r->count ? hash : r->hashes[r->round]);
+	call(r, "listpays", text);
+}
+
 static void ask(struct run *r)
 {
 	/* Entries all over the past. */
 	const uint64_t number = r->count ? 1 + (r->round * 7919ull * 104729ull) % r->count : 1;
-	struct preimage preimage;
-	struct name name;
-	char text[2100], hash[65];
+	char text[2100];
 
 	if (r->figure == INVOICE) {
-		snprintf(text, sizeof(text), "[1000,\"new-%u\",\"tea\"]", r->round / 2);
+		snprintf(text, sizeof(text), "[1000,\"new-%ld-%u\",\"tea\"]", (long)getpid(), r->round / 2);
 		call(r, "invoice", text);
 	} else if (r->figure == PAY) {
 		snprintf(text, sizeof(text), "[\"%s\"]", r->bolt11);
@@ -333,14 +373,8 @@ static void ask(struct run *r)
 	} else if (r->figure == PAGE_INVOICES || r->figure == PAGE_PAYS) {
 		snprintf(text, sizeof(text), "{\"index\":\"created\",\"start\":%llu,\"limit\":100}", (unsigned long long)number);
 		call(r, r->figure == PAGE_PAYS ? "listpays" : "listinvoices", text);
-	} else if (r->figure == BY_LABEL) {
-		snprintf(text, sizeof(text), "{\"label\":\"order-%010llu\"}", (unsigned long long)number);
-		call(r, "listinvoices", text);
 	} else {
-		make_name(&name, &preimage, 1, number);
-		hex_encode(hash, name.hash.v, 32);
-		snprintf(text, sizeof(text), "{\"payment_hash\":\"%s\"}", hash);
-		call(r, "listpays", text);
+		ask_for_one(r, number);
 	}
 }
 
@@ -483,35 +517,73 @@ static void show(const uint64_t *sizes, double figures[][FIGURES], int count)
 	}
 }
 
-int main(int argc, char **argv)
+/* Before anything is written. */
+static void look_for_room(uint64_t most)
 {
-	uint64_t sizes[SIZES_MAX] = { 100, 10000, 100000, 1000000, 10000000 }, most = 1000000;
-	double figures[SIZES_MAX][FIGURES];
-	char base[200], folder[300];
-	int count = 0;
+	const double needed = (double)most * BYTES_EACH / 1e9;
+	struct statvfs disk;
+	double there;
 
-	for (int i = 1; i + 1 < argc; i += 2) {
-		if (strcmp(argv[i], "--most") == 0)
-			most = strtoull(argv[i + 1], NULL, 10);
-		else if (strcmp(argv[i], "--folder") != 0 || chdir(argv[i + 1]))
-			die("usage: past [--most N] [--folder DIR]   (N up to 10000000 needs 13 GB there)");
-	}
-	snprintf(base, sizeof(base), "lampo-past.XXXXXX");
-	if (!mkdtemp(base))
-		die("no folder can be made here");
-	for (; count < SIZES_MAX && sizes[count] && sizes[count] <= most; count++) {
-		char gone[400];
+	if (statvfs(".", &disk))
+		die("the folder's disk cannot be asked for its room");
+	there = (double)disk.f_bavail * (double)disk.f_frsize / 1e9;
+	fprintf(stderr, "past: up to %llu of each need %.1f GB here, %.1f GB are free\n", (unsigned long long)most, needed, there);
+	if (there < needed * 1.1)
+		die("that is too little: another --folder, or a smaller --most");
+}
 
-		snprintf(folder, sizeof(folder), "%s/%llu", base, (unsigned long long)sizes[count]);
+/* One filled before by --keep is taken as it is. */
+static void fill_and_measure(const char *base, uint64_t count, bool keep, double out[FIGURES])
+{
+	char folder[300], gone[400];
+	double began = now();
+
+	snprintf(folder, sizeof(folder), "%s/%llu", base, (unsigned long long)count);
+	if (access(folder, F_OK)) {
 		if (mkdir(folder, 0700))
 			die("no folder can be made here");
-		fill_apart(folder, sizes[count]);
-		measure_all(folder, sizes[count], figures[count]);
-		snprintf(gone, sizeof(gone), "rm -rf '%s'", folder);
-		if (system(gone))
-			die("a folder stays behind");
+		fill_apart(folder, count);
+		fprintf(stderr, "past: %llu filled in %.0f s\n", (unsigned long long)count, now() - began);
 	}
-	if (rmdir(base))
+	measure_all(folder, count, out);
+	snprintf(gone, sizeof(gone), "rm -rf '%s'", folder);
+	if (!keep && system(gone))
+		die("a folder stays behind");
+}
+
+static const char usage[] =
+	"usage: past [--most N] [--folder DIR] [--keep DIR]\n"
+	"  --most N      none, 10000, 100000 ... up to N invoices and payments: 1000000 without it, 10000000 at most.\n"
+	"                The disk needs 1.3 GB a million, 13 GB for 10000000, as long as it runs.\n"
+	"  --folder DIR  where: the current folder without it\n"
+	"  --keep DIR    in DIR, where what is filled stays and is taken again the next time";
+
+int main(int argc, char **argv)
+{
+	static const uint64_t sizes[SIZES_MAX] = { 0, 10000, 100000, 1000000, 10000000 };
+	static double figures[SIZES_MAX][FIGURES];
+	char base[200] = "lampo-past.XXXXXX";
+	uint64_t most = 1000000;
+	bool keep = false;
+	int count = 0;
+
+	for (int i = 1; i < argc; i += 2) {
+		if (i + 1 == argc)
+			die(usage);
+		if (strcmp(argv[i], "--most") == 0)
+			most = strtoull(argv[i + 1], NULL, 10);
+		else if ((strcmp(argv[i], "--folder") && strcmp(argv[i], "--keep")) || chdir(argv[i + 1]))
+			die(usage);
+		keep = keep || strcmp(argv[i], "--keep") == 0;
+	}
+	look_for_room(most);
+	if (keep)
+		snprintf(base, sizeof(base), ".");
+	else if (!mkdtemp(base))
+		die("no folder can be made here");
+	for (; count < SIZES_MAX && sizes[count] <= most; count++)
+		fill_and_measure(base, sizes[count], keep, figures[count]);
+	if (!keep && rmdir(base))
 		die("a folder stays behind");
 	show(sizes, figures, count);
 	return 0;

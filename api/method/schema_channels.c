@@ -177,10 +177,14 @@ const struct lampo_method schema_listpeerchannels = {
 
 static const struct lampo_param closed_params[] = {
 	{ .name = "id", .type = LAMPO_PUBKEY, .doc = "Channels with this peer alone." },
+	{ .name = "start", .type = LAMPO_U64, .doc = "From this closed_index on." },
+	{ .name = "limit", .type = LAMPO_U32, .doc = "At most so many." },
 };
 #define WAS(name) "closedchannels[]." name
 static const struct lampo_result closed_results[] = {
-	{ "closedchannels", LAMPO_ARRAY, 0, "Channels that are history." },
+	{ "closedchannels", LAMPO_ARRAY, 0, "Channels that are history, in the order in which they became it." },
+	{ WAS("closed_index"), LAMPO_U64, LAMPO_OPTIONAL,
+	  "Its number in that order.  Not there in the first moments after an update from a version that gave none." },
 	{ WAS("peer_id"), LAMPO_PUBKEY, 0, "The peer." },
 	{ WAS("channel_id"), LAMPO_HASH, 0, "The channel's id." },
 	{ WAS("short_channel_id"), LAMPO_SCID, LAMPO_OPTIONAL, "Its place in the chain." },
@@ -204,14 +208,21 @@ static const struct lampo_result closed_results[] = {
 	{ WAS("close_cause"), LAMPO_STRING, 0, "Who or what ended it: user, local, remote, protocol, onchain or unknown." },
 	CAUSE_RESULTS("closedchannels[]."),
 };
+static const struct lampo_error closed_errors[] = {
+	{ -32602, "There are more than 10000: ask for pieces, with `start` and `limit`." },
+};
 const struct lampo_method schema_listclosedchannels = {
 	.name = "listclosedchannels",
 	.category = "channels",
 	.summary = "List channels that are history",
+	.doc = "A channel is history once a hundred blocks lie on everything that settled it.  To follow them, ask with `start` one "
+	       "greater than the last number that you have seen.",
 	.params = closed_params,
 	.param_count = ARRAY_COUNT(closed_params),
 	.results = closed_results,
 	.result_count = ARRAY_COUNT(closed_results),
+	.errors = closed_errors,
+	.error_count = ARRAY_COUNT(closed_errors),
 };
 
 static const struct lampo_param close_params[] = {

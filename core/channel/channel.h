@@ -167,7 +167,7 @@ void channel_funding_spent(struct channel *ch, struct step *s, struct channel_no
 void channel_set_onchain(struct channel *ch, struct step *s, struct channel_notes *notes, enum channel_state state);
 /* Removes the traces of HTLCs that are gone, at most so many in one step; again until it is true, then channel_forget. */
 MUST_USE bool channel_forget_past(struct channel *ch, struct step *s, uint32_t most);
-/* Removes every other stored record of it (its owner may keep RECORD_CLOSED). */
+/* Removes every other stored record of it (its owner may keep RECORD_CLOSED_PAST). */
 void channel_forget(struct channel *ch, struct step *s);
 
 /* Payments */

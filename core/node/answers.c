@@ -58,6 +58,8 @@ void node_on_signed(struct node *n, struct step *s, const struct event *e)
 	case OWNER_DELPAY:
 	case OWNER_RECALL:
 	case OWNER_CLEAN:
+	case OWNER_CLOSED:
+	case OWNER_RECOVERY:
 		return;
 	}
 	UNREACHABLE();
@@ -100,6 +102,8 @@ void node_on_funds(struct node *n, struct step *s, const struct event *e)
 	case OWNER_DELPAY:
 	case OWNER_RECALL:
 	case OWNER_CLEAN:
+	case OWNER_CLOSED:
+	case OWNER_RECOVERY:
 		return;
 	}
 	UNREACHABLE();
@@ -136,6 +140,12 @@ void node_on_fetched(struct node *n, struct step *s, const struct event *e)
 		return;
 	case OWNER_CLEAN:
 		node_clean_fetched(n, s, owner, e);
+		return;
+	case OWNER_CLOSED:
+		node_closed_fetched(n, s, e);
+		return;
+	case OWNER_RECOVERY:
+		node_recovery_fetched(n, s, owner, e);
 		return;
 	case OWNER_CHANNEL:
 	case OWNER_HTLC_ONION:

@@ -37,6 +37,8 @@ static bool counters_load(struct node *n, struct bytes key, struct bytes value)
 		return node_history_load(n, value);
 	if (bytes_equal(key, bytes_from_string(RECEIVE_NUMBERS_KEY)))
 		return receive_load_numbers(n->receive, value);
+	if (bytes_equal(key, bytes_from_string(CLOSED_COUNT_KEY)))
+		return node_closed_load_count(n, value);
 	if (bytes_equal(key, bytes_from_string(CLEAN_COUNTS_KEY)))
 		return node_clean_load(n, value);
 	if (bytes_equal(key, bytes_from_string(SEND_NUMBERS_KEY)))
@@ -108,6 +110,8 @@ bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, s
 	case RECORD_INVOICE_INDEX:
 	case RECORD_PAYMENT_PAST:
 	case RECORD_PAYMENT_INDEX:
+	case RECORD_CLOSED_PAST:
+	case RECORD_CLOSED_INDEX:
 		return true;
 	case RECORD_PEER:
 		return peer_load(n, key, value);
@@ -127,7 +131,7 @@ bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, s
 	case RECORD_OUTBOX:
 		return node_outbox_load(n, key, value);
 	case RECORD_CLOSED:
-		return node_closed_load(n, value);
+		return node_closed_load_old(n, key, value);
 	case RECORD_BACKUP:
 		return node_backup_load(n, key, value);
 	case RECORD_STORAGE:
@@ -262,6 +266,7 @@ bool node_start(struct node *n, uint64_t now_ms, struct effects *out)
 	node_outbox_start(n, &s);
 	node_backup_start(n, &s);
 	node_clean_start(n, &s);
+	node_closed_start(n, &s);
 	node_gossip_start(n, &s);
 	node_ways_start(n, &s);
 	node_policies_start(n, &s);

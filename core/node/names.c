@@ -13,28 +13,14 @@ struct scid node_channel_scid(const struct node_channel *c)
 
 enum { NAME_SCID, NAME_ALIAS_LOCAL, NAME_ALIAS_REMOTE };
 
-/* What is left of a channel that is history: the numbers by which it was to be found for forwarding. */
-struct closed_name {
-	struct name name;
-	struct closed_name *next;
-};
-
 void node_names_init(struct node *n, const uint8_t seed16[16])
 {
 	names_init(&n->names, seed16);
-	names_init(&n->closed_names, seed16);
 }
 
 void node_names_free(struct node *n)
 {
-	struct closed_name *c;
-
 	names_release(&n->names);
-	names_release(&n->closed_names);
-	while ((c = n->closed_name_list)) {
-		n->closed_name_list = c->next;
-		mem_free(c);
-	}
 }
 
 void node_names_follow(struct node *n, struct node_channel *c)
@@ -53,26 +39,6 @@ void node_names_drop(struct node *n, struct node_channel *c)
 		names_set(&n->names, &c->names[i], c, 0);
 }
 
-static void remember(struct node *n, struct scid scid)
-{
-	struct closed_name *c;
-
-	if (scid.v == 0 || names_find(&n->closed_names, scid.v))
-		return;
-	c = NEW(struct closed_name);
-	names_set(&n->closed_names, &c->name, c, scid.v);
-	c->next = n->closed_name_list;
-	n->closed_name_list = c;
-}
-
-void node_names_closed(struct node *n, const struct channel_record *r)
-{
-	remember(n, r->alias_local);
-	/* B2.channel_ready.9: what must not be told of a live channel is not told of a closed one. */
-	if (!r->scid_alias)
-		remember(n, r->scid);
-}
-
 struct node_channel *node_channel_onward(const struct node *n, struct scid scid, bool *closed)
 {
 	for (const struct name *at = names_find(&n->names, scid.v); at; at = at->next) {
@@ -82,7 +48,7 @@ struct node_channel *node_channel_onward(const struct node *n, struct scid scid,
 		if (!c->dead && channel_answers_to(c->channel, scid))
 			return c;
 	}
-	*closed = names_find(&n->closed_names, scid.v) != NULL;
+	*closed = node_closed_knows(n, scid);
 	return NULL;
 }
 

@@ -159,6 +159,7 @@ struct node *node_new(const struct node_config *config, const uint8_t seed32[32]
 	table_init(&n->channels, key_of_channel, seed);
 	table_init(&n->by_funding, funding_key, seed);
 	node_names_init(n, seed);
+	node_closed_init(n, seed);
 	table_init(&n->calls, node_call_key, seed);
 	table_init(&n->openings, node_opening_key, seed);
 	node_payments_init(n, seed);
@@ -217,6 +218,8 @@ void node_free(struct node *n)
 	table_release(&n->channels);
 	table_release(&n->by_funding);
 	node_names_free(n);
+	node_closed_free(n);
+	node_recoveries_free(n);
 	node_history_free(n);
 	table_release(&n->calls);
 	table_release(&n->openings);
@@ -225,7 +228,6 @@ void node_free(struct node *n)
 	buf_release(&n->features_node);
 	buf_release(&n->features_channel);
 	buf_release(&n->features_invoice);
-	mem_free(n->closed);
 	mem_wipe_free(n, sizeof(*n));
 }
 
@@ -337,6 +339,7 @@ void node_flush(struct node *n, uint64_t now_ms, struct effects *out)
 	node_bury(n, &s);
 	receive_flush(n->receive, &s);
 	send_put_away(n->send, &s);
+	node_closed_flush(n, &s);
 	node_backup_flush(n, &s);
 	node_gossip_flush(n, &s);
 	node_ways_flush(n, &s);
@@ -357,6 +360,7 @@ uint64_t node_deadline(const struct node *n)
 	first = earlier(first, node_close_deadline(n));
 	first = earlier(first, node_storage_deadline(n));
 	first = earlier(first, node_clean_deadline(n));
+	first = earlier(first, node_closed_deadline(n));
 	first = earlier(first, node_gossip_deadline(n));
 	first = earlier(first, node_ways_deadline(n));
 	while ((c = table_next(&n->channels, &at)))

@@ -126,26 +126,6 @@ void node_route(struct node *n, struct step *s, struct channel_notes *notes)
 
 /* --- on chain --- */
 
-static void remember_closed(struct node *n, const struct channel_record *r)
-{
-	if (n->closed_count == n->closed_capacity) {
-		n->closed_capacity = n->closed_capacity ? 2 * n->closed_capacity : 16;
-		n->closed = mem_realloc(n->closed, n->closed_capacity, sizeof(*n->closed));
-	}
-	n->closed[n->closed_count++] = *r;
-	node_names_closed(n, r);
-}
-
-bool node_closed_load(struct node *n, struct bytes value)
-{
-	struct channel_record r;
-
-	if (!channel_record_decode(value, &r))
-		return false;
-	remember_closed(n, &r);
-	return true;
-}
-
 /* Traces of HTLCs that one block removes: a channel may have had millions. */
 #define PAST_A_BLOCK 20000u
 
@@ -153,7 +133,6 @@ bool node_closed_load(struct node *n, struct bytes value)
 void node_channel_resolved(struct node *n, struct step *s, struct node_channel *c)
 {
 	struct channel_notes notes;
-	struct buf b = BUF_EMPTY;
 
 	c->fading = !channel_forget_past(c->channel, s, PAST_A_BLOCK);
 	if (c->fading)
@@ -161,10 +140,7 @@ void node_channel_resolved(struct node *n, struct step *s, struct node_channel *
 	channel_notes_init(&notes);
 	channel_set_onchain(c->channel, s, &notes, CLOSED);
 	node_route(n, s, &notes);
-	channel_record_encode(channel_record_of(c->channel), &b);
-	effect_persist(s->out, RECORD_CLOSED, BYTES_OF(c->key), buf_view(&b));
-	buf_release(&b);
-	remember_closed(n, channel_record_of(c->channel));
+	node_closed_add(n, s, channel_record_of(c->channel));
 	node_forwards_stranded(n, s, c, true);
 	channel_forget(c->channel, s);
 	effect_remove(s->out, RECORD_ONCHAIN, BYTES_OF(c->key));

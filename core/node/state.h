@@ -51,6 +51,16 @@ struct node_clean {
 	struct clean_order *orders;
 };
 
+/* Channels that are history (closed.c). */
+#define CLOSED_COUNT_KEY "closed"
+struct node_closed {
+	uint64_t count;            /* ever; the number of the last */
+	struct names names;        /* of the newest */
+	struct closed_name *oldest, **newest;
+	uint32_t named;
+	struct closed_old *old, **old_end; /* as older versions left them, to be moved */
+};
+
 #define PEER_STORAGE_MAX 65531u
 #define BACKUP_RECORD_KEY "channels"
 
@@ -216,8 +226,8 @@ struct node {
 	struct table channels;     /* by channel key id */
 	struct table by_funding;   /* by funding outpoint */
 	struct names names;        /* channels by short channel id and alias */
-	struct names closed_names; /* the same of those that are history */
-	struct closed_name *closed_name_list;
+	struct node_closed closed; /* those that are history */
+	struct node_recovery *recoveries; /* backups whose channels are being looked for among those */
 	struct table calls;
 	struct table openings;     /* by channel key id */
 	struct table onions;       /* by channel and HTLC */
@@ -256,9 +266,6 @@ struct node {
 	/* Records of channels that came before their channel. */
 	struct arena load_memory;
 	struct load_part *load_parts;
-	/* Channels that are history, oldest first. */
-	struct channel_record *closed;
-	uint32_t closed_count, closed_capacity;
 };
 
 /* node.c */
@@ -292,7 +299,6 @@ void node_names_free(struct node *n);
 /* After whatever may have changed its short channel id or an alias (node_touch does it). */
 void node_names_follow(struct node *n, struct node_channel *c);
 void node_names_drop(struct node *n, struct node_channel *c);
-void node_names_closed(struct node *n, const struct channel_record *r);
 /* The channel that an onion names; NULL, and whether such a one is closed. */
 struct node_channel *node_channel_onward(const struct node *n, struct scid scid, bool *closed);
 /* The one that our user names. */
@@ -378,7 +384,6 @@ void node_onchain_funded(struct node *n, struct step *s, uint64_t channel_key, u
 void node_channel_message(struct node *n, struct step *s, struct node_peer *p, uint16_t type, struct bytes message);
 void node_channel_resolved(struct node *n, struct step *s, struct node_channel *c);
 void node_bury(struct node *n, struct step *s);
-MUST_USE bool node_closed_load(struct node *n, struct bytes value);
 
 /* forward.c */
 /* An incoming HTLC that is irrevocably committed and neither fulfilled nor failed. */
@@ -568,7 +573,28 @@ void node_backup_for_peers(struct node *n, struct buf *out);
 /* False: not made by us, or damaged.  What it points at is in the arena. */
 MUST_USE bool node_backup_open(const struct node *n, struct bytes sealed, struct arena *a, struct backup_copy *out);
 
+/* closed.c */
+void node_closed_init(struct node *n, const uint8_t seed16[16]);
+void node_closed_free(struct node *n);
+/* It is history from this batch on. */
+void node_closed_add(struct node *n, struct step *s, const struct channel_record *r);
+/* Whether one of the newest was called so. */
+MUST_USE bool node_closed_knows(const struct node *n, struct scid scid);
+MUST_USE bool node_closed_any(const struct node *n);
+/* RECORD_NODE's CLOSED_COUNT_KEY. */
+MUST_USE bool node_closed_load_count(struct node *n, struct bytes value);
+/* RECORD_CLOSED: moved by node_closed_flush. */
+MUST_USE bool node_closed_load_old(struct node *n, struct bytes key, struct bytes value);
+/* Whether it is one that is still to be moved. */
+MUST_USE bool node_closed_is_old(const struct node *n, const uint8_t channel_key[8]);
+void node_closed_start(struct node *n, struct step *s);
+void node_closed_fetched(struct node *n, struct step *s, const struct event *e);
+void node_closed_flush(struct node *n, struct step *s);
+uint64_t node_closed_deadline(const struct node *n);
+
 /* recover.c */
+void node_recoveries_free(struct node *n);
+void node_recovery_fetched(struct node *n, struct step *s, uint64_t serial, const struct event *e);
 void node_recover_found(struct node *n, struct step *s);
 void node_recover_from_peer(struct node *n, struct step *s, const struct node_peer *p, struct bytes sealed);
 void node_recover_command(struct node *n, struct step *s, uint64_t call, const struct command *cmd);

@@ -117,11 +117,6 @@ bool node_view_anchor(const struct node *n, const struct channel *ch, struct anc
 	return true;
 }
 
-const struct channel_record *node_view_closed(const struct node *n, uint32_t *at)
-{
-	return *at < n->closed_count ? &n->closed[(*at)++] : NULL;
-}
-
 const struct receive *node_view_invoices(const struct node *n)
 {
 	return n->receive;

@@ -49,8 +49,6 @@ void node_view_channel_backup(const struct node *n, const struct channel *ch, st
 const struct onchain *node_view_onchain(const struct node *n, const struct channel *ch);
 /* Who pays for our commitment while it is not in a block.  False: nobody has to. */
 MUST_USE bool node_view_anchor(const struct node *n, const struct channel *ch, struct anchor_view *out);
-/* Channels that are history, newest last. */
-const struct channel_record *node_view_closed(const struct node *n, uint32_t *at);
 
 const struct receive *node_view_invoices(const struct node *n); /* payment/receive.h iterates */
 const struct send *node_view_payments(const struct node *n);    /* payment/send.h iterates */

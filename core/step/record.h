@@ -20,7 +20,7 @@ enum record_kind {
 	RECORD_CHAIN = 12,       /* "tip"; height (be32): recent header */
 	RECORD_WALLET = 13,      /* the wallet's own keys */
 	RECORD_OUTBOX = 14,      /* id (be64): a transaction to keep broadcasting */
-	RECORD_CLOSED = 15,      /* channel key id: a channel that is history */
+	RECORD_CLOSED = 15,      /* channel key id: a channel that is history, as older versions left it */
 	RECORD_ONCHAIN = 16,     /* channel key id: a channel whose funding output is spent */
 	RECORD_ANCHOR = 17,      /* channel key id: who pays for our commitment */
 	RECORD_BACKUP = 18,      /* "channels": the static channel backup, sealed; the store may keep it in a file too */
@@ -35,7 +35,9 @@ enum record_kind {
 	RECORD_INVOICE_INDEX = 26, /* what those are found by (payment/receive.h): their created index */
 	RECORD_PAYMENT_PAST = 27, /* as RECORD_PAYMENT: one that is complete or has failed */
 	RECORD_PAYMENT_INDEX = 28, /* payment hash, group (be64): the created index (be64) of one that is past */
-	RECORD_KINDS = 29,
+	RECORD_CLOSED_PAST = 29, /* number (be64), channel key id: a channel that is history */
+	RECORD_CLOSED_INDEX = 30, /* channel key id: the number (be64) of one that is */
+	RECORD_KINDS = 31,
 };
 
 /* What is over and may be any number of records: nobody reads it when the node starts, it is fetched when it is asked

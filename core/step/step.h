@@ -31,6 +31,8 @@ enum owner_kind {
 	OWNER_HISTORY,      /* what is too much of it; owner: 0 */
 	OWNER_CLEAN,        /* owner: number of a sweep */
 	OWNER_RECALL,       /* owner: serial of a question about a payment hash */
+	OWNER_CLOSED,       /* the newest of the closed channels; owner: 0 */
+	OWNER_RECOVERY,     /* owner: serial of a backup whose channels may be closed */
 };
 
 struct step {

@@ -562,6 +562,15 @@ TEST(closing_a_channel)
 	o = world_call(w, 0, "listclosedchannels", "{}");
 	CHECK_STR(text_at(only(o, "closedchannels"), "channel_id"), id);
 	CHECK_EQ(int_at(only(o, "closedchannels"), "total_msat"), 1000000000);
+	CHECK_EQ(int_at(only(o, "closedchannels"), "closed_index"), 1);
+	json_decref(o);
+	for (int all = 0; all < 2; all++) {
+		o = world_call(w, 0, "listclosedchannels", all ? "{'start':1,'limit':5}" : "{'start':2,'limit':5}");
+		CHECK_EQ(json_array_size(json_object_get(o, "closedchannels")), all);
+		json_decref(o);
+	}
+	o = world_call(w, 0, "listclosedchannels", world_text(w, "['%s']", w->nodes[0].id_hex));
+	CHECK_EQ(json_array_size(json_object_get(o, "closedchannels")), 0);
 	json_decref(o);
 	world_free(w);
 }

@@ -79,20 +79,14 @@ static uint32_t on_offer_count(const struct rig *r)
 
 static void check_nothing_is_left(struct rig *r)
 {
-	uint32_t at = 0;
-	const struct channel_record *closed;
-
 	CHECK(!rig_channel(r));
-	closed = node_view_closed(r->node, &at);
-	CHECK(closed && closed->state == CLOSED);
-	CHECK(!node_view_closed(r->node, &at));
+	CHECK_EQ(count_records(r, RECORD_CLOSED_PAST), 1);
 	CHECK_EQ(table_count(&r->node->by_funding), 0);
 	CHECK_EQ(table_count(&r->node->onions), 0);
 	CHECK_EQ(on_offer_count(r), 0);
 	rig_restart(r);
 	CHECK(!rig_channel(r));
-	at = 0;
-	CHECK(node_view_closed(r->node, &at));
+	CHECK_EQ(count_records(r, RECORD_CLOSED_PAST), 1);
 }
 
 /* Everything that a and b may do about a's commitment.  With a restart before every block, if asked for. */
