@@ -86,7 +86,7 @@ json_t *json_new_text(struct bytes text)
 		const size_t size = utf8_size(text);
 		const size_t step = size ? size : 1;
 
-		if (size)
+		if (size && text.data[0])
 			buf_add(&clean, text.data, size);
 		else
 			buf_add_string(&clean, "\xef\xbf\xbd");

@@ -27,7 +27,9 @@ MUST_USE json_t *json_parse(struct bytes text, char why[JSON_WHY_SIZE]);
 MUST_USE json_t *json_new_object(void);
 MUST_USE json_t *json_new_array(void);
 /* A string from text that may be anything (a peer's words, a description):
- * bytes that are not UTF-8 become U+FFFD.  Returns owned. */
+ * bytes that are not UTF-8 become U+FFFD, and so does NUL: json_parse and many
+ * others refuse it, and one stranger's alias would spoil everybody's listnodes.
+ * Returns owned. */
 MUST_USE json_t *json_new_text(struct bytes text);
 
 /* Members.  A key is written once. */
