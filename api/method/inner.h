@@ -7,12 +7,15 @@
 
 struct query;
 struct stored_read;
+struct walk;
 
 struct methods {
 	struct rpc *rpc;
 	struct node_port port;
 	struct query *queries; /* not released yet */
 	struct stored_read *reads; /* stored.h: not answered yet */
+	struct walk *walks; /* walk.h: in order, the first is under way */
+	uint32_t walk_count;
 	uint64_t last_read;
 };
 
@@ -66,7 +69,7 @@ rpc_handler method_setchannel, method_listforwards, method_delforward;
 rpc_handler method_autoclean_once, method_autoclean_status;
 rpc_handler method_invoice, method_listinvoices, method_waitinvoice, method_waitanyinvoice, method_delinvoice, method_decode;
 rpc_handler method_staticbackup, method_emergencyrecover, method_recoverchannel, method_listsweeps;
-rpc_handler method_listchannels, method_listnodes;
+rpc_handler method_listchannels, method_networkchannels, method_listnodes;
 rpc_handler method_pay, method_keysend, method_probe, method_listpays, method_listsendpays, method_delpay, method_sendpay, method_waitsendpay;
 
 rpc_handler method_getroute, method_getroutes;

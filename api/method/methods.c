@@ -6,6 +6,7 @@
 
 #include "api/method/inner.h"
 #include "api/method/stored.h"
+#include "api/method/walk.h"
 
 struct query {
 	struct methods *methods;
@@ -211,7 +212,8 @@ struct methods *methods_new(struct rpc *rpc, const struct node_port *port)
 		method_staticbackup,
 		method_emergencyrecover,   method_recoverchannel,
 		method_listsweeps,
-		method_listchannels,	   method_listnodes,
+		method_listchannels,	   method_networkchannels,
+		method_listnodes,
 		method_getroute,	   method_getroutes,
 		method_askrene_create_layer, method_askrene_remove_layer,
 		method_askrene_listlayers, method_askrene_create_channel,
@@ -241,5 +243,6 @@ void methods_free(struct methods *m)
 	while (m->queries)
 		query_free(m->queries);
 	stored_reads_free(m);
+	walks_free(m);
 	mem_free(m);
 }

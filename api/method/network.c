@@ -1,11 +1,27 @@
-/* listchannels, listnodes: the network as gossip tells it. */
-#include "api/method/inner.h"
+/* listchannels, networkchannels, listnodes: the network as gossip tells it. */
+#include "api/method/walk.h"
 
 #include "gossip/gossip.h"
 #include "wire/descriptor.h"
 
+/* What a channel is announced with: hardly any has features, so only these are looked up in the log. */
+static void add_channel_features(json_t *o, const struct methods *m, const struct graph_channel *c)
+{
+	struct msg_channel_announcement a = { .features = BYTES_NONE };
+	struct buf raw = BUF_EMPTY;
+	struct arena arena;
+
+	arena_init(&arena);
+	if ((c->flags & GRAPH_FEATURES) && m->port.gossip_message && m->port.gossip_message(m->port.context, c->ref, &raw) &&
+	    msg_channel_announcement_decode(buf_view(&raw), &arena, &a) != DECODE_OK)
+		a.features = BYTES_NONE;
+	json_add_hex(o, "features", a.features);
+	arena_release(&arena);
+	buf_release(&raw);
+}
+
 /* One direction of a channel, as Core Lightning shows it. */
-static json_t *half_json(const struct graph *g, const struct graph_channel *c, int direction)
+static json_t *half_json(const struct methods *m, const struct graph *g, const struct graph_channel *c, int direction)
 {
 	const struct graph_policy *p = &c->policy[direction];
 	bool disabled = p->flags & GRAPH_DISABLED;
@@ -26,66 +42,113 @@ static json_t *half_json(const struct graph *g, const struct graph_channel *c, i
 	json_add_u64(o, "delay", p->cltv_delta);
 	json_add_msat(o, "htlc_minimum_msat", p->htlc_minimum);
 	json_add_msat(o, "htlc_maximum_msat", p->htlc_maximum);
+	add_channel_features(o, m, c);
 	return o;
 }
 
-static void add_halves(json_t *list, const struct graph *g, uint32_t channel, const struct value *source,
-		       const struct value *destination)
+/* ---- Walking over the network ---- */
+
+/* Of one piece: entries shown, and things looked at to find them. */
+#define SHOWN_MAX 64u
+#define SEEN_MAX 8192u
+
+struct piece {
+	uint32_t shown, seen;
+};
+
+MUST_USE static bool piece_full(const struct piece *p)
+{
+	return p->shown >= SHOWN_MAX || p->seen >= SEEN_MAX;
+}
+
+static const struct graph *graph_of(const struct methods *m)
+{
+	const struct gossip *gossip = node_view_gossip(m->port.node);
+
+	return gossip ? gossip_graph(gossip) : NULL;
+}
+
+/* A node that the call names, anew for each piece: numbers are given again when a node is gone.  False: nobody knows it. */
+MUST_USE static bool node_wanted(const struct graph *g, const struct value *id, uint32_t *node)
+{
+	*node = id ? graph_find_node(g, &id->u.pubkey) : GRAPH_NONE;
+	return !id || *node != GRAPH_NONE;
+}
+
+/* ---- listchannels ---- */
+
+static void show_halves(const struct methods *m, struct lampo_call *call, const struct graph *g, uint32_t channel, uint32_t source,
+			uint32_t destination, struct piece *p)
 {
 	const struct graph_channel *c = graph_channel_at(g, channel);
 
+	p->seen++;
 	for (int direction = 0; c && direction < 2; direction++) {
-		if (!c->policy[direction].timestamp)
+		if (!c->policy[direction].timestamp || (source != GRAPH_NONE && source != c->node[direction]) ||
+		    (destination != GRAPH_NONE && destination != c->node[!direction]))
 			continue;
-		if (source && !SAME(source->u.pubkey, graph_node_at(g, c->node[direction])->id))
-			continue;
-		if (destination && !SAME(destination->u.pubkey, graph_node_at(g, c->node[!direction])->id))
-			continue;
-		json_append(list, half_json(g, c, direction));
+		rpc_list_add(call, half_json(m, g, c, direction));
+		p->shown++;
 	}
 }
 
-/* The channels of a node alone, rather than all of the network to find them. */
-static void add_channels_of(json_t *list, const struct graph *g, const struct pubkey *id, const struct value *source,
-			    const struct value *destination)
+static bool channels_piece(const struct methods *m, struct params *params, struct lampo_call *call, uint32_t *at)
 {
-	uint32_t node = graph_find_node(g, id);
+	const struct value *scid = params_get(params, "short_channel_id");
+	const struct graph *g = graph_of(m);
+	struct piece p = { 0 };
+	uint32_t source, destination, channel;
 
-	if (node == GRAPH_NONE)
-		return;
-	for (uint32_t i = graph_node_at(g, node)->first; i != GRAPH_NONE; i = graph_next(graph_channel_at(g, i), node))
-		add_halves(list, g, i, source, destination);
-}
-
-static json_t *listchannels(const struct methods *m, struct params *params, struct refusal *refusal)
-{
-	const struct value *scid = params_get(params, "short_channel_id"), *source = params_get(params, "source"),
-			   *destination = params_get(params, "destination");
-	const struct gossip *gossip = node_view_gossip(m->port.node);
-	const struct graph *g = gossip ? gossip_graph(gossip) : NULL;
-	json_t *o = json_new_object(), *list = json_new_array();
-	uint32_t channel;
-
-	(void)refusal;
-	json_add(o, "channels", list);
-	if (!g)
-		return o;
+	if (!g || !node_wanted(g, params_get(params, "source"), &source) ||
+	    !node_wanted(g, params_get(params, "destination"), &destination))
+		return false;
 	if (scid) {
 		channel = graph_find_channel(g, scid->u.scid);
 		if (channel != GRAPH_NONE)
-			add_halves(list, g, channel, source, destination);
-	} else if (source || destination) {
-		add_channels_of(list, g, &(source ? source : destination)->u.pubkey, source, destination);
-	} else {
-		for (channel = 0; channel < graph_channel_limit(g); channel++)
-			add_halves(list, g, channel, NULL, NULL);
+			show_halves(m, call, g, channel, source, destination, &p);
+		return false;
 	}
-	return o;
+	for (; *at < graph_channel_limit(g) && !piece_full(&p); (*at)++)
+		show_halves(m, call, g, *at, source, destination, &p);
+	return *at < graph_channel_limit(g);
 }
 
 void method_listchannels(void *context, struct lampo_call *call, struct params *params)
 {
-	query_ask(context, call, params, listchannels);
+	walk_ask(context, call, params, "channels", channels_piece);
+}
+
+/* ---- networkchannels ---- */
+
+static json_t *channel_of_network(const struct graph *g, const struct graph_channel *c)
+{
+	json_t *o = json_new_object();
+
+	json_add_hex(o, "node_one", BYTES_OF(graph_node_at(g, c->node[0])->id.v));
+	json_add_hex(o, "node_two", BYTES_OF(graph_node_at(g, c->node[1])->id.v));
+	json_add_scid(o, "short_channel_id", c->scid);
+	json_add_msat(o, "amount_msat", msat_of_sat(c->capacity));
+	return o;
+}
+
+static bool network_piece(const struct methods *m, struct params *params, struct lampo_call *call, uint32_t *at)
+{
+	const struct graph *g = graph_of(m);
+	struct piece p = { 0 };
+
+	(void)params;
+	for (; g && *at < graph_channel_limit(g) && !piece_full(&p); (*at)++, p.seen++) {
+		if (!graph_channel_at(g, *at))
+			continue;
+		rpc_list_add(call, channel_of_network(g, graph_channel_at(g, *at)));
+		p.shown++;
+	}
+	return g && *at < graph_channel_limit(g);
+}
+
+void method_networkchannels(void *context, struct lampo_call *call, struct params *params)
+{
+	walk_ask(context, call, params, "channels", network_piece);
 }
 
 /* ---- listnodes ---- */
@@ -144,33 +207,30 @@ static json_t *node_json(const struct methods *m, const struct graph_node *n)
 	return o;
 }
 
-static json_t *listnodes(const struct methods *m, struct params *params, struct refusal *refusal)
+static bool nodes_piece(const struct methods *m, struct params *params, struct lampo_call *call, uint32_t *at)
 {
-	const struct value *id = params_get(params, "id");
-	const struct gossip *gossip = node_view_gossip(m->port.node);
-	const struct graph *g = gossip ? gossip_graph(gossip) : NULL;
-	json_t *o = json_new_object(), *list = json_new_array();
-	uint32_t node;
+	const struct graph *g = graph_of(m);
+	struct piece p = { 0 };
+	uint32_t wanted;
 
-	(void)refusal;
-	json_add(o, "nodes", list);
-	if (!g)
-		return o;
-	if (id) {
-		node = graph_find_node(g, &id->u.pubkey);
-		if (node != GRAPH_NONE)
-			json_append(list, node_json(m, graph_node_at(g, node)));
-	} else {
-		for (node = 0; node < graph_node_limit(g); node++)
-			if (graph_node_at(g, node))
-				json_append(list, node_json(m, graph_node_at(g, node)));
+	if (!g || !node_wanted(g, params_get(params, "id"), &wanted))
+		return false;
+	if (wanted != GRAPH_NONE) {
+		rpc_list_add(call, node_json(m, graph_node_at(g, wanted)));
+		return false;
 	}
-	return o;
+	for (; *at < graph_node_limit(g) && !piece_full(&p); (*at)++, p.seen++) {
+		if (!graph_node_at(g, *at))
+			continue;
+		rpc_list_add(call, node_json(m, graph_node_at(g, *at)));
+		p.shown++;
+	}
+	return *at < graph_node_limit(g);
 }
 
 void method_listnodes(void *context, struct lampo_call *call, struct params *params)
 {
-	query_ask(context, call, params, listnodes);
+	walk_ask(context, call, params, "nodes", nodes_piece);
 }
 
 /* ---- getinfo ---- */

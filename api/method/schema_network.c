@@ -25,17 +25,34 @@ static const struct lampo_result listchannels_results[] = {
 	{ "channels[].delay", LAMPO_U32, 0, "Blocks between the expiries of the incoming and the outgoing HTLC." },
 	{ "channels[].htlc_minimum_msat", LAMPO_MSAT, 0, "The smallest HTLC." },
 	{ "channels[].htlc_maximum_msat", LAMPO_MSAT, 0, "The largest HTLC." },
+	{ "channels[].features", LAMPO_HEX, 0, "BOLT 9 features that the channel was announced with." },
 };
 const struct lampo_method schema_listchannels = {
 	.name = "listchannels",
-	.aliases = "networkchannels",
 	.category = "network",
 	.summary = "List public channels of the network",
-	.doc = "Channels of this node are among them once they are announced; `listpeerchannels` has all of these.",
+	.doc = "Channels of this node are among them once they are announced; `listpeerchannels` has all of these.  The whole network is "
+	       "listed in pieces between which payments go on; what changes meanwhile may be in the answer or not.",
 	.params = listchannels_params,
 	.param_count = ARRAY_COUNT(listchannels_params),
 	.results = listchannels_results,
 	.result_count = ARRAY_COUNT(listchannels_results),
+};
+
+static const struct lampo_result networkchannels_results[] = {
+	{ "channels", LAMPO_ARRAY, 0, "Each channel once, whether its ends have described it or not." },
+	{ "channels[].node_one", LAMPO_PUBKEY, 0, "The lesser of the ids of its nodes." },
+	{ "channels[].node_two", LAMPO_PUBKEY, 0, "The greater." },
+	{ "channels[].short_channel_id", LAMPO_SCID, 0, "Its place in the chain." },
+	{ "channels[].amount_msat", LAMPO_MSAT, 0, "Its capacity." },
+};
+const struct lampo_method schema_networkchannels = {
+	.name = "networkchannels",
+	.category = "network",
+	.summary = "List who has public channels with whom",
+	.doc = "`listchannels` has what each end asks for.",
+	.results = networkchannels_results,
+	.result_count = ARRAY_COUNT(networkchannels_results),
 };
 
 static const struct lampo_param listnodes_params[] = {

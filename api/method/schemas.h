@@ -16,7 +16,7 @@ extern const struct lampo_method schema_autoclean_once, schema_autoclean_status;
 extern const struct lampo_method schema_invoice, schema_listinvoices, schema_waitinvoice, schema_waitanyinvoice, schema_delinvoice, schema_decode;
 extern const struct lampo_method schema_pay, schema_keysend, schema_probe, schema_listpays, schema_listsendpays, schema_delpay, schema_sendpay, schema_waitsendpay;
 extern const struct lampo_method schema_staticbackup, schema_emergencyrecover, schema_recoverchannel, schema_listsweeps;
-extern const struct lampo_method schema_listchannels, schema_listnodes;
+extern const struct lampo_method schema_listchannels, schema_networkchannels, schema_listnodes;
 extern const struct lampo_method schema_getroute, schema_getroutes;
 extern const struct lampo_method schema_askrene_create_layer, schema_askrene_remove_layer, schema_askrene_listlayers;
 extern const struct lampo_method schema_askrene_create_channel, schema_askrene_update_channel, schema_askrene_remove_channel_update;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "api/method/walk.h"
+
 struct stored_read {
 	struct methods *methods;
 	uint64_t id;               /* of the read at the port */
@@ -245,6 +247,8 @@ void methods_read(struct methods *m, uint64_t id, const struct fetch *got)
 {
 	struct stored_read *r = m->reads;
 
+	if (walk_go_on(m, id))
+		return;
 	while (r && r->id != id)
 		r = r->next;
 	if (!r)

@@ -64,8 +64,17 @@ struct lampo_call {
 	char *method;
 	void *attached;
 	void (*free_attached)(void *attached);
+	struct call_list *list; /* NULL: its answer does not come in entries */
 	bool deferred;
 	uint8_t key[8]; /* big endian id while deferred */
+};
+
+/* An answer that grows entry by entry. */
+struct call_list {
+	struct buf text;       /* the whole answer so far */
+	const json_t *filter;  /* of an entry, borrowed from the call's; NULL: everything */
+	bool wanted;           /* the filter has a place for the list */
+	uint32_t count;
 };
 
 /* Starts the calls that there is room for, and tells the transport. */

@@ -115,6 +115,9 @@ void call_drop(struct lampo_call *call)
 		table_remove(&call->rpc->deferred, BYTES_OF(call->key));
 	if (call->free_attached)
 		call->free_attached(call->attached);
+	if (call->list)
+		buf_release(&call->list->text);
+	mem_free(call->list);
 	json_decref(call->id);
 	json_decref(call->filter);
 	mem_free(call->method);
@@ -187,6 +190,65 @@ void rpc_reply(struct lampo_call *call, json_t *result)
 		answer_end(call->client, call->batch);
 	}
 	json_decref(result);
+	call_answered(call);
+}
+
+/* What filter_result would keep of {NAME: [...]}. */
+static void list_filter(struct call_list *l, const json_t *filter, const char *name)
+{
+	const json_t *of_list = json_object_get(filter, name);
+
+	l->wanted = !json_is_object(filter) || of_list;
+	l->filter = json_is_array(of_list) ? json_array_get(of_list, 0) : NULL;
+}
+
+void rpc_list_begin(struct lampo_call *call, const char *name)
+{
+	struct call_list *l = NEW(struct call_list);
+
+	ASSERT(!call->list);
+	call->list = l;
+	list_filter(l, call->filter, name);
+	open_answer(&l->text, call->id);
+	buf_add_string(&l->text, ",\"result\":{");
+	if (l->wanted)
+		buf_printf(&l->text, "\"%s\":[", name);
+}
+
+void rpc_list_add(struct lampo_call *call, json_t *entry)
+{
+	struct call_list *l = call->list;
+
+	ASSERT(l);
+	if (l->wanted && call_heard(call)) {
+		if (l->filter)
+			entry = filter_result(entry, l->filter);
+		if (l->count++)
+			buf_add_u8(&l->text, ',');
+		json_write(&l->text, entry);
+	}
+	json_decref(entry);
+}
+
+void rpc_list_end(struct lampo_call *call)
+{
+	struct call_list *l = call->list;
+
+	ASSERT(l);
+	buf_add_string(&l->text, l->wanted ? "]}}" : "}}");
+	if (call_heard(call)) {
+		struct buf *out = answer_begin(call->client, call->batch);
+
+		/* It may be as long as the whole network: not copied where it can be handed on. */
+		if (!out->size) {
+			buf_release(out);
+			*out = l->text;
+			l->text = BUF_EMPTY;
+		} else {
+			buf_add_bytes(out, buf_view(&l->text));
+		}
+		answer_end(call->client, call->batch);
+	}
 	call_answered(call);
 }
 

@@ -87,6 +87,11 @@ MUST_USE bool rpc_client_done(const struct rpc_client *c);
 void rpc_reply(struct lampo_call *call, json_t *result); /* takes result */
 /* data: more for programs, taken, or NULL. */
 void rpc_fail(struct lampo_call *call, int code, json_t *data, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* A long answer, {NAME: [...]}: each entry is written as text when it is added, so no tree of all of them is ever there,
+ * and the caller may take as many turns of the loop for it as it likes.  rpc_list_end answers; rpc_fail may still. */
+void rpc_list_begin(struct lampo_call *call, const char *name);
+void rpc_list_add(struct lampo_call *call, json_t *entry); /* takes entry */
+void rpc_list_end(struct lampo_call *call);
 /* What the client calls it; NULL: a notification. */
 const json_t *rpc_call_id(const struct lampo_call *call);
 /* The name under which the method was called. */

@@ -47,6 +47,7 @@ enum {
 	GRAPH_UNKNOWN_FEATURE = 1, /* an unknown even bit: nothing may be routed through it (B7.channel_announcement.16) */
 	GRAPH_OWN = 2,             /* an end of it is this node */
 	GRAPH_REORGED = 8,         /* spent_height is where its funding transaction left the chain */
+	GRAPH_FEATURES = 16,       /* its announcement names features */
 	GRAPH_BARE = 4,            /* neither end has said anything when it was last looked at: gossip/age.c */
 };
 

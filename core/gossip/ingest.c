@@ -125,19 +125,27 @@ void ingest_channel(struct gossip *g, struct step *s, struct gossip_notes *out, 
 	held_verify(g, h);
 }
 
+uint32_t channel_flags(const struct gossip *g, const struct msg_channel_announcement *m)
+{
+	uint32_t flags = m->features.size ? GRAPH_FEATURES : 0;
+
+	if (features_unknown_even(m->features)) /* B7.channel_announcement.16 */
+		flags |= GRAPH_UNKNOWN_FEATURE;
+	if (SAME(m->node_id_1, g->config.node_id) || SAME(m->node_id_2, g->config.node_id))
+		flags |= GRAPH_OWN;
+	return flags;
+}
+
 uint32_t apply_channel(struct gossip *g, struct step *s, struct gossip_notes *out, const struct msg_channel_announcement *m,
 		       struct bytes raw, struct amount_sat capacity, const struct txid *txid)
 {
 	struct outpoint funding = { *txid, scid_output(m->short_channel_id) };
 	struct graph_new_channel new = { .scid = m->short_channel_id, .node_id = { &m->node_id_1, &m->node_id_2 },
-					 .capacity = capacity, .funding = funding_hash(g, &funding) };
+					 .capacity = capacity, .funding = funding_hash(g, &funding),
+					 .flags = channel_flags(g, m) };
 	struct buf fixed = BUF_EMPTY;
 	uint32_t channel;
 
-	if (features_unknown_even(m->features)) /* B7.channel_announcement.16 */
-		new.flags |= GRAPH_UNKNOWN_FEATURE;
-	if (SAME(m->node_id_1, g->config.node_id) || SAME(m->node_id_2, g->config.node_id))
-		new.flags |= GRAPH_OWN;
 	channel = graph_add_channel(g->graph, &new);
 	if (channel == GRAPH_NONE) {
 		g->figures.over_bound++;

@@ -309,6 +309,8 @@ void ingest_update(struct gossip *g, struct step *s, struct gossip_notes *out, u
 void ingest_node(struct gossip *g, struct step *s, struct gossip_notes *out, uint64_t connection, struct bytes raw);
 void ingest_parked(struct gossip *g, struct step *s, struct gossip_notes *out, struct held *h);
 void ingest_verified(struct gossip *g, struct step *s, struct gossip_notes *out, struct held *h, bool good);
+/* Those that its announcement decides. */
+uint32_t channel_flags(const struct gossip *g, const struct msg_channel_announcement *m);
 uint8_t node_flags(const struct msg_node_announcement *m);
 /* Into graph and log; good already. */
 uint32_t apply_channel(struct gossip *g, struct step *s, struct gossip_notes *out, const struct msg_channel_announcement *m,

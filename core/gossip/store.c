@@ -196,10 +196,7 @@ static void load_channel(struct gossip *g, struct arena *a, uint32_t ref, struct
 	new.funding = funding_hash(g, &funding);
 	if (new.capacity.v > SUPPLY_SAT)
 		return;
-	if (features_unknown_even(m.features))
-		new.flags |= GRAPH_UNKNOWN_FEATURE;
-	if (SAME(m.node_id_1, g->config.node_id) || SAME(m.node_id_2, g->config.node_id))
-		new.flags |= GRAPH_OWN;
+	new.flags = channel_flags(g, &m);
 	channel = graph_add_channel(g->graph, &new);
 	if (channel == GRAPH_NONE)
 		return;

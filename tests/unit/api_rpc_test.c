@@ -488,6 +488,58 @@ TEST(filters_keep_what_they_name)
 	stop(&f);
 }
 
+static json_t *number(uint64_t n)
+{
+	json_t *o = json_new_object();
+
+	json_add_u64(o, "n", n);
+	json_add_bool(o, "odd", n % 2);
+	return o;
+}
+
+/* A list that comes entry by entry is answered like any other: with a filter, in a batch, to nobody. */
+TEST(long_lists)
+{
+	struct fixture f;
+
+	setup(&f);
+	start(&f);
+	feed(&f, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"hold\"}"
+		 "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"hold\",\"filter\":{\"list\":[{\"n\":true}]}}"
+		 "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"hold\",\"filter\":{\"other\":true}}"
+		 "[{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"hold\"},{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"hold\"}]"
+		 "{\"jsonrpc\":\"2.0\",\"method\":\"hold\"}"
+		 "{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"hold\",\"filter\":true}");
+	CHECK_EQ(f.held_count, 7);
+	for (int i = 0; i < 7; i++) {
+		rpc_list_begin(f.held[i], "list");
+		for (uint64_t n = 1; n <= 2; n++)
+			rpc_list_add(f.held[i], number(n));
+	}
+	CHECK_STR(answers(&f), "");
+	for (int i = 0; i < 4; i++)
+		rpc_list_end(f.held[i]);
+	rpc_fail(f.held[4], 7, NULL, "no more");
+	rpc_list_end(f.held[5]);
+	rpc_list_end(f.held[6]);
+#define BOTH "{\"list\":[{\"n\":1,\"odd\":true},{\"n\":2,\"odd\":false}]}"
+	CHECK_STR(answers(&f), OK("1", BOTH) "|" OK("2", "{\"list\":[{\"n\":1},{\"n\":2}]}") "|" OK("3", "{}") "|"
+				"[" OK("4", BOTH) ",{\"jsonrpc\":\"2.0\",\"id\":5,\"error\":{\"code\":7,\"message\":\"no more\"}}]|"
+				OK("6", BOTH) "|");
+	/* Without an entry; and to somebody who has left. */
+	f.held_count = 0;
+	feed(&f, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"hold\"}{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"hold\"}");
+	rpc_list_begin(f.held[0], "list");
+	rpc_list_end(f.held[0]);
+	CHECK_STR(answers(&f), OK("1", "{\"list\":[]}") "|");
+	rpc_list_begin(f.held[1], "list");
+	rpc_client_free(f.client);
+	f.client = NULL;
+	rpc_list_add(f.held[1], number(1));
+	rpc_list_end(f.held[1]);
+	stop(&f);
+}
+
 TEST(help_lists_and_explains)
 {
 	struct fixture f;

@@ -67,6 +67,11 @@ struct world {
 	bool notified_stop;
 };
 
+/* Tests of nodes that know a network: what each has read from its log of gossip before it starts, and where the messages
+ * are.  NULL: the nodes do not gossip. */
+static void (*world_load_gossip)(struct world_node *n);
+static bool (*world_gossip_message)(void *context, uint32_t ref, struct buf *out);
+
 static void world_push(struct world *w, struct world_item item)
 {
 	struct world_item *i = NEW(struct world_item);
@@ -157,7 +162,7 @@ static void world_release(void *context, const struct effect *f)
 		world_fetch(n, false, f->u.fetch.id, &f->u.fetch.range, 1);
 		return;
 	case EFFECT_WATCH:
-	case EFFECT_GOSSIP: /* nobody turned it on */
+	case EFFECT_GOSSIP: /* what nodes know is what they were given */
 		return;
 	case EFFECT_PERSIST:
 	case EFFECT_SIGN:
@@ -387,6 +392,7 @@ static void world_open_methods(struct world_node *n)
 		.context = n, .node = n->node, .wallet = hot_funds_wallet(n->funds), .directory = "/nowhere",
 		.bindings = &n->bound, .binding_count = 1, .now_ms = world_now_ms, .command = world_command,
 		.call_gone = world_call_gone, .query = world_query, .read = world_read,
+		.gossip_message = world_gossip_message,
 	};
 
 	rpc_limits_default(&limits);
@@ -419,7 +425,10 @@ static void world_open_node(struct world *w, int index)
 	n->config.announce = &n->announced;
 	n->config.announce_count = 1;
 	n->log = (struct log_sink){ world_log, n, LOG_ERROR };
+	n->config.gossip = world_load_gossip != NULL;
 	n->node = node_new(&n->config, fresh, &n->log);
+	if (world_load_gossip)
+		world_load_gossip(n);
 	n->disk = memory_disk_new();
 	n->store = store_open_memory(n->disk);
 	ports = (struct exec_ports){
@@ -547,7 +556,7 @@ static json_t *world_call(struct world *w, int node, const char *method, const c
 }
 
 /* A call that is answered at once and fails: code and a part of its message. */
-static void world_refused(struct world *w, int node, const char *method, const char *params, int code, const char *part)
+static inline void world_refused(struct world *w, int node, const char *method, const char *params, int code, const char *part)
 {
 	const json_t *error;
 	const char *message;
@@ -583,8 +592,8 @@ static inline void world_pay_wallet(struct world *w, int node, struct amount_sat
 }
 
 /* "['ID','127.0.0.1',9735]" and the like: text in the world's memory. */
-static const char *world_text(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static const char *world_text(struct world *w, const char *fmt, ...)
+static inline const char *world_text(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static inline const char *world_text(struct world *w, const char *fmt, ...)
 {
 	char text[4096];
 	va_list ap;
