@@ -218,9 +218,9 @@ static void fail(struct route_payer *p, struct flight *f, uint32_t hop, uint16_t
 	for (uint32_t i = 0; i < r->nodes_count; i++)
 		hops[i].node_id = r->nodes[i];
 	ASSERT(onion_secrets(secrets, p->secp, &q));
-	failure_seal(&reason, &secrets[hop], &why);
+	failure_seal(&reason, NULL, &secrets[hop], &why);
 	for (uint32_t i = hop; i; i--)
-		failure_wrap(reason.data, reason.size, &secrets[i - 1]);
+		failure_wrap(reason.data, reason.size, NULL, &secrets[i - 1]);
 	failure.reason = buf_view(&reason);
 	send_failed(p->send, &p->step, f->channel_key, f->id, &failure);
 	buf_release(&reason);

@@ -1,7 +1,6 @@
 #include "crypto/hash.h"
 
 #include <nettle/hkdf.h>
-#include <nettle/hmac.h>
 #include <nettle/pbkdf2.h>
 #include <nettle/ripemd160.h>
 
@@ -90,16 +89,31 @@ struct sha256 hmac_sha256(struct bytes key, struct bytes message)
 
 struct sha256 hmac_sha256_pair(struct bytes key, struct bytes first, struct bytes second)
 {
-	struct hmac_sha256_ctx c;
+	struct hmac_state h;
+
+	hmac_state_init(&h, key);
+	hmac_state_add(&h, first);
+	hmac_state_add(&h, second);
+	return hmac_state_finish(&h);
+}
+
+void hmac_state_init(struct hmac_state *h, struct bytes key)
+{
+	nettle_hmac_sha256_set_key(&h->nettle, key.size, key.data);
+}
+
+void hmac_state_add(struct hmac_state *h, struct bytes part)
+{
+	if (part.size)
+		nettle_hmac_sha256_update(&h->nettle, part.size, part.data);
+}
+
+struct sha256 hmac_state_finish(struct hmac_state *h)
+{
 	struct sha256 out;
 
-	nettle_hmac_sha256_set_key(&c, key.size, key.data);
-	if (first.size)
-		nettle_hmac_sha256_update(&c, first.size, first.data);
-	if (second.size)
-		nettle_hmac_sha256_update(&c, second.size, second.data);
-	nettle_hmac_sha256_digest(&c, sizeof(out.v), out.v);
-	mem_wipe(&c, sizeof(c));
+	nettle_hmac_sha256_digest(&h->nettle, sizeof(out.v), out.v);
+	mem_wipe(h, sizeof(*h));
 	return out;
 }
 

@@ -89,7 +89,7 @@ void node_fail_sealed(struct node *n, struct step *s, const struct node_onion *o
 	struct node_channel *c = node_channel_by_key(n, o->channel_key);
 	struct buf reason = BUF_EMPTY;
 
-	failure_seal(&reason, &o->opening.shared_secret, why);
+	failure_seal(&reason, NULL, &o->opening.shared_secret, why);
 	if (c && !c->dead && channel_state_of(c->channel) < AWAITING_UNILATERAL) {
 		if (!channel_fail_htlc(c->channel, s, o->htlc_id, buf_view(&reason)))
 			log_write(s->log, LOG_DEBUG, "payment", "an HTLC to be failed is gone already");

@@ -139,7 +139,8 @@ static struct sha256 report_hmac(struct bytes body, const struct secret32 *share
 	return hmac;
 }
 
-void failure_seal(struct buf *out, const struct secret32 *shared_secret, const struct failure *f)
+void failure_seal(struct buf *out, struct failure_attribution *attribution, const struct secret32 *shared_secret,
+		  const struct failure *f)
 {
 	struct buf body = BUF_EMPTY;
 	size_t start = out->size, message_size, pad_size;
@@ -158,17 +159,26 @@ void failure_seal(struct buf *out, const struct secret32 *shared_secret, const s
 	hmac = report_hmac(buf_view(&body), shared_secret);
 	buf_add(out, hmac.v, sizeof(hmac.v));
 	buf_add_bytes(out, buf_view(&body));
-	failure_wrap(out->data + start, out->size - start, shared_secret);
+	/* B4.erring_node.3: as any node on the way does, with nothing from downstream. */
+	failure_wrap(out->data + start, out->size - start, attribution, shared_secret);
 	buf_release(&body);
 }
 
-/* B4.intermediate_nodes.4 */
-void failure_wrap(uint8_t *reason, size_t reason_size, const struct secret32 *shared_secret)
+static void apply_stream(uint8_t *reason, size_t reason_size, const struct secret32 *shared_secret)
 {
 	struct secret32 ammag = onion_key("ammag", shared_secret);
 
 	onion_stream_xor(reason, reason_size, &ammag);
 	mem_wipe(&ammag, sizeof(ammag));
+}
+
+/* B4.intermediate_nodes.4 */
+void failure_wrap(uint8_t *reason, size_t reason_size, struct failure_attribution *attribution,
+		  const struct secret32 *shared_secret)
+{
+	if (attribution)
+		attribution_add(&attribution->data, shared_secret, attribution->hold_time, BYTES(reason, reason_size));
+	apply_stream(reason, reason_size, shared_secret);
 }
 
 /* The message inside an authenticated return packet; empty if its frame is broken. */
@@ -179,34 +189,47 @@ static struct bytes report_message(struct bytes body)
 	return cursor_bytes(&c, cursor_be16(&c));
 }
 
+/* Whether that hop made the packet, from which its stream and all before are off. */
+static bool is_report_of(struct bytes packet, const struct secret32 *shared_secret)
+{
+	struct sha256 hmac;
+
+	if (packet.size < sizeof(hmac.v))
+		return false;
+	hmac = report_hmac(BYTES(packet.data + sizeof(hmac.v), packet.size - sizeof(hmac.v)), shared_secret);
+	return mem_equal_secret(hmac.v, packet.data, sizeof(hmac.v));
+}
+
 bool failure_open(struct arena *a, struct failure_report *out, const struct secret32 *secrets,
-		  uint32_t hop_count, struct bytes reason)
+		  uint32_t hop_count, struct bytes reason, struct bytes attribution)
 {
 	static const struct secret32 nobody;
-	uint8_t *work, *kept;
+	uint8_t *work = arena_copy(a, reason.data, reason.size), *kept = arena_alloc(a, reason.size);
+	struct attribution_reader attributed;
 	bool found = false;
 
 	ASSERT(hop_count <= ONION_HOPS_MAX);
 	*out = (struct failure_report){ 0 };
-	if (reason.size < sizeof(struct sha256))
-		return false;
-	work = arena_copy(a, reason.data, reason.size);
-	kept = arena_alloc(a, reason.size);
+	attribution_reader_init(&attributed, attribution, hop_count);
 	/* B4.origin_node.2, B4.origin_node.3: the whole loop every time, under constant keys beyond the route,
 	 * or the time until a retry would tell the erring node where on the route it is. */
 	for (uint32_t i = 0; i < ONION_HOPS_MAX; i++) {
 		const struct secret32 *secret = i < hop_count ? &secrets[i] : &nobody;
-		struct sha256 hmac;
 
-		failure_wrap(work, reason.size, secret);
-		hmac = report_hmac(BYTES(work + sizeof(hmac), reason.size - sizeof(hmac)), secret);
-		if (mem_equal_secret(hmac.v, work, sizeof(hmac.v)) && i < hop_count && !found) {
+		apply_stream(work, reason.size, secret);
+		attribution_read(&attributed, secret, BYTES(work, reason.size));
+		if (is_report_of(BYTES(work, reason.size), secret) && i < hop_count && !found) {
 			found = true;
 			out->hop = i;
 			memcpy(kept, work, reason.size);
 		}
 	}
-	if (found)
+	out->attributed = attributed.report;
+	if (found) {
 		out->message = report_message(BYTES(kept + sizeof(struct sha256), reason.size - sizeof(struct sha256)));
+		/* Nobody behind it has seen the HTLC's end. */
+		if (out->attributed.verified > out->hop + 1)
+			out->attributed.verified = out->hop + 1;
+	}
 	return found;
 }

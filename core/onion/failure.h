@@ -8,6 +8,7 @@
 #ifndef ONION_FAILURE_H
 #define ONION_FAILURE_H
 
+#include "onion/attribution.h"
 #include "onion/sphinx.h"
 #include "wire/message.h"
 
@@ -62,19 +63,29 @@ const char *failure_words(struct arena *a, const struct failure *f);
 /* hmac, two lengths, message and padding: the usual size of a return packet. */
 #define FAILURE_PACKET_SIZE (32 + 2 + 2 + FAILURE_PADDED_SIZE)
 
+/* What goes beside a return packet, or NULL where nobody takes it. */
+struct failure_attribution {
+	struct attribution data; /* as it came from downstream, or zeros; then as it goes upstream */
+	uint32_t hold_time;      /* our own */
+};
+
 /* At the erring node: appends the return packet, already wrapped once. */
-void failure_seal(struct buf *out, const struct secret32 *shared_secret, const struct failure *f);
+void failure_seal(struct buf *out, struct failure_attribution *attribution, const struct secret32 *shared_secret,
+		  const struct failure *f);
 /* At every node that hands a return packet on: transforms it in place. */
-void failure_wrap(uint8_t *reason, size_t reason_size, const struct secret32 *shared_secret);
+void failure_wrap(uint8_t *reason, size_t reason_size, struct failure_attribution *attribution,
+		  const struct secret32 *shared_secret);
 
 struct failure_report {
 	uint32_t hop;         /* index into the secrets: who spoke */
 	struct bytes message; /* failure_code and data; in the arena; may be empty or nonsense */
+	struct attribution_report attributed; /* whoever spoke, and if nobody did: no further than that hop */
 };
 
-/* At the origin: secrets[hop_count] as onion_build gave them.  False if no hop
- * of the route made this packet.  The work does not depend on who made it. */
+/* At the origin: secrets[hop_count] as onion_build gave them; attribution:
+ * ATTRIBUTION_SIZE bytes, or empty.  False if no hop of the route made this
+ * packet.  The work does not depend on who made it. */
 MUST_USE bool failure_open(struct arena *a, struct failure_report *out, const struct secret32 *secrets,
-			   uint32_t hop_count, struct bytes reason);
+			   uint32_t hop_count, struct bytes reason, struct bytes attribution);
 
 #endif

@@ -224,7 +224,7 @@ void forward_reason(const struct forward *w, struct bytes update, struct buf *ou
 		/* B4.intermediate_nodes.4, B4.intermediate_nodes.5: we can neither read nor judge it. */
 		buf_add_bytes(out, w->end.reason);
 		if (w->end.reason.size)
-			failure_wrap(out->data + start, w->end.reason.size, &w->secret);
+			failure_wrap(out->data + start, w->end.reason.size, NULL, &w->secret);
 		return;
 	case FORWARD_END_MALFORMED:
 		why = failure_from_malformed(w->end.code, &w->end.onion_hash);
@@ -234,7 +234,7 @@ void forward_reason(const struct forward *w, struct bytes update, struct buf *ou
 		failure_set_update(&why, update);
 		break;
 	}
-	failure_seal(out, &w->secret, &why);
+	failure_seal(out, NULL, &w->secret, &why);
 }
 
 void forwards_check(const struct forwards *f)

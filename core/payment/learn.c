@@ -118,7 +118,7 @@ static void read_packet(struct lesson *l, const struct send *s, struct arena *a,
 
 	for (uint32_t i = 0; i < r.hop_count; i++)
 		hops[i].node_id = part->r.nodes[i];
-	if (onion_secrets(secrets, s->secp, &r) && failure_open(a, &report, secrets, r.hop_count, reason)) {
+	if (onion_secrets(secrets, s->secp, &r) && failure_open(a, &report, secrets, r.hop_count, reason, BYTES_NONE)) {
 		read_report(l, s, a, part, &report);
 	} else {
 		blame(l, BLAME_CHANNEL, any_hop(entropy, r.hop_count));

@@ -25,7 +25,7 @@ static struct bytes sealed(struct arena *a, const struct secret32 *secret, const
 	struct buf b = BUF_EMPTY;
 	struct bytes out;
 
-	failure_seal(&b, secret, f);
+	failure_seal(&b, NULL, secret, f);
 	out = arena_bytes(a, buf_view(&b));
 	buf_release(&b);
 	return out;
@@ -33,7 +33,7 @@ static struct bytes sealed(struct arena *a, const struct secret32 *secret, const
 
 static void wrap(struct bytes b, const struct secret32 *secret)
 {
-	failure_wrap((uint8_t *)b.data, b.size, secret);
+	failure_wrap((uint8_t *)b.data, b.size, NULL, secret);
 }
 
 static struct bytes encoded(struct arena *a, const struct failure *f)
@@ -75,7 +75,7 @@ TEST(vector_error_is_opened)
 
 	arena_init(&a);
 	vector_secrets(secrets);
-	CHECK(failure_open(&a, &report, secrets, 5, test_unhex(onion_vector_error)));
+	CHECK(failure_open(&a, &report, secrets, 5, test_unhex(onion_vector_error), BYTES_NONE));
 	CHECK_EQ(report.hop, 4);
 	CHECK_HEX(report.message, "2002");
 	CHECK(failure_decode(&a, &f, report.message));
@@ -130,7 +130,7 @@ TEST(vector_report_is_wrapped_and_opened)
 		wrap(raw, &secrets[i]);
 		CHECK_HEX(raw, onion_vector_wrapped[4 - i]);
 	}
-	CHECK(failure_open(&a, &report, secrets, 5, raw));
+	CHECK(failure_open(&a, &report, secrets, 5, raw, BYTES_NONE));
 	CHECK_EQ(report.hop, 4);
 	CHECK_EQ(report.message.size, 320);
 	/* B4.receiving_failure_codes.1: 306 bytes follow the data. */
@@ -156,13 +156,13 @@ TEST(every_hop_is_found)
 
 		for (uint32_t i = hop; i-- > 0;)
 			wrap(packet, &secrets[i]);
-		CHECK(failure_open(&a, &report, secrets, ONION_HOPS_MAX, packet));
+		CHECK(failure_open(&a, &report, secrets, ONION_HOPS_MAX, packet, BYTES_NONE));
 		CHECK_EQ(report.hop, hop);
 		CHECK_HEX(report.message, "400f000000000000000500000006");
 		/* B4.origin_node.2: the loop goes on to its 27th turn, and a later hop cannot take the blame over. */
-		CHECK(failure_open(&a, &report, secrets, hop + 1, packet));
+		CHECK(failure_open(&a, &report, secrets, hop + 1, packet, BYTES_NONE));
 		CHECK_EQ(report.hop, hop);
-		CHECK(!failure_open(&a, &report, secrets, hop, packet));
+		CHECK(!failure_open(&a, &report, secrets, hop, packet, BYTES_NONE));
 	}
 	arena_release(&a);
 }
@@ -180,16 +180,16 @@ TEST(a_packet_of_nobody_is_refused)
 	vector_secrets(secrets);
 	packet = test_unhex(onion_vector_error);
 	((uint8_t *)packet.data)[200] ^= 1;
-	CHECK(!failure_open(&a, &report, secrets, 5, packet));
+	CHECK(!failure_open(&a, &report, secrets, 5, packet, BYTES_NONE));
 	CHECK_EQ(report.message.size, 0);
-	CHECK(!failure_open(&a, &report, secrets, 5, BYTES_NONE));
-	CHECK(!failure_open(&a, &report, secrets, 5, BYTES(packet.data, 31)));
-	CHECK(!failure_open(&a, &report, secrets, 5, BYTES(packet.data, 32)));
+	CHECK(!failure_open(&a, &report, secrets, 5, BYTES_NONE, BYTES_NONE));
+	CHECK(!failure_open(&a, &report, secrets, 5, BYTES(packet.data, 31), BYTES_NONE));
+	CHECK(!failure_open(&a, &report, secrets, 5, BYTES(packet.data, 32), BYTES_NONE));
 	/* B4.origin_node.3: the constant keys beyond the route are no hop's: anybody could seal with them. */
 	packet = sealed(&a, &nobody, &f);
 	for (uint32_t i = 5; i-- > 0;)
 		wrap(packet, &secrets[i]);
-	CHECK(!failure_open(&a, &report, secrets, 5, packet));
+	CHECK(!failure_open(&a, &report, secrets, 5, packet, BYTES_NONE));
 	arena_release(&a);
 }
 
@@ -217,7 +217,7 @@ TEST(a_broken_frame_still_has_an_author)
 		memcpy(raw + 32, body.data, body.size);
 		packet = BYTES(raw, 32 + body.size);
 		wrap(packet, &secrets[0]);
-		CHECK(failure_open(&a, &report, secrets, 5, packet));
+		CHECK(failure_open(&a, &report, secrets, 5, packet, BYTES_NONE));
 		CHECK_EQ(report.hop, 0);
 		CHECK_EQ(report.message.size, cases[i].message_size);
 		CHECK(!failure_decode(&a, &f, report.message));
@@ -400,7 +400,7 @@ TEST(a_malformed_report_reaches_the_origin)
 	f = failure_from_malformed(FAIL_INVALID_ONION_HMAC, &hash);
 	packet = sealed(&a, &secrets[1], &f);
 	wrap(packet, &secrets[0]);
-	CHECK(failure_open(&a, &report, secrets, 5, packet));
+	CHECK(failure_open(&a, &report, secrets, 5, packet, BYTES_NONE));
 	CHECK_EQ(report.hop, 1);
 	CHECK(failure_decode(&a, &back, report.message));
 	CHECK_EQ(back.code, FAIL_INVALID_ONION_HMAC);
@@ -424,7 +424,7 @@ TEST(a_long_message_is_not_padded)
 	f.u.temporary_channel_failure.channel_update = BYTES(test_alloc(300), 300);
 	packet = sealed(&a, &secrets[0], &f);
 	CHECK_EQ(packet.size, 32 + 2 + 304 + 2);
-	CHECK(failure_open(&a, &report, secrets, 5, packet));
+	CHECK(failure_open(&a, &report, secrets, 5, packet, BYTES_NONE));
 	CHECK_EQ(report.message.size, 304);
 	arena_release(&a);
 }

@@ -313,17 +313,17 @@ TEST(what_upstream_is_told)
 
 	arena_init(&a);
 	/* B4.intermediate_nodes.4: what the next one sealed, wrapped once more */
-	failure_seal(&packet, &next, &said);
+	failure_seal(&packet, NULL, &next, &said);
 	reason_of((struct forward_end){ .kind = FORWARD_END_REPORT, .reason = buf_view(&packet) }, update, &out);
 	CHECK_EQ(out.size, packet.size);
-	CHECK(failure_open(&a, &report, both, 2, buf_view(&out)));
+	CHECK(failure_open(&a, &report, both, 2, buf_view(&out), BYTES_NONE));
 	CHECK_EQ(report.hop, 1);
 	CHECK(failure_decode(&a, &f, report.message));
 	CHECK_EQ(f.code, FAIL_TEMPORARY_NODE_FAILURE);
 	/* B2.update_fulfill_htlc_update_fail_htlc.13: a malformed one is told in our own name */
 	buf_clear(&out);
 	reason_of((struct forward_end){ .kind = FORWARD_END_MALFORMED, .code = FAIL_INVALID_ONION_HMAC, .onion_hash = onion }, update, &out);
-	CHECK(failure_open(&a, &report, both, 2, buf_view(&out)));
+	CHECK(failure_open(&a, &report, both, 2, buf_view(&out), BYTES_NONE));
 	CHECK_EQ(report.hop, 0);
 	CHECK(failure_decode(&a, &f, report.message));
 	CHECK_EQ(f.code, FAIL_INVALID_ONION_HMAC);
@@ -331,19 +331,19 @@ TEST(what_upstream_is_told)
 	/* With a number that nobody knows. */
 	buf_clear(&out);
 	reason_of((struct forward_end){ .kind = FORWARD_END_MALFORMED, .code = FAIL_BADONION | 0x77, .onion_hash = onion }, update, &out);
-	CHECK(failure_open(&a, &report, both, 2, buf_view(&out)));
+	CHECK(failure_open(&a, &report, both, 2, buf_view(&out), BYTES_NONE));
 	CHECK(!failure_decode(&a, &f, report.message));
 	CHECK_EQ(f.code, FAIL_BADONION | 0x77);
 	buf_clear(&out);
 	reason_of((struct forward_end){ .kind = FORWARD_END_LOCAL, .code = FAIL_PERMANENT_CHANNEL_FAILURE }, update, &out);
-	CHECK(failure_open(&a, &report, both, 2, buf_view(&out)));
+	CHECK(failure_open(&a, &report, both, 2, buf_view(&out), BYTES_NONE));
 	CHECK_EQ(report.hop, 0);
 	CHECK(failure_decode(&a, &f, report.message));
 	CHECK_EQ(f.code, FAIL_PERMANENT_CHANNEL_FAILURE);
 	CHECK_EQ(report.message.size, 2); /* it has no place for a channel_update */
 	buf_clear(&out);
 	reason_of((struct forward_end){ .kind = FORWARD_END_LOCAL, .code = FAIL_TEMPORARY_CHANNEL_FAILURE }, update, &out);
-	CHECK(failure_open(&a, &report, both, 2, buf_view(&out)));
+	CHECK(failure_open(&a, &report, both, 2, buf_view(&out), BYTES_NONE));
 	CHECK(bytes_equal(report.message, test_unhex("100700040102abcd")));
 	/* Nothing at all came back: nothing is what goes on. */
 	buf_clear(&out);

@@ -437,9 +437,9 @@ static inline struct bytes report_of(struct scene *s, const struct send_offer *o
 		secrets[i] = seen.secret;
 		onion = seen.next;
 	}
-	failure_seal(&b, &secrets[count - 1], f);
+	failure_seal(&b, NULL, &secrets[count - 1], f);
 	for (uint32_t i = count - 1; i-- > 0;)
-		failure_wrap(b.data, b.size, &secrets[i]);
+		failure_wrap(b.data, b.size, NULL, &secrets[i]);
 	out = arena_bytes(&s->arena, buf_view(&b));
 	buf_release(&b);
 	return out;

@@ -155,7 +155,7 @@ static struct failure sealed(struct scene *s)
 	struct failure f;
 
 	CHECK_EQ(msg_update_fail_htlc_decode(told_to_a(MSG_UPDATE_FAIL_HTLC), &s->arena, &m), DECODE_OK);
-	CHECK(failure_open(&s->arena, &report, s->secrets, 1, m.reason));
+	CHECK(failure_open(&s->arena, &report, s->secrets, 1, m.reason, BYTES_NONE));
 	CHECK(failure_decode(&s->arena, &f, report.message));
 	return f;
 }
