@@ -904,7 +904,7 @@ bool pair_fulfill(struct pair *p, int side, uint64_t id, uint8_t byte)
 	struct preimage preimage = pair_preimage(byte);
 	struct channel_notes notes;
 	struct step *step = pair_begin(p, side, &notes);
-	bool ok = channel_fulfill(p->side[side].ch, step, id, &preimage);
+	bool ok = channel_fulfill(p->side[side].ch, step, id, &preimage, p->attribution);
 
 	pair_end(p, side, &notes);
 	return ok;
@@ -915,7 +915,7 @@ bool pair_fail(struct pair *p, int side, uint64_t id)
 	static const uint8_t reason[] = { 9, 9, 9, 9 };
 	struct channel_notes notes;
 	struct step *step = pair_begin(p, side, &notes);
-	bool ok = channel_fail_htlc(p->side[side].ch, step, id, BYTES_OF(reason));
+	bool ok = channel_fail_htlc(p->side[side].ch, step, id, BYTES_OF(reason), p->attribution);
 
 	pair_end(p, side, &notes);
 	return ok;

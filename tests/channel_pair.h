@@ -104,6 +104,7 @@ struct pair {
 	bool accept_trusts;            /* zeroconf */
 	struct bytes accept_upfront;
 	const char *why;
+	struct bytes attribution;      /* beside what pair_fulfill and pair_fail say */
 };
 
 void pair_init(struct pair *p);

@@ -81,6 +81,8 @@ rpc_handler method_askrene_reserve, method_askrene_unreserve, method_askrene_lis
 /* Pieces of answers. */
 void add_scid_dir(json_t *o, struct scid scid, uint8_t direction); /* short_channel_id_dir */
 const char *payment_status(uint8_t state);
+/* hold_times_ms, if anything is known of them. */
+void add_hold_times(json_t *o, const struct record_payment_try *t);
 /* The hash that the call's bolt11 or payment_hash asks for; any: neither is there.  False: an invoice was given that is
  * none. */
 MUST_USE bool hash_wanted(struct params *params, bool *any, struct sha256 *hash);

@@ -192,6 +192,18 @@ const char *payment_status(uint8_t state)
 	UNREACHABLE();
 }
 
+void add_hold_times(json_t *o, const struct record_payment_try *t)
+{
+	json_t *list;
+
+	if (!t->hold_times_count)
+		return;
+	list = json_new_array();
+	for (uint32_t i = 0; i < t->hold_times_count; i++)
+		json_append(list, json_integer((json_int_t)t->hold_times[i] * ATTRIBUTION_UNIT_MS));
+	json_add(o, "hold_times_ms", list);
+}
+
 static void add_erring(json_t *o, const struct record_payment_try *t)
 {
 	if (t->words.size)
@@ -231,6 +243,7 @@ static json_t *tries_json(const struct record_payment_try *tries, uint32_t count
 			json_add_u64(o, "completed_at", t->completed_at_s);
 		if (t->state == PAYMENT_FAILED)
 			add_erring(o, t);
+		add_hold_times(o, t);
 		json_append(list, o);
 	}
 	return list;

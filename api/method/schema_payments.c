@@ -133,6 +133,7 @@ static const struct lampo_result probe_results[] = {
 	{ TRY("erring_direction"), LAMPO_U32, LAMPO_OPTIONAL, "In which direction." },
 	{ TRY("failcode"), LAMPO_U32, LAMPO_OPTIONAL, "BOLT 4's code." },
 	{ TRY("failcodename"), LAMPO_STRING, LAMPO_OPTIONAL, "Its name." },
+	{ TRY("hold_times_ms"), LAMPO_ARRAY, LAMPO_OPTIONAL, "How long each hop held it, by its own word, the peer first." },
 };
 static const struct lampo_error probe_errors[] = {
 	{ 205, "There is no way to the node that can carry it." },

@@ -102,7 +102,9 @@ const struct lampo_method schema_waitsendpay = {
 	{ "payments[].label", LAMPO_STRING, LAMPO_OPTIONAL, "The payment's label." }, \
 	{ "payments[].bolt11", LAMPO_STRING, LAMPO_OPTIONAL, "The invoice." }, \
 	{ "payments[].payment_preimage", LAMPO_HASH, LAMPO_OPTIONAL, "Complete: the receipt." }, \
-	{ "payments[].error", LAMPO_STRING, LAMPO_OPTIONAL, "Failed: who said what." }
+	{ "payments[].error", LAMPO_STRING, LAMPO_OPTIONAL, "Failed: who said what." }, \
+	{ "payments[].hold_times_ms", LAMPO_ARRAY, LAMPO_OPTIONAL, \
+	  "How long each hop held it, by its own word, the peer first: as many as reported it and cannot have been changed." }
 
 static const struct lampo_param listsendpays_params[] = {
 	{ .name = "bolt11", .aliases = "invstring", .type = LAMPO_STRING, .doc = "Parts for this invoice alone." },

@@ -31,6 +31,7 @@ static json_t *part_json(const struct sha256 *hash, uint64_t group, const struct
 		json_add_hex(o, "payment_preimage", BYTES_OF(r->preimage.v));
 	if (t->state == PAYMENT_FAILED && t->words.size)
 		json_add_text(o, "error", t->words);
+	add_hold_times(o, t);
 	return o;
 }
 

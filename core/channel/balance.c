@@ -316,6 +316,7 @@ void htlc_remove(struct channel *ch, struct step *s, struct channel_htlc *h)
 	ASSERT(table_remove(&ch->htlcs, BYTES_OF(h->table_key)) == h);
 	htlc_set_bytes(&h->onion, BYTES_NONE);
 	htlc_set_bytes(&h->reason, BYTES_NONE);
+	htlc_set_bytes(&h->attribution, BYTES_NONE);
 	mem_free(h);
 	ch->record_dirty = true;
 }

@@ -49,6 +49,7 @@ static void free_htlcs(struct channel *ch)
 
 			htlc_set_bytes(&h->onion, BYTES_NONE);
 			htlc_set_bytes(&h->reason, BYTES_NONE);
+			htlc_set_bytes(&h->attribution, BYTES_NONE);
 			mem_free(h);
 			h = next;
 		}

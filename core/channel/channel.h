@@ -84,6 +84,7 @@ struct channel_note {
 	struct pubkey path_key;
 	bool dust_exposed, closing;   /* HTLC_IN */
 	struct bytes reason;          /* FAILED: the failure onion, empty for malformed */
+	struct bytes attribution;     /* FULFILLED, FAILED: the peer's attribution_data; empty: none */
 	uint16_t failure_code;        /* FAILED with update_fail_malformed_htlc: its code; else 0 */
 	struct sha256 sha256_of_onion;
 	struct bytes tx;              /* BROADCAST */
@@ -203,9 +204,11 @@ MUST_USE enum offer_result channel_may_offer(const struct channel *ch, const str
 					     uint32_t cltv_expiry);
 
 /* Resolve an incoming HTLC that is irrevocably committed.  Stored at once, also without a connection.  False if
- * there is none such or it is resolved already (the same preimage again is true). */
-MUST_USE bool channel_fulfill(struct channel *ch, struct step *s, uint64_t id, const struct preimage *preimage);
-MUST_USE bool channel_fail_htlc(struct channel *ch, struct step *s, uint64_t id, struct bytes reason);
+ * there is none such or it is resolved already (the same preimage again is true).  attribution: attribution_data of
+ * ATTRIBUTION_DATA_SIZE bytes, or empty; sent only to a peer that has offered option_attribution_data. */
+MUST_USE bool channel_fulfill(struct channel *ch, struct step *s, uint64_t id, const struct preimage *preimage,
+			      struct bytes attribution);
+MUST_USE bool channel_fail_htlc(struct channel *ch, struct step *s, uint64_t id, struct bytes reason, struct bytes attribution);
 MUST_USE bool channel_fail_malformed(struct channel *ch, struct step *s, uint64_t id, uint16_t failure_code,
 				     const struct sha256 *sha256_of_onion);
 

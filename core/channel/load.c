@@ -31,6 +31,7 @@ void load_free(struct channel *ch)
 	for (uint32_t i = 0; i < l->htlc_count; i++) {
 		htlc_set_bytes(&l->htlcs[i]->onion, BYTES_NONE);
 		htlc_set_bytes(&l->htlcs[i]->reason, BYTES_NONE);
+		htlc_set_bytes(&l->htlcs[i]->attribution, BYTES_NONE);
 		mem_free(l->htlcs[i]);
 	}
 	while (l->onions) {
@@ -71,16 +72,19 @@ static bool load_htlc(struct channel *ch, struct bytes key, struct bytes value)
 {
 	struct loading *l = ch->loading;
 	struct channel_htlc *h = NEW(struct channel_htlc);
-	struct bytes reason;
+	struct bytes reason, attribution;
 	struct arena a;
 	bool ok;
 
 	arena_init(&a);
 	ok = channel_htlc_decode(key, value, &a, h);
 	reason = h->reason;
-	h->reason = BYTES_NONE;
-	if (ok)
+	attribution = h->attribution;
+	h->reason = h->attribution = BYTES_NONE;
+	if (ok) {
 		htlc_set_bytes(&h->reason, reason);
+		htlc_set_bytes(&h->attribution, attribution);
+	}
 	arena_release(&a);
 	if (!ok) {
 		mem_free(h);
@@ -219,7 +223,7 @@ static void tell_again(struct channel *ch, struct step *s, struct channel_notes 
 			if (h->state == RCVD_ADD_ACK_REVOCATION && h->resolution == HTLC_UNRESOLVED)
 				update_note_in(ch, s, notes, h);
 			if (h->owner == SIDE_LOCAL && h->has_preimage)
-				update_note_fulfilled(ch, s, notes, h);
+				update_note_fulfilled(ch, s, notes, h, BYTES_NONE);
 		}
 	}
 }

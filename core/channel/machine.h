@@ -100,7 +100,7 @@ struct channel {
 
 	uint64_t connection;
 	enum link link;
-	bool anysegwit, upfront_shutdown, scid_alias_negotiated;
+	bool anysegwit, upfront_shutdown, scid_alias_negotiated, attribution_negotiated;
 	uint64_t ask_id;
 	enum ask ask;
 	struct opening *open;          /* owned; NULL after OPENINGD */
@@ -237,7 +237,9 @@ void update_send_removal(struct channel *ch, struct step *s, const struct channe
 void update_propose_resolved(struct channel *ch);
 bool update_may_afford(const struct channel *ch, struct amount_msat amount); /* balances alone, whatever the state */
 void update_note_in(struct channel *ch, struct step *s, struct channel_notes *notes, const struct channel_htlc *h);
-void update_note_fulfilled(struct channel *ch, struct step *s, struct channel_notes *notes, const struct channel_htlc *h);
+/* attribution: of the update that brought the preimage; empty when it is told again. */
+void update_note_fulfilled(struct channel *ch, struct step *s, struct channel_notes *notes, const struct channel_htlc *h,
+			   struct bytes attribution);
 void fee_on_message(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message);
 bool fee_may_move(const struct channel *ch, bool ours);
 void fee_send(struct channel *ch, struct step *s, struct feerate rate);

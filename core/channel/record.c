@@ -234,6 +234,12 @@ bool channel_record_decode(struct bytes value, struct channel_record *out)
 	return ok;
 }
 
+/* Until its update need not be sent again, or of ours until its failure is told upstream. */
+static bool attribution_needed(const struct channel_htlc *h)
+{
+	return h->owner == SIDE_LOCAL || h->state < RCVD_REMOVE_REVOCATION;
+}
+
 void channel_htlc_encode(const struct channel_htlc *h, struct buf *out)
 {
 	enum htlc_state state;
@@ -252,6 +258,8 @@ void channel_htlc_encode(const struct channel_htlc *h, struct buf *out)
 		.remote_first = h->remote_first,
 		.remote_last = h->remote_last,
 		.remote_untrimmed = h->remote_untrimmed,
+		.attribution = attribution_needed(h) ? h->attribution : BYTES_NONE,
+		.committed_ms = h->committed_ms,
 	};
 	bool kept = htlc_state_reverted(h->state, &state);
 
@@ -261,6 +269,7 @@ void channel_htlc_encode(const struct channel_htlc *h, struct buf *out)
 	if (h->state == RCVD_REMOVE_HTLC) {
 		w.resolution = HTLC_UNRESOLVED;
 		w.reason = BYTES_NONE;
+		w.attribution = BYTES_NONE;
 		w.failure_code = 0;
 		w.sha256_of_onion = BYTES_NONE;
 	}
@@ -277,7 +286,8 @@ bool channel_htlc_decode(struct bytes key, struct bytes value, struct arena *a, 
 	if (!htlc_record_key_read(key, &channel_key, &out->owner, &out->id) || !record_htlc_decode(value, a, &w) ||
 	    w.state >= HTLC_STATES || w.resolution > HTLC_MALFORMED ||
 	    (w.path_key.size != 0 && w.path_key.size != 33) || (w.preimage.size != 0 && w.preimage.size != 32) ||
-	    (w.sha256_of_onion.size != 0 && w.sha256_of_onion.size != 32))
+	    (w.sha256_of_onion.size != 0 && w.sha256_of_onion.size != 32) ||
+	    (w.attribution.size != 0 && w.attribution.size != ATTRIBUTION_DATA_SIZE))
 		return false;
 	out->state = (enum htlc_state)w.state;
 	if (htlc_state_owner(out->state) != out->owner || !htlc_state_reverted(out->state, &same) || same != out->state)
@@ -294,6 +304,8 @@ bool channel_htlc_decode(struct bytes key, struct bytes value, struct arena *a, 
 	if (out->has_preimage)
 		memcpy(out->preimage.v, w.preimage.data, 32);
 	out->reason = arena_bytes(a, w.reason);
+	out->attribution = arena_bytes(a, w.attribution);
+	out->committed_ms = w.committed_ms;
 	out->failure_code = w.failure_code;
 	if (w.sha256_of_onion.size != 0)
 		memcpy(out->sha256_of_onion.v, w.sha256_of_onion.data, 32);

@@ -127,6 +127,9 @@ enum htlc_resolution {
 };
 
 /* One HTLC that is not gone.  Its owner is the channel. */
+/* Hold times and HMACs (BOLT 2 "Removing an HTLC"): to a channel they are bytes. */
+#define ATTRIBUTION_DATA_SIZE 920
+
 struct channel_htlc {
 	uint64_t id;
 	enum side owner;                 /* who offered it */
@@ -143,9 +146,11 @@ struct channel_htlc {
 	bool has_preimage;               /* known, even if the proposal to fulfil was reverted */
 	struct preimage preimage;
 	struct bytes reason;             /* FAILED: owned */
+	struct bytes attribution;        /* FAILED, and of theirs FULFILLED: what goes beside it; ATTRIBUTION_DATA_SIZE, or empty; owned */
 	uint16_t failure_code;           /* MALFORMED */
 	struct sha256 sha256_of_onion;   /* MALFORMED */
 
+	uint64_t committed_ms;           /* theirs: when it was irrevocably committed; 0: not known */
 	uint64_t remote_first;           /* the peer's first commitment with it */
 	uint64_t remote_last;            /* the peer's last one with it; meaningful from its removal on */
 	bool remote_untrimmed;           /* it had an output in some commitment of the peer */

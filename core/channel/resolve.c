@@ -24,7 +24,15 @@ static void decide(struct channel *ch, struct step *s, struct channel_htlc *h, e
 	channel_finish(ch, s);
 }
 
-bool channel_fulfill(struct channel *ch, struct step *s, uint64_t id, const struct preimage *preimage)
+/* Whoever opened the onion knows whether its sender may learn this (B2.update_fulfill_htlc_update_fail_htlc.9). */
+static void attribute(struct channel_htlc *h, struct bytes attribution)
+{
+	ASSERT(attribution.size == 0 || (attribution.size == ATTRIBUTION_DATA_SIZE && !h->has_path_key));
+	htlc_set_bytes(&h->attribution, attribution);
+}
+
+bool channel_fulfill(struct channel *ch, struct step *s, uint64_t id, const struct preimage *preimage,
+		     struct bytes attribution)
 {
 	struct channel_htlc *h = undecided(ch, id);
 	struct sha256 hash = sha256(preimage->v, sizeof(preimage->v));
@@ -37,17 +45,19 @@ bool channel_fulfill(struct channel *ch, struct step *s, uint64_t id, const stru
 		return false;
 	h->preimage = *preimage;
 	h->has_preimage = true;
+	attribute(h, attribution);
 	decide(ch, s, h, HTLC_FULFILLED);
 	return true;
 }
 
-bool channel_fail_htlc(struct channel *ch, struct step *s, uint64_t id, struct bytes reason)
+bool channel_fail_htlc(struct channel *ch, struct step *s, uint64_t id, struct bytes reason, struct bytes attribution)
 {
 	struct channel_htlc *h = undecided(ch, id);
 
 	if (!h)
 		return false;
 	htlc_set_bytes(&h->reason, reason);
+	attribute(h, attribution);
 	decide(ch, s, h, HTLC_FAILED);
 	return true;
 }
@@ -79,17 +89,30 @@ void update_propose_resolved(struct channel *ch)
 	}
 }
 
+_Static_assert(sizeof(struct tlv_update_fulfill_htlc_attribution_data) == ATTRIBUTION_DATA_SIZE &&
+	       sizeof(struct tlv_update_fail_htlc_attribution_data) == ATTRIBUTION_DATA_SIZE, "hold times and HMACs without a gap");
+
 static void send_fulfill(struct channel *ch, const struct channel_htlc *h, struct buf *b)
 {
 	struct msg_update_fulfill_htlc m = { .channel_id = ch->r.id, .id = h->id, .payment_preimage = h->preimage };
+	struct tlv_update_fulfill_htlc_attribution_data told;
 
+	if (ch->attribution_negotiated && h->attribution.size) {
+		memcpy(&told, h->attribution.data, sizeof(told));
+		m.tlvs.attribution_data = &told;
+	}
 	msg_update_fulfill_htlc_encode(&m, b);
 }
 
 static void send_fail(struct channel *ch, const struct channel_htlc *h, struct buf *b)
 {
 	struct msg_update_fail_htlc m = { .channel_id = ch->r.id, .id = h->id, .reason = h->reason };
+	struct tlv_update_fail_htlc_attribution_data told;
 
+	if (ch->attribution_negotiated && h->attribution.size) {
+		memcpy(&told, h->attribution.data, sizeof(told));
+		m.tlvs.attribution_data = &told;
+	}
 	msg_update_fail_htlc_encode(&m, b);
 }
 
@@ -132,7 +155,14 @@ static struct channel_htlc *ours_to_remove(struct channel *ch, struct step *s, s
 	return NULL;
 }
 
-void update_note_fulfilled(struct channel *ch, struct step *s, struct channel_notes *notes, const struct channel_htlc *h)
+/* What came with an update of the peer; only what we have offered to take. */
+static struct bytes attribution_told(const struct channel *ch, const void *told)
+{
+	return told && ch->attribution_negotiated ? BYTES(told, ATTRIBUTION_DATA_SIZE) : BYTES_NONE;
+}
+
+void update_note_fulfilled(struct channel *ch, struct step *s, struct channel_notes *notes, const struct channel_htlc *h,
+			   struct bytes attribution)
 {
 	struct channel_note *n = channel_note(ch, s, notes, CHANNEL_NOTE_HTLC_FULFILLED);
 
@@ -140,6 +170,7 @@ void update_note_fulfilled(struct channel *ch, struct step *s, struct channel_no
 	memcpy(n->cookie, h->cookie, sizeof(n->cookie));
 	n->payment_hash = h->payment_hash;
 	n->preimage = h->preimage;
+	n->attribution = arena_bytes(&s->out->arena, attribution);
 	n->htlc_amount = h->amount;
 	n->cltv_expiry = h->cltv_expiry;
 }
@@ -164,11 +195,12 @@ void update_on_fulfill(struct channel *ch, struct step *s, struct channel_notes 
 		return;
 	}
 	h->preimage = m.payment_preimage;
+	htlc_set_bytes(&h->attribution, BYTES_NONE);
 	htlc_resolve(ch, h, RCVD_REMOVE_HTLC, HTLC_FULFILLED);
 	/* B2.forwarding_htlcs.5: at once; no disconnection takes knowledge back */
 	if (!h->has_preimage) {
 		h->has_preimage = true;
-		update_note_fulfilled(ch, s, notes, h);
+		update_note_fulfilled(ch, s, notes, h, attribution_told(ch, m.tlvs.attribution_data));
 	}
 }
 
@@ -185,6 +217,7 @@ void update_on_fail(struct channel *ch, struct step *s, struct channel_notes *no
 	if (!h)
 		return;
 	htlc_set_bytes(&h->reason, m.reason);
+	htlc_set_bytes(&h->attribution, attribution_told(ch, m.tlvs.attribution_data));
 	htlc_resolve(ch, h, RCVD_REMOVE_HTLC, HTLC_FAILED);
 }
 
@@ -207,5 +240,6 @@ void update_on_fail_malformed(struct channel *ch, struct step *s, struct channel
 	}
 	h->failure_code = m.failure_code;
 	h->sha256_of_onion = m.sha256_of_onion;
+	htlc_set_bytes(&h->attribution, BYTES_NONE);
 	htlc_resolve(ch, h, RCVD_REMOVE_HTLC, HTLC_MALFORMED);
 }

@@ -102,6 +102,8 @@ static void note_failed(struct channel *ch, struct step *s, struct channel_notes
 	n->htlc_amount = h->amount;
 	n->cltv_expiry = h->cltv_expiry;
 	n->reason = arena_bytes(&s->out->arena, h->reason);
+	if (h->resolution == HTLC_FAILED)
+		n->attribution = arena_bytes(&s->out->arena, h->attribution);
 	if (h->resolution == HTLC_MALFORMED) {
 		n->failure_code = h->failure_code;
 		n->sha256_of_onion = h->sha256_of_onion;
@@ -117,6 +119,8 @@ static void apply_their_revoke(struct channel *ch, struct step *s, struct channe
 		enum htlc_state to = htlc_state_after(order[i], HTLC_RECV_REVOKE);
 
 		while ((h = ch->lists[order[i]].head)) {
+			if (to == RCVD_ADD_ACK_REVOCATION)
+				h->committed_ms = s->now_ms;
 			htlc_move(ch, h, to);
 			if (to == RCVD_ADD_ACK_REVOCATION)
 				update_note_in(ch, s, notes, h); /* B2.forwarding_htlcs.1 */

@@ -7,6 +7,11 @@ const struct channel_record *channel_record_of(const struct channel *ch)
 	return &ch->r;
 }
 
+bool channel_takes_attribution(const struct channel *ch)
+{
+	return ch->attribution_negotiated || ch->link == LINK_DOWN;
+}
+
 bool channel_is_connected(const struct channel *ch)
 {
 	return !ch->dead && ch->link == LINK_UP;

@@ -15,6 +15,8 @@ static inline const struct outpoint *channel_funding(const struct channel *ch) {
 
 /* The peer is there and channel_reestablish is exchanged. */
 MUST_USE bool channel_is_connected(const struct channel *ch);
+/* Whether its peer may take attribution_data for what is resolved now: as long as it is away, nobody knows. */
+MUST_USE bool channel_takes_attribution(const struct channel *ch);
 /* Payments can be sent: CHANNELD_NORMAL and connected. */
 MUST_USE bool channel_is_usable(const struct channel *ch);
 /* Something of ours waits for channel_flush, a signature or a revocation. */

@@ -229,6 +229,7 @@ static void fail_mute(struct node_channel *c, struct step *s, uint64_t htlc_id)
 static void fail_upstream(struct node *n, struct step *s, struct forward *w)
 {
 	struct node_channel *c = node_channel_by_key(n, w->in.channel_key);
+	struct failure_attribution *attribution;
 	struct buf reason = BUF_EMPTY;
 
 	if (!c || c->dead || channel_state_of(c->channel) >= AWAITING_UNILATERAL) {
@@ -239,8 +240,9 @@ static void fail_upstream(struct node *n, struct step *s, struct forward *w)
 	if (!w->has_secret && !w->mute)
 		return;
 	if (w->has_secret) {
-		forward_reason(w, node_update_told(n, w->named), &reason);
-		if (!channel_fail_htlc(c->channel, s, w->in.id, buf_view(&reason)))
+		attribution = node_attribution(c, s, w->in.id);
+		forward_reason(w, node_update_told(n, w->named), &reason, attribution);
+		if (!channel_fail_htlc(c->channel, s, w->in.id, buf_view(&reason), node_attribution_data(attribution)))
 			log_write(s->log, LOG_WARN, "forward", "an HTLC to be failed is gone already");
 		buf_release(&reason);
 	} else {
@@ -262,9 +264,11 @@ static void gone(struct node *n, struct step *s, struct forward *w, const struct
 }
 
 /* B2.forwarding_htlcs.5, INV-W4: whatever has become of the incoming channel meanwhile. */
-static void fulfilled(struct node *n, struct step *s, struct forward *w, const struct preimage *preimage)
+static void fulfilled(struct node *n, struct step *s, struct forward *w, const struct preimage *preimage, struct bytes attribution)
 {
-	if (!node_htlc_fulfil(n, s, w->in.channel_key, w->in.id, preimage))
+	const struct node_paid paid = { preimage, w->has_secret ? &w->secret : NULL, attribution };
+
+	if (!node_htlc_fulfil(n, s, w->in.channel_key, w->in.id, &paid))
 		log_write(s->log, LOG_ERROR, "forward", "an HTLC was paid downstream and is gone upstream: %llu msat are lost",
 			  (unsigned long long)w->out.amount.v);
 	node_history_end(n, s, w, HISTORY_SETTLED, 0);
@@ -281,7 +285,7 @@ void node_forward_out_done(struct node *n, struct step *s, const struct channel_
 		return;
 	ASSERT(w->in.channel_key == note->cookie[0] && w->in.id == note->cookie[1]);
 	if (note->kind == CHANNEL_NOTE_HTLC_FULFILLED) {
-		fulfilled(n, s, w, &note->preimage);
+		fulfilled(n, s, w, &note->preimage, note->attribution);
 		return;
 	}
 	if (note->kind == CHANNEL_NOTE_HTLC_FAILED && note->failure_code) {
@@ -291,6 +295,7 @@ void node_forward_out_done(struct node *n, struct step *s, const struct channel_
 	} else if (note->kind == CHANNEL_NOTE_HTLC_FAILED) {
 		end.kind = FORWARD_END_REPORT;
 		end.reason = note->reason;
+		end.attribution = note->attribution;
 	}
 	/* B2.forwarding_htlcs.2: irrevocably gone; dropped: no signature ever covered it. */
 	gone(n, s, w, &end);
@@ -304,7 +309,7 @@ bool node_forward_onchain(struct node *n, struct step *s, const struct node_chan
 	if (!w)
 		return false;
 	if (note->kind == ONCHAIN_NOTE_PREIMAGE)
-		fulfilled(n, s, w, &note->preimage);
+		fulfilled(n, s, w, &note->preimage, BYTES_NONE);
 	else
 		gone(n, s, w, &end);
 	return true;

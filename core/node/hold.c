@@ -59,6 +59,7 @@ void node_hold_forward(struct node *n, struct step *s, struct node_onion *o, con
 static void decide_forward(struct node *n, struct step *s, struct node_onion *o, enum hold_action action, uint16_t code,
 			   const struct preimage *preimage)
 {
+	const struct node_paid paid = { .preimage = preimage, .secret = &o->opening.shared_secret };
 	struct failure why = failure_plain(code ? code : FAIL_TEMPORARY_CHANNEL_FAILURE);
 
 	switch (action) {
@@ -68,7 +69,7 @@ static void decide_forward(struct node *n, struct step *s, struct node_onion *o,
 		node_onion_end(n, o);
 		return;
 	case HOLD_RESOLVE:
-		if (!node_htlc_fulfil(n, s, o->channel_key, o->htlc_id, preimage))
+		if (!node_htlc_fulfil(n, s, o->channel_key, o->htlc_id, &paid))
 			log_write(s->log, LOG_WARN, "hold", "an HTLC to be fulfilled is gone already");
 		node_history_without(n, s, o, HISTORY_SETTLED, 0);
 		node_onion_end(n, o);

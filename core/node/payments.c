@@ -83,15 +83,39 @@ void node_onion_end(struct node *n, struct node_onion *o)
 	onion_free(o);
 }
 
+/* --- how long it was held --- */
+
+struct failure_attribution *node_attribution(const struct node_channel *c, struct step *s, uint64_t htlc_id)
+{
+	const struct channel_htlc *h = channel_htlc_get(c->channel, SIDE_REMOTE, htlc_id);
+	struct failure_attribution *a;
+
+	/* B2.update_fulfill_htlc_update_fail_htlc.9, B4.erring_node.3: not on a blinded path.  On chain nobody is told. */
+	if (!h || h->has_path_key || !channel_takes_attribution(c->channel) || channel_state_of(c->channel) >= AWAITING_UNILATERAL)
+		return NULL;
+	a = ARENA_NEW(&s->out->arena, struct failure_attribution);
+	/* 0 where it is not known, and where the clock was set back. */
+	if (h->committed_ms && s->now_ms > h->committed_ms)
+		a->hold_time = attribution_units(s->now_ms - h->committed_ms);
+	return a;
+}
+
+struct bytes node_attribution_data(const struct failure_attribution *attribution)
+{
+	return attribution ? BYTES_OF(attribution->data.v) : BYTES_NONE;
+}
+
 /* The HTLC may have gone on chain meanwhile: then there is nothing to fail any more. */
 void node_fail_sealed(struct node *n, struct step *s, const struct node_onion *o, const struct failure *why)
 {
 	struct node_channel *c = node_channel_by_key(n, o->channel_key);
+	struct failure_attribution *attribution = NULL;
 	struct buf reason = BUF_EMPTY;
 
-	failure_seal(&reason, NULL, &o->opening.shared_secret, why);
 	if (c && !c->dead && channel_state_of(c->channel) < AWAITING_UNILATERAL) {
-		if (!channel_fail_htlc(c->channel, s, o->htlc_id, buf_view(&reason)))
+		attribution = node_attribution(c, s, o->htlc_id);
+		failure_seal(&reason, attribution, &o->opening.shared_secret, why);
+		if (!channel_fail_htlc(c->channel, s, o->htlc_id, buf_view(&reason), node_attribution_data(attribution)))
 			log_write(s->log, LOG_DEBUG, "payment", "an HTLC to be failed is gone already");
 		node_touch(n, c);
 	}
@@ -110,26 +134,42 @@ static void fail_malformed(struct node *n, struct step *s, struct node_onion *o)
 	node_touch(n, c);
 }
 
-bool node_htlc_fulfil(struct node *n, struct step *s, uint64_t channel_key, uint64_t htlc_id, const struct preimage *preimage)
+/* Nothing without the secret: money does not wait for it (INV-W4). */
+static struct bytes attribution_of_paid(const struct node_channel *c, struct step *s, uint64_t htlc_id, const struct node_paid *paid)
+{
+	struct failure_attribution *a = paid->secret ? node_attribution(c, s, htlc_id) : NULL;
+
+	if (!a)
+		return BYTES_NONE;
+	if (paid->attribution.size == sizeof(a->data.v))
+		memcpy(a->data.v, paid->attribution.data, sizeof(a->data.v));
+	attribution_add(&a->data, paid->secret, a->hold_time, BYTES_NONE);
+	return node_attribution_data(a);
+}
+
+bool node_htlc_fulfil(struct node *n, struct step *s, uint64_t channel_key, uint64_t htlc_id, const struct node_paid *paid)
 {
 	struct node_channel *c = node_channel_by_key(n, channel_key);
 	struct onchain_notes claims;
 
-	if (!c || c->dead || !channel_fulfill(c->channel, s, htlc_id, preimage))
+	if (!c || c->dead ||
+	    !channel_fulfill(c->channel, s, htlc_id, paid->preimage, attribution_of_paid(c, s, htlc_id, paid)))
 		return false;
 	node_touch(n, c);
 	if (!c->onchain)
 		return true;
 	onchain_notes_init(&claims);
-	onchain_preimage(c->onchain, s, &claims, htlc_id, preimage);
+	onchain_preimage(c->onchain, s, &claims, htlc_id, paid->preimage);
 	node_route_onchain(n, s, c, &claims);
 	return true;
 }
 
 static void fulfil(struct node *n, struct step *s, struct node_onion *o, const struct preimage *preimage)
 {
+	const struct node_paid paid = { .preimage = preimage, .secret = &o->opening.shared_secret };
+
 	/* Its set was judged in this very step, from HTLCs that the channels hold: it must be there. */
-	if (!node_htlc_fulfil(n, s, o->channel_key, o->htlc_id, preimage))
+	if (!node_htlc_fulfil(n, s, o->channel_key, o->htlc_id, &paid))
 		log_write(s->log, LOG_WARN, "payment", "an HTLC to be fulfilled is gone already");
 }
 
@@ -327,6 +367,7 @@ static void failed(struct node *n, struct step *s, const struct channel_note *no
 	} else {
 		f.kind = SEND_FAILURE_REPORT;
 		f.reason = note->reason;
+		f.attribution = note->attribution;
 	}
 	send_failed(n->send, s, key, note->htlc_id, &f);
 }
@@ -342,9 +383,12 @@ void node_htlc_out_done(struct node *n, struct step *s, const struct channel_not
 	/* A payment that was settled before a restart forgot its part: the channel says it again. */
 	if (!send_owns(n->send, key, note->htlc_id))
 		return;
-	if (note->kind != CHANNEL_NOTE_HTLC_FULFILLED)
+	if (note->kind != CHANNEL_NOTE_HTLC_FULFILLED) {
 		failed(n, s, note);
-	else if (!send_fulfilled(n->send, s, key, note->htlc_id, &note->preimage))
+		return;
+	}
+	send_attributed(n->send, s, key, note->htlc_id, note->attribution);
+	if (!send_fulfilled(n->send, s, key, note->htlc_id, &note->preimage))
 		log_write(s->log, LOG_ERROR, "payment", "a channel took a preimage that is none");
 }
 

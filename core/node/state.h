@@ -461,8 +461,19 @@ void node_onion_end(struct node *n, struct node_onion *o);
 void node_receive_act(struct node *n, struct step *s, const struct receive_verdicts *verdicts);
 /* Undecided incoming HTLCs that come too near to their expiry. */
 void node_onions_expire(struct node *n, struct step *s);
+/* How an incoming HTLC was paid for. */
+struct node_paid {
+	const struct preimage *preimage;
+	const struct secret32 *secret; /* of its onion; NULL: not known again yet */
+	struct bytes attribution;      /* as it came from downstream; empty: none */
+};
 /* Stores the preimage of an incoming HTLC and claims it, wherever its channel is.  False: it is gone. */
-MUST_USE bool node_htlc_fulfil(struct node *n, struct step *s, uint64_t channel_key, uint64_t htlc_id, const struct preimage *preimage);
+MUST_USE bool node_htlc_fulfil(struct node *n, struct step *s, uint64_t channel_key, uint64_t htlc_id, const struct node_paid *paid);
+/* What goes upstream beside a resolution, with our hold time and nothing from downstream yet.  NULL: nobody takes it.  In
+ * the arena of the step. */
+struct failure_attribution *node_attribution(const struct node_channel *c, struct step *s, uint64_t htlc_id);
+/* Its data, or nothing. */
+struct bytes node_attribution_data(const struct failure_attribution *attribution);
 void node_fail_sealed(struct node *n, struct step *s, const struct node_onion *o, const struct failure *why);
 void node_payments_init(struct node *n, const uint8_t seed16[16]);
 void node_payments_free(struct node *n);

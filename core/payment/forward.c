@@ -124,6 +124,7 @@ void forwards_init(struct forwards *f, const uint8_t seed16[16])
 static void forward_free(struct forward *w)
 {
 	mem_free((void *)w->end.reason.data);
+	mem_free((void *)w->end.attribution.data);
 	mem_wipe_free(w, sizeof(*w));
 }
 
@@ -202,29 +203,38 @@ struct forward *forward_next(const struct forwards *f, uint32_t *at)
 
 /* --- ends --- */
 
+static struct bytes own_copy(struct bytes b)
+{
+	return b.size ? BYTES(memcpy(mem_alloc(b.size), b.data, b.size), b.size) : BYTES_NONE;
+}
+
 void forward_fail(struct forwards *f, struct forward *w, const struct forward_end *end)
 {
 	ASSERT(w->state == FORWARD_OUT);
 	leave_out(f, w);
 	w->state = FORWARD_FAILED;
 	w->end = *end;
-	w->end.reason = BYTES_NONE;
-	if (end->reason.size)
-		w->end.reason = BYTES(memcpy(mem_alloc(end->reason.size), end->reason.data, end->reason.size), end->reason.size);
+	w->end.reason = own_copy(end->reason);
+	w->end.attribution = own_copy(end->attribution);
 }
 
-void forward_reason(const struct forward *w, struct bytes update, struct buf *out)
+void forward_reason(const struct forward *w, struct bytes update, struct buf *out, struct failure_attribution *attribution)
 {
 	struct failure why;
 	size_t start = out->size;
 
 	ASSERT(w->state == FORWARD_FAILED && w->has_secret);
+	/* B4.intermediate_nodes.1, B4.intermediate_nodes.2: zeros where there is none, and where we are the erring node. */
+	if (attribution) {
+		memset(&attribution->data, 0, sizeof(attribution->data));
+		if (w->end.attribution.size == sizeof(attribution->data))
+			memcpy(&attribution->data, w->end.attribution.data, sizeof(attribution->data));
+	}
 	switch (w->end.kind) {
 	case FORWARD_END_REPORT:
 		/* B4.intermediate_nodes.4, B4.intermediate_nodes.5: we can neither read nor judge it. */
 		buf_add_bytes(out, w->end.reason);
-		if (w->end.reason.size)
-			failure_wrap(out->data + start, w->end.reason.size, NULL, &w->secret);
+		failure_wrap(w->end.reason.size ? out->data + start : NULL, w->end.reason.size, attribution, &w->secret);
 		return;
 	case FORWARD_END_MALFORMED:
 		why = failure_from_malformed(w->end.code, &w->end.onion_hash);
@@ -234,7 +244,7 @@ void forward_reason(const struct forward *w, struct bytes update, struct buf *ou
 		failure_set_update(&why, update);
 		break;
 	}
-	failure_seal(out, NULL, &w->secret, &why);
+	failure_seal(out, attribution, &w->secret, &why);
 }
 
 void forwards_check(const struct forwards *f)

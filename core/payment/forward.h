@@ -24,7 +24,7 @@
  *         one revealed and with no other (CVE-2020-26896).
  *
  * Sources: BOLT 2 "Forwarding HTLCs"; BOLT 4 "Payload for the Final Node" and before, "Returning Errors", "Failure
- * Messages".  attribution_data is neither advertised nor made. */
+ * Messages". */
 #ifndef PAYMENT_FORWARD_H
 #define PAYMENT_FORWARD_H
 
@@ -66,7 +66,7 @@ MUST_USE bool forward_judge(const struct forward_clock *clock, const struct forw
 enum forward_state { FORWARD_OUT = 1, FORWARD_FAILED };
 
 enum forward_end_kind {
-	FORWARD_END_REPORT,    /* update_fail_htlc from downstream: reason */
+	FORWARD_END_REPORT,    /* update_fail_htlc from downstream: reason, attribution */
 	FORWARD_END_MALFORMED, /* update_fail_malformed_htlc: code, onion_hash */
 	FORWARD_END_LOCAL,     /* ours to say: failure, without data */
 };
@@ -75,6 +75,7 @@ enum forward_end_kind {
 struct forward_end {
 	enum forward_end_kind kind;
 	struct bytes reason;
+	struct bytes attribution;  /* ATTRIBUTION_SIZE, or empty */
 	uint16_t code;             /* MALFORMED, LOCAL */
 	struct sha256 onion_hash;
 };
@@ -91,7 +92,7 @@ struct forward {
 	bool has_secret;
 	struct secret32 secret;    /* shared with the sender, of the incoming onion */
 	bool mute;                 /* the signer will not give the secret again: it can only be failed as malformed */
-	struct forward_end end;    /* FORWARD_FAILED; reason: owned */
+	struct forward_end end;    /* FORWARD_FAILED; reason, attribution: owned */
 };
 
 struct forwards {
@@ -112,8 +113,8 @@ struct forward *forward_by_out(const struct forwards *f, uint64_t channel_key, u
 /* The outgoing HTLC is gone without its preimage: FORWARD_FAILED. */
 void forward_fail(struct forwards *f, struct forward *w, const struct forward_end *end);
 /* FORWARD_FAILED, has_secret: appends what update_fail_htlc upstream says.  update: for a failure of ours that may carry
- * a channel_update; may be empty. */
-void forward_reason(const struct forward *w, struct bytes update, struct buf *out);
+ * a channel_update; may be empty.  attribution: NULL, or our hold time; its data become what goes upstream. */
+void forward_reason(const struct forward *w, struct bytes update, struct buf *out, struct failure_attribution *attribution);
 /* Forgets it. */
 void forward_over(struct forwards *f, struct forward *w);
 static inline uint32_t forwards_count(const struct forwards *f) { return table_count(&f->by_in); }

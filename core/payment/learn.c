@@ -97,36 +97,95 @@ static void read_report(struct lesson *l, const struct send *s, struct arena *a,
 	l->said.words = bytes_from_string(report_words(a, part, report->hop, &f, known, &l->said));
 }
 
-/* Any of the way may have garbled it: of several the one behind our peer is as good as each. */
-static uint32_t any_hop(struct drbg *entropy, uint32_t count)
+static uint32_t any_of(struct drbg *entropy, uint32_t first, uint32_t count)
 {
 	uint8_t raw[8];
 
-	if (count == 1)
-		return 0;
+	if (count == first + 1)
+		return first;
 	drbg_fill(entropy, raw, sizeof(raw));
-	return 1 + (uint32_t)(load_be64(raw) % (count - 1));
+	return first + (uint32_t)(load_be64(raw) % (count - first));
 }
 
-static void read_packet(struct lesson *l, const struct send *s, struct arena *a, struct drbg *entropy,
-			const struct payment_part *part, struct bytes reason)
+/* The channel over which it went wrong, by the hop that it leads into.  Without any attribution data each of the way may
+ * have garbled it: of several the one behind our peer is as good as each.
+ * B4.origin_node.4: an HMAC that is right covers all that came from downstream.  If that is something, what comes next is
+ * the work of the two nodes there.  If it is nothing, the next node takes no part and shields those behind it. */
+static uint32_t suspect(struct drbg *entropy, const struct attribution_report *r, uint32_t count)
+{
+	if (!r->present)
+		return count == 1 ? 0 : any_of(entropy, 1, count);
+	if (r->verified == count)
+		return count - 1;
+	return r->verified && r->silent ? any_of(entropy, r->verified, count) : r->verified;
+}
+
+static const char *unreadable_words(struct arena *a, const struct attribution_report *r, uint32_t count)
+{
+	const char *words = "the way failed and what came back is not readable";
+
+	if (!r->present)
+		return words;
+	if (r->verified == count)
+		return arena_printf(a, "%s: the payee sent it so", words);
+	if (r->verified && r->silent)
+		return arena_printf(a, "%s: it was changed behind hop %u of %u", words, r->verified, count);
+	if (!r->verified)
+		return arena_printf(a, "%s: our peer changed it", words);
+	return arena_printf(a, "%s: it was changed between hop %u and hop %u of %u", words, r->verified, r->verified + 1, count);
+}
+
+static void keep_hold_times(struct record_payment_try *said, struct arena *a, const struct attribution_report *r)
+{
+	said->hold_times_count = r->verified;
+	said->hold_times = arena_copy(a, r->hold_times, r->verified * sizeof(*r->hold_times));
+}
+
+static bool part_secrets(const struct send *s, const struct payment_part *part, struct secret32 secrets[ONION_HOPS_MAX])
 {
 	struct onion_hop hops[ONION_HOPS_MAX] = { 0 };
-	struct secret32 secrets[ONION_HOPS_MAX];
 	struct onion_request r = { .hops = hops, .hop_count = part->r.nodes_count, .session_key = part->r.session_key };
-	struct failure_report report;
+	bool good;
 
 	for (uint32_t i = 0; i < r.hop_count; i++)
 		hops[i].node_id = part->r.nodes[i];
-	if (onion_secrets(secrets, s->secp, &r) && failure_open(a, &report, secrets, r.hop_count, reason, BYTES_NONE)) {
+	good = onion_secrets(secrets, s->secp, &r);
+	mem_wipe(&r, sizeof(r));
+	return good;
+}
+
+const uint32_t *learn_hold_times(const struct send *s, struct arena *a, const struct payment_part *part, struct bytes attribution,
+				 uint32_t *count)
+{
+	struct secret32 secrets[ONION_HOPS_MAX];
+	struct attribution_report r;
+
+	*count = 0;
+	if (!attribution.size || !part_secrets(s, part, secrets))
+		return NULL;
+	attribution_open(&r, secrets, part->r.nodes_count, attribution);
+	mem_wipe(secrets, sizeof(secrets));
+	*count = r.verified;
+	return arena_copy(a, r.hold_times, r.verified * sizeof(*r.hold_times));
+}
+
+static void read_packet(struct lesson *l, const struct send *s, struct arena *a, struct drbg *entropy,
+			const struct payment_part *part, const struct send_failure *f)
+{
+	const uint32_t count = part->r.nodes_count;
+	struct secret32 secrets[ONION_HOPS_MAX];
+	struct failure_report report = { 0 };
+
+	if (part_secrets(s, part, secrets) && failure_open(a, &report, secrets, count, f->reason, f->attribution)) {
 		read_report(l, s, a, part, &report);
 	} else {
-		blame(l, BLAME_CHANNEL, any_hop(entropy, r.hop_count));
+		l->carried = report.attributed.verified;
+		blame(l, BLAME_CHANNEL, suspect(entropy, &report.attributed, count));
 		l->said.code = REPLY_PAY_UNREADABLE;
-		l->said.words = bytes_from_string("the way failed and what came back is not readable");
+		l->said.words = bytes_from_string(unreadable_words(a, &report.attributed, count));
 	}
+	keep_hold_times(&l->said, a, &report.attributed);
 	mem_wipe(secrets, sizeof(secrets));
-	mem_wipe(&r, sizeof(r));
 }
 
 /* We said it ourselves, or our peer did without a packet. */
@@ -149,7 +208,7 @@ void learn_read(struct lesson *out, const struct send *s, struct arena *a, struc
 	*out = (struct lesson){ .blame = BLAME_NOBODY };
 	switch (f->kind) {
 	case SEND_FAILURE_REPORT:
-		read_packet(out, s, a, entropy, part, f->reason);
+		read_packet(out, s, a, entropy, part, f);
 		return;
 	case SEND_FAILURE_MALFORMED:
 		out->carried = 1;

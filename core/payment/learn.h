@@ -10,7 +10,8 @@
  *	on the way expiry_too_soon                   our height, the first time; then the channel behind it
  *	on the way anything else                     the channel behind it: its policy is not what we know, or it is gone
  *	our peer   update_fail_malformed_htlc        the peer, or the channel if it is the payee
- *	nobody     a packet that nobody made         one of the channels, by chance: more tries find the one
+ *	nobody     a packet that nobody made         the channel where it was changed, if attribution_data show it; else one
+ *	                                             of those that are left, by chance: more tries find the one
  *	ourselves  the HTLC never left, or the chain nobody: what our channels can do is asked each time
  *
  * A channel_update in a failure is not even read: a channel whose policy has changed is out for this payment, and
@@ -31,6 +32,9 @@ struct lesson {
 	uint32_t carried;         /* so many channels of the way, from the first, carried their HTLC */
 };
 
+/* The hold times of a payment that arrived, of so many hops as are sure; in the arena. */
+const uint32_t *learn_hold_times(const struct send *s, struct arena *a, const struct payment_part *part, struct bytes attribution,
+				 uint32_t *count);
 void learn_read(struct lesson *out, const struct send *s, struct arena *a, struct drbg *entropy,
 		const struct payment_part *part, const struct send_failure *f);
 /* Into the payment's own limits.  Not for BLAME_PAYEE. */

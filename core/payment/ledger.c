@@ -43,6 +43,7 @@ void ledger_part_free(struct payment_part *part)
 	mem_free(part->r.nodes);
 	mem_free(part->r.scids);
 	mem_free(part->r.amounts);
+	mem_free(part->hold_times);
 	mem_wipe_free(part, sizeof(*part));
 }
 
@@ -63,6 +64,7 @@ void ledger_tries_free(struct payment *p)
 
 		mem_free((void *)p->tries->r.words.data);
 		mem_free((void *)p->tries->r.message.data);
+		mem_free(p->tries->r.hold_times);
 		mem_free(p->tries);
 		p->tries = next;
 	}

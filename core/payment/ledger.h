@@ -109,6 +109,8 @@ struct payment_part *ledger_next_part(const struct send *s, uint32_t *at);
 
 /* How a part ended without its preimage.  said: of a lesson; copied. */
 void ledger_try(struct payment *p, const struct payment_part *part, const struct record_payment_try *said, uint64_t now_s);
+/* The hold times of a part of a payment that was complete before it was paid: into its record. */
+void ledger_held(struct payment *p, const struct payment_part *part, struct step *step);
 /* The last that is known of that part's end; NULL: nothing. */
 const struct record_payment_try *ledger_find_try(const struct payment *p, uint64_t part);
 

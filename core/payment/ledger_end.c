@@ -33,6 +33,7 @@ static void drop_tries(struct payment *p, uint64_t part)
 		p->try_count--;
 		mem_free((void *)t->r.words.data);
 		mem_free((void *)t->r.message.data);
+		mem_free(t->r.hold_times);
 		mem_free(t);
 	}
 }
@@ -52,10 +53,29 @@ void ledger_try(struct payment *p, const struct payment_part *part, const struct
 	t->r.hops = part->r.nodes_count;
 	t->r.words = own_copy(said->words);
 	t->r.message = own_copy(BYTES(said->message.data, said->message.size < MESSAGE_MAX ? said->message.size : MESSAGE_MAX));
+	t->r.hold_times = NULL;
+	if (said->hold_times_count) {
+		t->r.hold_times = NEW_ARRAY(uint32_t, said->hold_times_count);
+		memcpy(t->r.hold_times, said->hold_times, said->hold_times_count * sizeof(*said->hold_times));
+	}
 	while (*end)
 		end = &(*end)->next;
 	*end = t;
 	p->try_count++;
+}
+
+void ledger_held(struct payment *p, const struct payment_part *part, struct step *step)
+{
+	for (uint32_t i = 0; part->hold_time_count && i < p->r.tries_count; i++) {
+		struct record_payment_try *t = &p->r.tries[i];
+
+		if (t->part != part->id || t->state != PAYMENT_COMPLETE)
+			continue;
+		t->hold_times = part->hold_times;
+		t->hold_times_count = part->hold_time_count;
+		ledger_store(p, step);
+		return;
+	}
 }
 
 const struct record_payment_try *ledger_find_try(const struct payment *p, uint64_t part)
@@ -76,7 +96,7 @@ static struct record_payment_try try_in_flight(const struct payment *p, const st
 	return (struct record_payment_try){
 		.part = part->id, .state = p->r.state, .amount = part->r.amount, .sent = part->r.sent,
 		.created_at_s = part->r.created_at_s, .hops = part->r.nodes_count,
-		.completed_at_s = p->r.completed_at_s,
+		.completed_at_s = p->r.completed_at_s, .hold_times = part->hold_times, .hold_times_count = part->hold_time_count,
 	};
 }
 
@@ -189,6 +209,7 @@ static struct record_payment_try *copy_tries(struct arena *a, const struct recor
 	for (uint32_t i = 0; i < count; i++) {
 		copy[i].words = arena_bytes(a, tries[i].words);
 		copy[i].message = arena_bytes(a, tries[i].message);
+		copy[i].hold_times = arena_copy(a, tries[i].hold_times, tries[i].hold_times_count * sizeof(*tries[i].hold_times));
 	}
 	return copy;
 }

@@ -376,9 +376,26 @@ bool send_fulfilled(struct send *s, struct step *step, uint64_t channel_key, uin
 		/* The payee has the preimage out: it can and will claim all the others. */
 		in_flight(p, &amount, &sent);
 		ledger_complete(s, step, p, preimage, sent, p->part_count);
+	} else {
+		ledger_held(p, part, step);
 	}
 	ledger_end_part(s, step, part, &paid);
 	return true;
+}
+
+void send_attributed(struct send *s, struct step *step, uint64_t channel_key, uint64_t htlc_id, struct bytes attribution)
+{
+	struct payment_part *part = ledger_part(s, channel_key, htlc_id);
+	const uint32_t *times;
+	uint32_t count;
+
+	ASSERT(part && !part->hold_times);
+	times = learn_hold_times(s, &step->out->arena, part, attribution, &count);
+	if (!count)
+		return;
+	part->hold_times = NEW_ARRAY(uint32_t, count);
+	memcpy(part->hold_times, times, count * sizeof(*times));
+	part->hold_time_count = count;
 }
 
 /* What a part's end means for a payment that plans. */

@@ -70,6 +70,8 @@ struct payment_part {
 	struct payment *payment;
 	uint64_t id;
 	bool offered;             /* else an offer that the owner has not answered */
+	uint32_t *hold_times;     /* what its hops reported when it was paid; owned */
+	uint32_t hold_time_count;
 	struct record_part r;     /* nodes, scids, amounts: owned; parts of before version 2 have no scids and amounts */
 	uint8_t htlc_key[16];     /* channel key, HTLC id */
 };
@@ -77,7 +79,7 @@ struct payment_part {
 /* How a part ended, while its payment is pending. */
 struct payment_try {
 	struct payment_try *next;
-	struct record_payment_try r; /* words, message: owned */
+	struct record_payment_try r; /* words, message, hold_times: owned */
 };
 
 struct payment_plan; /* what this run knows of a pending payment beyond its record */
@@ -312,8 +314,12 @@ MUST_USE bool send_owns(const struct send *s, uint64_t channel_key, uint64_t htl
 MUST_USE bool send_fulfilled(struct send *s, struct step *step, uint64_t channel_key, uint64_t htlc_id,
 			     const struct preimage *preimage);
 
+/* What the update_fulfill_htlc says besides the preimage; just before send_fulfilled.  attribution: attribution_data, or
+ * empty. */
+void send_attributed(struct send *s, struct step *step, uint64_t channel_key, uint64_t htlc_id, struct bytes attribution);
+
 enum send_failure_kind {
-	SEND_FAILURE_REPORT,    /* update_fail_htlc: reason */
+	SEND_FAILURE_REPORT,    /* update_fail_htlc: reason, attribution */
 	SEND_FAILURE_MALFORMED, /* update_fail_malformed_htlc: code, onion_hash */
 	SEND_FAILURE_LOCAL,     /* it timed out on chain, or never left: code, or 0; text */
 };
@@ -321,6 +327,7 @@ enum send_failure_kind {
 struct send_failure {
 	enum send_failure_kind kind;
 	struct bytes reason;
+	struct bytes attribution; /* attribution_data; empty: none */
 	uint16_t code;
 	struct sha256 onion_hash;
 	const char *text;

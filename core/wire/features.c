@@ -44,10 +44,8 @@ static const struct row {
 	  FEATURE_OFF, "option_dual_fund" },
 	{ FEATURE_QUIESCE, NO_DEPENDENCY, false, false, FEATURES_INIT | FEATURES_NODE,
 	  FEATURE_OFF, "option_quiesce" },
-	/* Off, so there is nothing to fill in: B4.erring_node.3, B4.intermediate_nodes.1 to B4.intermediate_nodes.3,
-	 * B2.update_fulfill_htlc_update_fail_htlc.9. */
 	{ FEATURE_ATTRIBUTION_DATA, NO_DEPENDENCY, false, false,
-	  FEATURES_INIT | FEATURES_NODE | FEATURES_INVOICE, FEATURE_OFF, "option_attribution_data" },
+	  FEATURES_INIT | FEATURES_NODE | FEATURES_INVOICE, FEATURE_OPTIONAL, "option_attribution_data" },
 	{ FEATURE_ONION_MESSAGES, NO_DEPENDENCY, false, false, FEATURES_INIT | FEATURES_NODE,
 	  FEATURE_OFF, "option_onion_messages" },
 	{ FEATURE_PROVIDE_STORAGE, NO_DEPENDENCY, false, false, FEATURES_INIT | FEATURES_NODE,

@@ -47,11 +47,12 @@ static void judge(const uint8_t *b)
 static void tell(struct world *w, struct forward *f)
 {
 	static const uint8_t update[140];
+	struct failure_attribution attribution = { .hold_time = w->live };
 	struct buf reason = BUF_EMPTY;
 
 	if (f->state != FORWARD_FAILED || !f->has_secret)
 		return;
-	forward_reason(f, BYTES_OF(update), &reason);
+	forward_reason(f, BYTES_OF(update), &reason, w->live & 1 ? &attribution : NULL);
 	ASSERT(f->end.kind == FORWARD_END_REPORT ? reason.size == f->end.reason.size : reason.size >= FAILURE_PACKET_SIZE);
 	buf_release(&reason);
 	forward_over(&w->table, f);
@@ -60,10 +61,13 @@ static void tell(struct world *w, struct forward *f)
 
 static void end(struct world *w, struct forward *f, const uint8_t *b)
 {
+	static const uint8_t downstream[ATTRIBUTION_SIZE] = { 1 };
 	struct forward_end e = { .kind = (enum forward_end_kind)(b[2] % 3), .reason = BYTES(b, b[3] % 5u) };
 
 	if (f->state != FORWARD_OUT)
 		return;
+	if (b[3] & 8)
+		e.attribution = BYTES_OF(downstream);
 	e.code = e.kind == FORWARD_END_MALFORMED ? (uint16_t)(FAIL_BADONION | b[3]) : FAIL_TEMPORARY_CHANNEL_FAILURE;
 	forward_fail(&w->table, f, &e);
 	tell(w, f);

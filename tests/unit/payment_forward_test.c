@@ -297,7 +297,7 @@ static void reason_of(struct forward_end end, struct bytes update, struct buf *o
 	forwards_init(&f, seed);
 	CHECK(forward_add(&f, &from, &in, &downstream, &hash, &secret));
 	forward_fail(&f, forward_by_in(&f, 1, 10), &end);
-	forward_reason(forward_by_in(&f, 1, 10), update, out);
+	forward_reason(forward_by_in(&f, 1, 10), update, out, NULL);
 	forwards_release(&f);
 }
 

@@ -200,6 +200,92 @@ TEST(a_packet_that_nobody_made)
 	CHECK(left_out[0] && left_out[1]);
 }
 
+/* Who changed a report that nobody can read, on its way back through hops that all hold it for a while. */
+struct garbled {
+	uint32_t behind; /* behind what this hop sent; 3: nobody, the payee sent it so */
+	bool dropped;    /* and its attribution data is gone */
+};
+
+static void come_back(struct scene *s, const struct send_offer *o, const struct garbled *g)
+{
+	uint8_t *reason = test_alloc(FAILURE_PACKET_SIZE);
+	struct failure_attribution attribution = { .hold_time = 0 };
+	struct send_failure f = { .kind = SEND_FAILURE_REPORT, .reason = BYTES(reason, FAILURE_PACKET_SIZE) };
+	struct secret32 secrets[3];
+	struct bytes onion = o->onion;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		struct seen seen = open_at(s, onion, &o->payment_hash, way[i]);
+
+		secrets[i] = seen.secret;
+		onion = seen.next;
+	}
+	for (uint32_t i = 3; i-- > 0;) {
+		attribution.hold_time = i + 1;
+		failure_wrap(reason, FAILURE_PACKET_SIZE, &attribution, &secrets[i]);
+		if (i != g->behind)
+			continue;
+		reason[100] ^= 1;
+		if (g->dropped)
+			memset(&attribution.data, 0, sizeof(attribution.data));
+	}
+	f.attribution = BYTES_OF(attribution.data.v);
+	send_failed(s->send, &s->step, 7, 10, &f);
+}
+
+/* The one limit that it taught: of our channel, of 500, of 501. */
+static uint32_t channel_left_out(struct scene *s)
+{
+	const struct send_question *q;
+
+	ask(s);
+	q = only_question(s);
+	CHECK_EQ(q->limit_count, 1);
+	return limit_of(q, own_scid(7).v, NULL) ? 0 : limit_of(q, 500, NULL) ? 1 : limit_of(q, 501, NULL) ? 2 : 3;
+}
+
+/* B4.origin_node.4: the channel between the two who are to blame is out, whichever end of it did it. */
+TEST(a_packet_that_somebody_changed)
+{
+	for (uint32_t behind = 0; behind <= 3; behind++) {
+		const struct garbled g = { behind, false };
+		const struct record_payment_try *tries;
+		struct send_offer o;
+		struct scene *s = under_way(&o);
+		uint32_t count;
+
+		come_back(s, &o, &g);
+		CHECK_EQ(count_facts(s, SEND_FACT_COULD), behind > 1 ? behind - 1 : 0);
+		CHECK_EQ(channel_left_out(s), behind < 3 ? behind : 2);
+		tries = send_tries(send_by_hash(s->send, &o.payment_hash), &s->arena, &count);
+		CHECK_EQ(count, 1);
+		CHECK_EQ(tries[0].hold_times_count, behind);
+		for (uint32_t i = 0; i < behind; i++)
+			CHECK_EQ(tries[0].hold_times[i], i + 1);
+		scene_release(s);
+	}
+}
+
+/* A node that takes no part in it shields all behind it: one of their channels, by chance, and none before. */
+TEST(a_packet_that_somebody_changed_behind_a_silent_node)
+{
+	const struct garbled g = { 1, true };
+	bool left_out[4] = { false };
+
+	for (uint32_t i = 0; i < 40; i++) {
+		struct send_offer o;
+		struct scene *s = under_way(&o);
+		uint8_t skip[8];
+
+		for (uint32_t k = 0; k < i; k++)
+			drbg_fill(s->step.entropy, skip, sizeof(skip));
+		come_back(s, &o, &g);
+		left_out[channel_left_out(s)] = true;
+		scene_release(s);
+	}
+	CHECK(!left_out[0] && left_out[1] && left_out[2] && !left_out[3]);
+}
+
 TEST(our_peer_cannot_open_the_onion)
 {
 	struct send_failure f = { .kind = SEND_FAILURE_MALFORMED, .code = FAIL_INVALID_ONION_KEY };

@@ -249,63 +249,261 @@ TEST(blinded_paths_end_here)
 
 /* --- option_attribution_data --- */
 
-static void not_advertised(struct bytes features)
+static struct msg_update_fail_htlc fail_of(struct bytes message, struct arena *arena)
 {
-	CHECK(!features_offered(features, FEATURE_ATTRIBUTION_DATA));
+	struct msg_update_fail_htlc m;
+
+	CHECK_EQ(msg_update_fail_htlc_decode(message, arena, &m), DECODE_OK);
+	return m;
 }
 
-/* It is not advertised, so nobody sends it: not who fails, not who hands a failure on, whatever came from downstream. */
-TEST(nothing_is_said_about_hold_times)
+static struct msg_update_fulfill_htlc fulfill_of(struct bytes message, struct arena *arena)
 {
-	struct msg_update_fulfill_htlc fulfill;
-	struct msg_update_fail_htlc fail;
-	struct buf more = BUF_EMPTY;
-	struct rig_item *i;
-	struct msg_init init;
-	struct arena arena;
-	struct bill bill;
-	struct way w;
+	struct msg_update_fulfill_htlc m;
 
-	arena_init(&arena);
+	CHECK_EQ(msg_update_fulfill_htlc_decode(message, arena, &m), DECODE_OK);
+	return m;
+}
+
+/* How the first of a payment's tries ended, as a has stored it. */
+static const struct record_payment_try *try_of(const struct way *w)
+{
+	const struct record_payment *r = rig_payment(&a, &w->bill.hash);
+
+	CHECK(r && r->tries_count == 1);
+	return &r->tries[0];
+}
+
+/* Until b holds what a has sent on to c. */
+static void until_c_is_asked(void)
+{
+	while (!item_of(&b, bc, MSG_UPDATE_ADD_HTLC))
+		CHECK(row_deliver_one());
+}
+
+static void until_c_says(uint16_t type)
+{
+	while (!item_of(&c, bc, type))
+		CHECK(row_deliver_one());
+}
+
+TEST(attribution_data_is_offered)
+{
+	struct node_info info;
+
 	row_begin();
 	rig_start(&a);
-	rig_connected(&a, &b.id, 77, true);
-	CHECK_EQ(msg_init_decode(rig_sent(&a, MSG_INIT), &arena, &init), DECODE_OK);
-	not_advertised(init.features);
-	not_advertised(init.globalfeatures);
+	node_view_info(a.node, &info);
+	CHECK(features_offered(info.features_init, FEATURE_ATTRIBUTION_DATA));
+	CHECK(!features_required(info.features_init, FEATURE_ATTRIBUTION_DATA));
+}
 
-	row();
-	bill = bill_of(&c, 5000000, NULL);
-	w = way_to_c(&bill);
+/* Each node on the way back says how long it has held the HTLC, and the payer keeps it. */
+TEST(hold_times_come_back_with_a_failure)
+{
+	struct arena arena;
+	struct way w = ready();
+
+	arena_init(&arena);
 	w.bill.secret.v[0] ^= 1;
 	CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
-	while (!(i = item_of(&c, bc, MSG_UPDATE_FAIL_HTLC)))
-		CHECK(row_deliver_one());
-	/* B4.erring_node.3 */
-	CHECK_EQ(msg_update_fail_htlc_decode(i->data, &arena, &fail), DECODE_OK);
-	CHECK(!fail.tlvs.attribution_data);
-	/* As if c knew of it: 20 times and 210 HMACs. */
-	buf_add_bytes(&more, i->data);
-	buf_add_u8(&more, 1);
-	buf_add_u8(&more, 0xfd);
-	buf_add_be16(&more, 80 + 840);
-	memset(buf_extend(&more, 80 + 840), 7, 80 + 840);
-	CHECK_EQ(msg_update_fail_htlc_decode(buf_view(&more), &arena, &fail), DECODE_OK);
-	CHECK(fail.tlvs.attribution_data);
-	i->data = arena_bytes(&c.kept, buf_view(&more));
-	/* B4.intermediate_nodes.1, B4.intermediate_nodes.2, B4.intermediate_nodes.3 */
-	CHECK_EQ(msg_update_fail_htlc_decode(told_to_a(MSG_UPDATE_FAIL_HTLC), &arena, &fail), DECODE_OK);
-	CHECK(!fail.tlvs.attribution_data);
+	until_c_is_asked();
+	row_tick(1230);
+	until_c_says(MSG_UPDATE_FAIL_HTLC);
+	/* B4.erring_node.3, B2.update_fulfill_htlc_update_fail_htlc.9 */
+	CHECK(fail_of(item_of(&c, bc, MSG_UPDATE_FAIL_HTLC)->data, &arena).tlvs.attribution_data);
+	row_tick(500);
+	/* B4.intermediate_nodes.1, B4.intermediate_nodes.3 */
+	CHECK(fail_of(told_to_a(MSG_UPDATE_FAIL_HTLC), &arena).tlvs.attribution_data);
 	row_pump();
 	row_is_quiet();
-	/* B2.update_fulfill_htlc_update_fail_htlc.9 */
-	w.bill.secret = bill.secret;
+	CHECK(try_of(&w)->has_report);
+	CHECK_EQ(try_of(&w)->hold_times_count, 2);
+	CHECK_EQ(try_of(&w)->hold_times[0], 17);
+	CHECK_EQ(try_of(&w)->hold_times[1], 0);
+	arena_release(&arena);
+}
+
+TEST(hold_times_come_back_with_a_preimage)
+{
+	struct arena arena;
+	struct way w = ready();
+
+	arena_init(&arena);
 	CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
-	CHECK_EQ(msg_update_fulfill_htlc_decode(told_to_a(MSG_UPDATE_FULFILL_HTLC), &arena, &fulfill), DECODE_OK);
-	CHECK(!fulfill.tlvs.attribution_data);
+	until_c_is_asked();
+	row_tick(400);
+	/* B2.update_fulfill_htlc_update_fail_htlc.9 */
+	until_c_says(MSG_UPDATE_FULFILL_HTLC);
+	CHECK(fulfill_of(item_of(&c, bc, MSG_UPDATE_FULFILL_HTLC)->data, &arena).tlvs.attribution_data);
+	CHECK(fulfill_of(told_to_a(MSG_UPDATE_FULFILL_HTLC), &arena).tlvs.attribution_data);
 	row_pump();
 	row_is_quiet();
-	buf_release(&more);
+	CHECK_EQ(try_of(&w)->state, PAYMENT_COMPLETE);
+	CHECK_EQ(try_of(&w)->hold_times_count, 2);
+	CHECK_EQ(try_of(&w)->hold_times[0], 4);
+	CHECK_EQ(try_of(&w)->hold_times[1], 0);
+	arena_release(&arena);
+}
+
+/* A hold time counts from before a restart, and what was decided before one is said after it as it was. */
+TEST(a_restart_forgets_no_hold_time)
+{
+	struct way w = ready();
+	uint8_t said[ATTRIBUTION_SIZE];
+	struct arena arena;
+
+	arena_init(&arena);
+	w.bill.secret.v[0] ^= 1;
+	CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
+	until_c_is_asked();
+	row_tick(700);
+	row_restart(&b);
+	row_pump();
+	row_is_quiet();
+	CHECK_EQ(try_of(&w)->hold_times_count, 2);
+	CHECK_EQ(try_of(&w)->hold_times[0], 7);
+
+	w = way_to_c(&w.bill);
+	w.bill = bill_of(&c, 5000000, NULL);
+	CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
+	until_c_is_asked();
+	row_tick(300);
+	memcpy(said, fulfill_of(told_to_a(MSG_UPDATE_FULFILL_HTLC), &arena).tlvs.attribution_data, sizeof(said));
+	row_tick(60000);
+	row_restart(&b);
+	CHECK(memcmp(said, fulfill_of(told_to_a(MSG_UPDATE_FULFILL_HTLC), &arena).tlvs.attribution_data, sizeof(said)) == 0);
+	row_pump();
+	row_is_quiet();
+	CHECK_EQ(try_of(&w)->hold_times[0], 3);
+	arena_release(&arena);
+}
+
+/* B4.intermediate_nodes.2: c says nothing; b begins with zeros, and a knows of b alone. */
+TEST(a_node_that_takes_no_part)
+{
+	struct msg_update_fail_htlc said;
+	struct way w = ready();
+	struct buf bare = BUF_EMPTY;
+	struct rig_item *i;
+	struct arena arena;
+
+	arena_init(&arena);
+	w.bill.secret.v[0] ^= 1;
+	CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
+	until_c_says(MSG_UPDATE_FAIL_HTLC);
+	i = item_of(&c, bc, MSG_UPDATE_FAIL_HTLC);
+	said = fail_of(i->data, &arena);
+	said.tlvs.attribution_data = NULL;
+	msg_update_fail_htlc_encode(&said, &bare);
+	i->data = arena_bytes(&c.kept, buf_view(&bare));
+	row_tick(200);
+	row_pump();
+	row_is_quiet();
+	CHECK(try_of(&w)->has_report);
+	CHECK_EQ(try_of(&w)->erring_index, 2);
+	CHECK_EQ(try_of(&w)->hold_times_count, 1);
+	CHECK_EQ(try_of(&w)->hold_times[0], 2);
+	buf_release(&bare);
+	arena_release(&arena);
+}
+
+/* B4.origin_node.4: c garbles its failure, and it is known to be between b and c. */
+TEST(a_failure_that_is_garbled)
+{
+	struct way w = ready();
+	struct rig_item *i;
+
+	w.bill.secret.v[0] ^= 1;
+	CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
+	until_c_says(MSG_UPDATE_FAIL_HTLC);
+	i = item_of(&c, bc, MSG_UPDATE_FAIL_HTLC);
+	((uint8_t *)i->data.data)[2 + 32 + 8 + 2 + 40] ^= 1;
+	row_pump();
+	row_is_quiet();
+	CHECK_EQ(try_of(&w)->code, REPLY_PAY_UNREADABLE);
+	CHECK_EQ(try_of(&w)->hold_times_count, 1);
+	CHECK_STR(arena_printf(&a.kept, "%.*s", (int)try_of(&w)->words.size, (const char *)try_of(&w)->words.data),
+		  "the way failed and what came back is not readable: it was changed between hop 1 and hop 2 of 2");
+}
+
+/* An init that does not offer it. */
+static void silence_init(struct rig *r, uint64_t connection)
+{
+	struct rig_item *i = item_of(r, connection, MSG_INIT);
+	struct buf again = BUF_EMPTY;
+	struct msg_init init;
+	struct arena arena;
+
+	CHECK(i);
+	arena_init(&arena);
+	CHECK_EQ(msg_init_decode(i->data, &arena, &init), DECODE_OK);
+	CHECK(features_offered(init.features, FEATURE_ATTRIBUTION_DATA));
+	init.features = arena_bytes(&arena, init.features);
+	((uint8_t *)init.features.data)[init.features.size - 1 - (FEATURE_ATTRIBUTION_DATA + 1) / 8] &=
+		(uint8_t)~(1u << (FEATURE_ATTRIBUTION_DATA + 1) % 8);
+	msg_init_encode(&init, &again);
+	i->data = arena_bytes(&r->kept, buf_view(&again));
+	buf_release(&again);
+	arena_release(&arena);
+}
+
+TEST(who_has_not_offered_it_gets_none)
+{
+	struct way w = ready();
+	struct arena arena;
+
+	arena_init(&arena);
+	row_reconnect();
+	silence_init(&a, ab);
+	row_pump();
+	CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
+	until_c_says(MSG_UPDATE_FULFILL_HTLC);
+	CHECK(fulfill_of(item_of(&c, bc, MSG_UPDATE_FULFILL_HTLC)->data, &arena).tlvs.attribution_data);
+	CHECK(!fulfill_of(told_to_a(MSG_UPDATE_FULFILL_HTLC), &arena).tlvs.attribution_data);
+	row_pump();
+	row_is_quiet();
+	CHECK_EQ(try_of(&w)->hold_times_count, 0);
+	arena_release(&arena);
+}
+
+/* B2.update_fulfill_htlc_update_fail_htlc.9, B4.erring_node.3: on a blinded path nobody learns about times. */
+TEST(no_hold_times_from_a_blinded_path)
+{
+	struct buf tail = BUF_EMPTY;
+	struct scene s;
+
+	buf_add_u8(&tail, 0);
+	buf_add_u8(&tail, 33);
+	buf_add(&tail, a.id.v, 33);
+	offer(&s, "0a02aabb", false, buf_view(&tail));
+	/* update_fail_malformed_htlc has no place for them. */
+	CHECK_EQ(malformed(&s).failure_code, FAIL_INVALID_ONION_BLINDING);
+	CHECK(!item_of(&b, ab, MSG_UPDATE_FAIL_HTLC));
+	scene_end(&s);
+	buf_release(&tail);
+}
+
+/* What came from c as malformed is told in b's name, with b's time. */
+TEST(a_malformed_failure_gets_attribution_data)
+{
+	struct way w = ready();
+	struct rig_item *i;
+	struct arena arena;
+
+	arena_init(&arena);
+	CHECK_EQ(row_code(&a, order_way(&a, &w)), REPLY_OK);
+	until_c_is_asked();
+	i = item_of(&b, bc, MSG_UPDATE_ADD_HTLC);
+	onion_of(i->data)[99] ^= 1;
+	until_c_says(MSG_UPDATE_FAIL_MALFORMED_HTLC);
+	row_tick(900);
+	CHECK(fail_of(told_to_a(MSG_UPDATE_FAIL_HTLC), &arena).tlvs.attribution_data);
+	row_pump();
+	row_is_quiet();
+	CHECK_EQ(try_of(&w)->failure_code, FAIL_INVALID_ONION_HMAC);
+	CHECK_EQ(try_of(&w)->hold_times_count, 1);
+	CHECK_EQ(try_of(&w)->hold_times[0], 9);
 	arena_release(&arena);
 }
 
