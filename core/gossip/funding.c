@@ -166,12 +166,8 @@ static void refuse_updates(struct gossip *g, struct scid scid)
 {
 	uint8_t key[HELD_KEY_MAX];
 
-	for (int direction = 0; direction < 2; direction++) {
-		struct held *h = held_unpark(g, held_key_of_scid(key, HELD_UPDATE, scid, direction));
-
-		if (h)
-			held_free(g, h);
-	}
+	for (int direction = 0; direction < 2; direction++)
+		held_free_all(g, held_unpark(g, held_key_of_scid(key, HELD_UPDATE, scid, direction)));
 }
 
 static bool accept_candidate(struct gossip *g, struct step *s, struct gossip_notes *out, const struct held *h,
@@ -191,6 +187,14 @@ static bool accept_candidate(struct gossip *g, struct step *s, struct gossip_not
 	return apply_channel(g, s, out, m, held_raw(h), answer->amount, &answer->txid) != GRAPH_NONE;
 }
 
+/* There is such an output, and it is not theirs.  That says nothing of whose it is: another announcement of it may be true,
+ * and may have come while this one was looked at. */
+static void refuse_lie(struct gossip *g, const struct msg_channel_announcement *m)
+{
+	tombs_put(&g->tombs, tombs_name(&g->tombs, m->short_channel_id, &m->bitcoin_key_1, &m->bitcoin_key_2), TOMB_INVALID);
+	sync_curious(g, m->short_channel_id);
+}
+
 static void conclude(struct gossip *g, struct step *s, struct gossip_notes *out, struct held *h,
 		     const struct gossip_funding *answer)
 {
@@ -204,7 +208,7 @@ static void conclude(struct gossip *g, struct step *s, struct gossip_notes *out,
 		if (answer->amount.v <= SUPPLY_SAT && pays_to_both(s, &m, answer->script))
 			accepted = accept_candidate(g, s, out, h, &m, answer);
 		else if (!h->conflict)
-			tombs_put(&g->tombs, scid, TOMB_INVALID);
+			refuse_lie(g, &m);
 		break;
 	case FUNDING_SPENT:
 		tombs_put(&g->tombs, scid, TOMB_SPENT);

@@ -85,7 +85,10 @@ static void free_held(struct gossip *g)
 		mem_free(h);
 	at = 0;
 	while ((h = table_next(&g->parked, &at)))
-		mem_free(h);
+		for (; h; h = next) {
+			next = h->next;
+			mem_free(h);
+		}
 	table_release(&g->verifying);
 	table_release(&g->parked);
 	table_release(&g->candidates);

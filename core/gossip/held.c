@@ -94,13 +94,31 @@ struct scid held_scid(const struct held *h)
 
 /* ---- Waiting for a channel ---- */
 
+/* One of each connection, the last first: nobody's word takes the place of somebody else's before a signature tells them
+ * apart. */
 void held_park(struct gossip *g, struct held *h)
 {
-	struct held *older = table_remove(&g->parked, held_key(h));
+	struct held *others = table_remove(&g->parked, held_key(h)), **at = &others, *older;
 
-	if (older)
+	while (*at && (*at)->connection != h->connection)
+		at = &(*at)->next;
+	older = *at;
+	if (older) {
+		*at = older->next;
 		held_free(g, older);
+	}
+	h->next = others;
 	table_add(&g->parked, h);
+}
+
+void held_free_all(struct gossip *g, struct held *h)
+{
+	while (h) {
+		struct held *next = h->next;
+
+		held_free(g, h);
+		h = next;
+	}
 }
 
 struct held *held_unpark(struct gossip *g, struct bytes key)
@@ -115,7 +133,7 @@ void held_unpark_all(struct gossip *g)
 
 	while ((h = table_next(&g->parked, &at))) {
 		ASSERT(table_remove(&g->parked, held_key(h)) == h);
-		held_free(g, h);
+		held_free_all(g, h);
 	}
 }
 
@@ -127,9 +145,15 @@ void held_unpark_old(struct gossip *g)
 	while ((h = table_next(&g->parked, &at))) {
 		if (h->old) {
 			ASSERT(table_remove(&g->parked, held_key(h)) == h);
-			held_free(g, h);
-		} else {
+			held_free_all(g, h);
+			continue;
+		}
+		for (; h; h = h->next) {
 			h->old = true;
+			if (h->next && h->next->old) {
+				held_free_all(g, h->next);
+				h->next = NULL;
+			}
 		}
 	}
 }

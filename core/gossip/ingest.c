@@ -79,6 +79,9 @@ static enum verdict judge_channel(const struct gossip *g, const struct step *s, 
 		*conflict = true;
 		return VERIFY;
 	}
+	/* B7.channel_announcement.21 */
+	if (tombs_get(&g->tombs, tombs_name(&g->tombs, m->short_channel_id, &m->bitcoin_key_1, &m->bitcoin_key_2)) == TOMB_INVALID)
+		return IGNORE;
 	switch (tombs_get(&g->tombs, m->short_channel_id)) {
 	case TOMB_SPENT:
 	case TOMB_INVALID:
@@ -249,13 +252,37 @@ static enum verdict judge_update(struct gossip *g, const struct step *s, uint64_
 	return IGNORE;
 }
 
-/* An update as new as this one is being verified or waits already. */
-static bool update_is_late(const struct table *t, struct bytes key, uint32_t timestamp)
+static uint32_t timestamp_of(const struct held *h)
 {
-	const struct held *other = table_get(t, key);
+	struct cursor c;
 
-	/* Its offset: type, signature, chain_hash, scid. */
-	return other && load_be32(other->raw + 2 + 64 + 32 + 8) >= timestamp;
+	/* Behind type, signature, chain_hash, scid. */
+	if (h->kind == HELD_UPDATE)
+		return load_be32(h->raw + 2 + 64 + 32 + 8);
+	ASSERT(h->kind == HELD_NODE);
+	c = cursor_of(BYTES(h->raw + 66, h->size - 66));
+	(void)cursor_bytes(&c, cursor_be16(&c));
+	return cursor_be32(&c);
+}
+
+/* That very message waits already, or the same peer has said something as new.  What another peer says is no reason while
+ * nobody knows whether it is true: made up, with a time of tomorrow, it would keep the true one out. */
+static bool makes_late(const struct held *other, uint64_t connection, struct bytes raw, uint32_t timestamp)
+{
+	return bytes_equal(held_raw(other), raw) || (other->connection == connection && timestamp_of(other) >= timestamp);
+}
+
+static bool is_late(const struct gossip *g, enum verdict verdict, struct bytes key, uint64_t connection, struct bytes raw,
+		    uint32_t timestamp)
+{
+	const struct held *other = table_get(verdict == PARK ? &g->parked : &g->verifying, key);
+
+	if (verdict != PARK)
+		return other && makes_late(other, connection, raw, timestamp);
+	for (; other; other = other->next)
+		if (makes_late(other, connection, raw, timestamp))
+			return true;
+	return false;
 }
 
 void ingest_update(struct gossip *g, struct step *s, struct gossip_notes *out, uint64_t connection, struct bytes raw)
@@ -271,8 +298,7 @@ void ingest_update(struct gossip *g, struct step *s, struct gossip_notes *out, u
 	}
 	verdict = judge_update(g, s, connection, &m);
 	key = held_key_of_scid(key_place, HELD_UPDATE, m.short_channel_id, m.channel_flags & UPDATE_DIRECTION);
-	if ((verdict != VERIFY && verdict != PARK) ||
-	    update_is_late(verdict == PARK ? &g->parked : &g->verifying, key, m.timestamp)) {
+	if ((verdict != VERIFY && verdict != PARK) || is_late(g, verdict, key, connection, raw, m.timestamp)) {
 		g->figures.ignored++;
 		return;
 	}
@@ -357,18 +383,6 @@ static enum verdict judge_node(struct gossip *g, const struct step *s, const str
 	return VERIFY;
 }
 
-static bool node_is_late(const struct table *t, struct bytes key, uint32_t timestamp)
-{
-	const struct held *other = table_get(t, key);
-	struct cursor c;
-
-	if (!other)
-		return false;
-	c = cursor_of(BYTES(other->raw + 66, other->size - 66));
-	(void)cursor_bytes(&c, cursor_be16(&c));
-	return cursor_be32(&c) >= timestamp;
-}
-
 void ingest_node(struct gossip *g, struct step *s, struct gossip_notes *out, uint64_t connection, struct bytes raw)
 {
 	struct msg_node_announcement m;
@@ -387,7 +401,7 @@ void ingest_node(struct gossip *g, struct step *s, struct gossip_notes *out, uin
 		return;
 	}
 	key = held_key_of_node(key_place, &m.node_id);
-	if (verdict == IGNORE || node_is_late(verdict == PARK ? &g->parked : &g->verifying, key, m.timestamp)) {
+	if (verdict == IGNORE || is_late(g, verdict, key, connection, raw, m.timestamp)) {
 		g->figures.ignored++;
 		return;
 	}
@@ -419,13 +433,14 @@ void apply_node(struct gossip *g, struct step *s, struct gossip_notes *out, uint
 /* Its channel came. */
 void ingest_parked(struct gossip *g, struct step *s, struct gossip_notes *out, struct held *h)
 {
-	if (!h)
-		return;
-	if (h->kind == HELD_UPDATE)
-		ingest_update(g, s, out, h->connection, held_raw(h));
-	else
-		ingest_node(g, s, out, h->connection, held_raw(h));
-	held_free(g, h);
+	for (struct held *next; h; h = next) {
+		next = h->next;
+		if (h->kind == HELD_UPDATE)
+			ingest_update(g, s, out, h->connection, held_raw(h));
+		else
+			ingest_node(g, s, out, h->connection, held_raw(h));
+		held_free(g, h);
+	}
 }
 
 static void verified_channel(struct gossip *g, struct step *s, struct gossip_notes *out, struct held *h, bool good)
@@ -439,6 +454,8 @@ static void verified_channel(struct gossip *g, struct step *s, struct gossip_not
 	/* B7.channel_announcement.20, B7.channel_announcement.21, B7.channel_announcement.15 */
 	note_refuse(g, s, out, h->connection, "channel_announcement: a signature is wrong");
 	funding_drop(g, h, scid);
+	/* A true one may have come meanwhile. */
+	sync_curious(g, scid);
 }
 
 /* What the peer of a channel of ours asks for, before the world knows of that channel or without its ever knowing. */

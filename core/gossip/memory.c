@@ -26,6 +26,16 @@ static int way_of(const struct tombs *t, uint32_t bucket, struct scid scid)
 	return -1;
 }
 
+struct scid tombs_name(const struct tombs *t, struct scid scid, const struct pubkey *key1, const struct pubkey *key2)
+{
+	uint8_t text[8 + 2 * sizeof(key1->v)];
+
+	store_be64(text, scid.v);
+	memcpy(text + 8, key1->v, sizeof(key1->v));
+	memcpy(text + 8 + sizeof(key1->v), key2->v, sizeof(key2->v));
+	return (struct scid){ siphash24(t->seed, BYTES_OF(text)) };
+}
+
 void tombs_put(struct tombs *t, struct scid scid, enum tomb why)
 {
 	uint32_t bucket = bucket_of(t, scid);

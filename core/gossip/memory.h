@@ -17,7 +17,7 @@ enum tomb {
 	TOMB_NONE = 0,
 	TOMB_STALE = 1,   /* no updates for two weeks: worth asking for once there are fresh ones */
 	TOMB_SPENT = 2,   /* never again */
-	TOMB_INVALID = 3, /* there is no such output */
+	TOMB_INVALID = 3, /* there is no such output, or it is not of these keys */
 };
 
 struct tombs {
@@ -28,6 +28,8 @@ struct tombs {
 };
 
 void tombs_init(struct tombs *t, const uint8_t seed16[16]);
+/* What stands for an announcement of that scid with these keys, where an scid does. */
+struct scid tombs_name(const struct tombs *t, struct scid scid, const struct pubkey *key1, const struct pubkey *key2);
 void tombs_put(struct tombs *t, struct scid scid, enum tomb why);
 enum tomb tombs_get(const struct tombs *t, struct scid scid);
 void tombs_remove(struct tombs *t, struct scid scid);

@@ -66,7 +66,7 @@ enum held_kind { HELD_CHANNEL = 1, HELD_UPDATE = 2, HELD_NODE = 3, HELD_SIGNATUR
 
 /* A message that waits: to be verified, for its channel, or for its funding output. */
 struct held {
-	struct held *next;         /* in the queue of those to be verified; in a lookup */
+	struct held *next;         /* in the queue of those to be verified; in a lookup; parked under the same key */
 	uint64_t connection;
 	enum held_kind kind;
 	bool asked;                /* counted as the asked peer's */
@@ -295,9 +295,10 @@ struct bytes held_key_of_scid(uint8_t out[HELD_KEY_MAX], enum held_kind kind, st
 struct bytes held_key_of_node(uint8_t out[HELD_KEY_MAX], const struct pubkey *id);
 /* Takes it into the queue of those to be verified. */
 void held_verify(struct gossip *g, struct held *h);
-/* Takes it among those that wait for a channel, in the place of an older one. */
+/* Takes it among those that wait for a channel, in the place of an older one of its connection. */
 void held_park(struct gossip *g, struct held *h);
-struct held *held_unpark(struct gossip *g, struct bytes key);
+void held_free_all(struct gossip *g, struct held *h); /* a whole list */
+struct held *held_unpark(struct gossip *g, struct bytes key); /* a list */
 void held_unpark_all(struct gossip *g);
 /* Drops what has waited since before the last call. */
 void held_unpark_old(struct gossip *g);

@@ -194,3 +194,169 @@ TEST(zlib_bombs_in_lists)
 		finish();
 	}
 }
+
+/* ---- What is made up keeps nothing true out ---- */
+
+static const struct scid here = { ((uint64_t)700000 << 40) | 1 << 16 };
+
+/* An honest peer on connection 1, and the stranger on 2. */
+static void start_with_both(void)
+{
+	memset(&chain, 0, sizeof(chain));
+	w = world_new(&chain, 0);
+	world_peer(w, 1, 9);
+	world_peer(w, 2, 8);
+	w->sent_count = 0;
+}
+
+static void verify_now(const struct gossip_note *n)
+{
+	struct gossip_notes out = { 0 };
+
+	world_verify(w, n, &out);
+	world_settle(w, &out);
+}
+
+/* Says what node 1 never said, a day from now. */
+static struct bytes false_update(void)
+{
+	struct own_update u = say_update(here, 1, 2, START_S + 80000);
+
+	return sign_update(&u, 7);
+}
+
+/* LND before 0.15, by Niklas Goegge, December 2023: updates were counted and dropped before anybody looked at their
+ * signatures, so that made-up ones censored a channel's. */
+TEST(premature_update_censorship_while_a_signature_is_verified)
+{
+	const struct gossip_note *first;
+
+	start_with_both();
+	CHECK(world_channel(w, here, 1, 2) != GRAPH_NONE);
+	w->no_verifying = true;
+	world_hear(w, 2, false_update());
+	first = w->waiting_verify;
+	world_hear(w, 1, make_update(here, 1, 2, START_S));
+	CHECK(w->waiting_verify != first);
+	/* The same message from one more peer is verified once. */
+	world_peer(w, 3, 7);
+	world_hear(w, 3, make_update(here, 1, 2, START_S));
+	CHECK_EQ(w->waiting_verify->count, 1);
+	CHECK_EQ(gossip_figures(w->g).held, 2);
+	verify_now(first);
+	verify_now(w->waiting_verify);
+	CHECK_EQ(world_at(w, here)->policy[direction_of(1, 2)].timestamp, START_S);
+	CHECK(hung_up(w, 2) && !hung_up(w, 1) && !hung_up(w, 3));
+	/* A hundred of them cost the origin none of its allowance. */
+	w->no_verifying = false;
+	for (uint64_t i = 0; i < 100; i++) {
+		world_peer_gone(w, 2);
+		world_peer(w, 2, 8);
+		w->hung_up_count = 0;
+		world_hear(w, 2, false_update());
+		CHECK(hung_up(w, 2));
+	}
+	CHECK_EQ(gossip_figures(w->g).over_rate, 0);
+	world_hear(w, 1, make_update(here, 1, 2, START_S + 1));
+	CHECK_EQ(world_at(w, here)->policy[direction_of(1, 2)].timestamp, START_S + 1);
+	finish();
+}
+
+TEST(premature_update_censorship_while_a_channel_is_looked_at)
+{
+	struct own_node node = { .id = point_of('n', 1), .timestamp = START_S + 80000 };
+	struct sig64 sig;
+	struct buf raw = BUF_EMPTY;
+	struct bytes false_node;
+
+	start_with_both();
+	own_node_build(&node, &raw);
+	sig = sign_with('n', 7, node_announcement_signed(buf_view(&raw)));
+	own_message_sign(&raw, &sig);
+	false_node = kept(&raw);
+	chain_fund(&chain, here, 1, 2);
+	w->no_verifying = true;
+	world_hear(w, 1, make_channel(here, 1, 2));
+	/* Before the true ones and after them. */
+	world_hear(w, 2, false_update());
+	world_hear(w, 1, make_update(here, 1, 2, START_S));
+	world_hear(w, 1, make_node(1, START_S, BYTES_NONE, BYTES_NONE));
+	world_hear(w, 2, false_node);
+	CHECK_EQ(gossip_figures(w->g).held, 5);
+	/* One of each peer: a newer one takes the place of its own. */
+	world_hear(w, 1, make_update(here, 1, 2, START_S + 2));
+	world_hear(w, 1, make_update(here, 1, 2, START_S + 1));
+	CHECK_EQ(gossip_figures(w->g).held, 5);
+	w->no_verifying = false;
+	verify_now(w->waiting_verify);
+	CHECK_EQ(world_at(w, here)->policy[direction_of(1, 2)].timestamp, START_S + 2);
+	CHECK_EQ(graph_node_at(gossip_graph(w->g), world_at(w, here)->node[direction_of(1, 2)])->timestamp, START_S);
+	CHECK_EQ(gossip_figures(w->g).held, 0);
+	CHECK(hung_up(w, 2) && !hung_up(w, 1));
+	finish();
+}
+
+/* What waits for a channel that never comes is dropped, whoever sent it and however much of it there is. */
+TEST(premature_update_flood)
+{
+	start_with_both();
+	chain_fund(&chain, here, 1, 2);
+	w->no_verifying = true;
+	world_hear(w, 1, make_channel(here, 1, 2));
+	for (uint32_t i = 0; i < 50; i++) {
+		world_hear(w, 1, make_update(here, 1, 2, START_S + i));
+		world_hear(w, 2, make_update(here, 1, 2, START_S + 100 + i));
+	}
+	CHECK_EQ(gossip_figures(w->g).held, 3);
+	world_later(w, PARKED_MS);
+	world_hear(w, 2, make_update(here, 2, 1, START_S));
+	world_hear(w, 2, make_update(here, 1, 2, START_S + 1000));
+	world_later(w, PARKED_MS);
+	world_later(w, PARKED_MS);
+	CHECK_EQ(gossip_figures(w->g).held, 1);
+	finish();
+}
+
+/* Whoever announces an output first with keys of its own does not keep its owners from announcing it. */
+TEST(an_announcement_by_others_censors_no_channel)
+{
+	struct gossip_notes out = { 0 };
+
+	start_with_both();
+	chain_fund(&chain, here, 1, 2);
+	w->no_lookups = true;
+	world_hear(w, 2, make_channel(here, 5, 6));
+	CHECK(w->waiting_lookup);
+	/* While the chain is asked the true one is one too many. */
+	world_hear(w, 1, make_channel(here, 1, 2));
+	world_hear(w, 1, make_update(here, 1, 2, START_S));
+	world_lookup(w, w->waiting_lookup, &out);
+	world_settle(w, &out);
+	CHECK(!world_at(w, here));
+	/* So it is asked for. */
+	CHECK(w->g->sync.curious_count == 1 && w->g->sync.curious[0].v == here.v);
+	w->no_lookups = false;
+	/* The lie is not looked at again; another one with other keys is. */
+	world_hear(w, 2, make_channel(here, 5, 6));
+	CHECK_EQ(w->lookups, 1);
+	world_hear(w, 1, make_channel(here, 1, 2));
+	CHECK(world_at(w, here));
+	finish();
+	/* With signatures that are wrong. */
+	start_with_both();
+	chain_fund(&chain, here, 1, 2);
+	w->no_verifying = true;
+	{
+		struct bytes bad = make_channel(here, 5, 6);
+
+		((uint8_t *)bad.data)[2] ^= 1;
+		world_hear(w, 2, bad);
+	}
+	world_hear(w, 1, make_channel(here, 1, 2));
+	w->no_verifying = false;
+	verify_now(w->waiting_verify);
+	CHECK(hung_up(w, 2) && w->g->sync.curious_count == 1);
+	world_hear(w, 1, make_channel(here, 1, 2));
+	CHECK(world_at(w, here));
+	finish();
+}
