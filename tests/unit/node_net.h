@@ -271,13 +271,10 @@ static inline void net_keep_signature(void *owner, uint64_t id, const struct sig
 	memcpy(owner, a->recoverable, 65);
 }
 
-/* The same invoice with a hint: from that node over its channel to the payee, on the node's own terms. */
-static inline void net_add_hint(struct net_bill *bill, uint32_t payee, uint32_t from)
+/* The same invoice with these hints, whatever they say. */
+static inline void net_set_hints(struct net_bill *bill, uint32_t payee, struct invoice_route *routes, uint32_t count)
 {
 	struct signer_port port = local_signer_port(net[payee].signer);
-	struct invoice_hop hop = { net[from].id, net_scid(from, payee), (uint32_t)net[from].config.forward_fee_base.v,
-				   net[from].config.forward_fee_ppm, (uint16_t)net[from].config.forward_cltv_delta };
-	struct invoice_route route = { &hop, 1 };
 	struct sign_request request = { .kind = SIGN_INVOICE };
 	struct invoice_draft draft;
 	struct buf text = BUF_EMPTY;
@@ -286,8 +283,8 @@ static inline void net_add_hint(struct net_bill *bill, uint32_t payee, uint32_t 
 	uint8_t signature[65];
 
 	CHECK(invoice_decode(&net[payee].kept, &v, &why, NULL, bytes_from_string(bill->bolt11)));
-	v.routes = &route;
-	v.route_count = 1;
+	v.routes = routes;
+	v.route_count = count;
 	CHECK(invoice_draft(&net[payee].kept, &draft, &why, &v));
 	request.u.message = draft.payload;
 	port.request(port.context, &request, net_keep_signature, signature, 1);
@@ -295,6 +292,21 @@ static inline void net_add_hint(struct net_bill *bill, uint32_t payee, uint32_t 
 	buf_add_u8(&text, 0);
 	bill->bolt11 = arena_string(&net[payee].kept, (const char *)text.data);
 	buf_release(&text);
+}
+
+/* From that node over its channel to the other, on the node's own terms. */
+static inline struct invoice_hop net_hop(uint32_t from, uint32_t to)
+{
+	return (struct invoice_hop){ net[from].id, net_scid(from, to), (uint32_t)net[from].config.forward_fee_base.v,
+				     net[from].config.forward_fee_ppm, (uint16_t)net[from].config.forward_cltv_delta };
+}
+
+static inline void net_add_hint(struct net_bill *bill, uint32_t payee, uint32_t from)
+{
+	struct invoice_hop hop = net_hop(from, payee);
+	struct invoice_route route = { &hop, 1 };
+
+	net_set_hints(bill, payee, &route, 1);
 }
 
 static inline uint64_t net_order(uint32_t payer, const struct net_bill *bill)
