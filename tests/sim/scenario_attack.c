@@ -1,4 +1,4 @@
-/* Disclosed attacks on a node that forwards, in the chain.  docs/SECURITY.md tells of each. */
+/* Disclosed attacks on a node that forwards, in the chain.  docs/ATTACKS.md tells of each. */
 #include <string.h>
 
 #include "channel/view.h"

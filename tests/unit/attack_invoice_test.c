@@ -1,4 +1,4 @@
-/* Disclosed attacks by invoices: texts that somebody is asked to pay.  docs/SECURITY.md tells of each. */
+/* Disclosed attacks by invoices: texts that somebody is asked to pay.  docs/ATTACKS.md tells of each. */
 #include <string.h>
 
 #include "bitcoin/bech32.h"

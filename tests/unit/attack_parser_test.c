@@ -1,5 +1,5 @@
 /* Disclosed attacks with bytes alone: lengths that claim what does not follow, and keys that collide.
- * docs/SECURITY.md tells of each. */
+ * docs/ATTACKS.md tells of each. */
 #include <string.h>
 #include <time.h>
 

@@ -1,4 +1,4 @@
-/* Disclosed attacks with dust, fees and reserves on a channel in use.  docs/SECURITY.md tells of each. */
+/* Disclosed attacks with dust, fees and reserves on a channel in use.  docs/ATTACKS.md tells of each. */
 #include <string.h>
 
 #include "channel/machine.h"

@@ -1,4 +1,4 @@
-/* Disclosed attacks on a channel that is being opened.  docs/SECURITY.md tells of each. */
+/* Disclosed attacks on a channel that is being opened.  docs/ATTACKS.md tells of each. */
 #include <string.h>
 
 #include "tests/channel_pair.h"

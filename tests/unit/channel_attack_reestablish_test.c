@@ -1,4 +1,4 @@
-/* Disclosed attacks with channel_reestablish, and lies in it.  docs/SECURITY.md tells of each. */
+/* Disclosed attacks with channel_reestablish, and lies in it.  docs/ATTACKS.md tells of each. */
 #include <string.h>
 
 #include "channel/machine.h"

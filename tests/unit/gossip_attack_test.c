@@ -1,4 +1,4 @@
-/* Disclosed attacks on gossip.  docs/SECURITY.md tells of each. */
+/* Disclosed attacks on gossip.  docs/ATTACKS.md tells of each. */
 #include "tests/unit/gossip_world.h"
 
 static struct chain chain;

@@ -1,4 +1,4 @@
-/* Disclosed attacks on whoever is paid: what a stranger learns by asking, and what he can spoil.  docs/SECURITY.md tells
+/* Disclosed attacks on whoever is paid: what a stranger learns by asking, and what he can spoil.  docs/ATTACKS.md tells
  * of each. */
 #include "onion/failure.h"
 #include "tests/unit/receive_scene.h"

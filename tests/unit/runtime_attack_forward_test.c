@@ -1,4 +1,4 @@
-/* Disclosed attacks on whoever forwards.  docs/SECURITY.md tells of each. */
+/* Disclosed attacks on whoever forwards.  docs/ATTACKS.md tells of each. */
 #include "tests/unit/node_three.h"
 
 /* Type, channel_id, id, len: what remains of a message for the reason of a failure. */

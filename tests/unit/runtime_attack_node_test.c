@@ -1,4 +1,4 @@
-/* Disclosed attacks on a whole node.  docs/SECURITY.md tells of each. */
+/* Disclosed attacks on a whole node.  docs/ATTACKS.md tells of each. */
 #include "tests/unit/node_pair.h"
 
 #include "node/state.h"

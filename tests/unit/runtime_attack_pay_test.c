@@ -1,4 +1,4 @@
-/* Disclosed attacks on whoever pays: what an invoice of a hostile payee may say.  docs/SECURITY.md tells of each. */
+/* Disclosed attacks on whoever pays: what an invoice of a hostile payee may say.  docs/ATTACKS.md tells of each. */
 #include "tests/unit/node_net.h"
 
 /* A payee that everybody can reach, and one that only hints lead to. */
@@ -49,7 +49,7 @@ static void check_hidden(struct invoice_route *routes, uint32_t count)
 	net_is_quiet();
 }
 
-/* LDK 0.2.3 (2026): hints whose fees overflow end the process.  Core Lightning 25.05: fees that do not fit 32 bits. */
+/* LDK 0.2.3 (2026): hints whose fees overflow end the process.  Core Lightning 25.12.1: fees that do not fit 32 bits. */
 TEST(hints_with_absurd_terms)
 {
 	static const struct { uint32_t base, ppm; uint16_t delta; } terms[] = {
@@ -93,7 +93,7 @@ TEST(hints_with_absurd_terms_of_many_hops)
 	check_public(routes, ARRAY_COUNT(routes));
 }
 
-/* Core Lightning 0.10.1: a hint that leads to the payer itself; 25.12: hints in a circle. */
+/* Core Lightning 0.10.1: a hint that leads to the payer itself; 26.06: hints in a circle. */
 TEST(hints_in_circles)
 {
 	struct invoice_hop to_payer[2], from_payer[2], circle[4], itself[2];
@@ -122,7 +122,7 @@ TEST(hints_in_circles)
 	check_hidden(routes, 3);
 }
 
-/* Core Lightning 25.09: failures from deep inside a hint.  What the hint says of the forwarder's channel is not so. */
+/* Core Lightning 25.12.1: failures from deep inside a hint.  What the hint says of the forwarder's channel is not so. */
 TEST(failures_from_inside_a_hint)
 {
 	struct invoice_hop hops[2];
