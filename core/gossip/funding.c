@@ -189,10 +189,20 @@ static bool accept_candidate(struct gossip *g, struct step *s, struct gossip_not
 
 /* There is such an output, and it is not theirs.  That says nothing of whose it is: another announcement of it may be true,
  * and may have come while this one was looked at. */
-static void refuse_lie(struct gossip *g, const struct msg_channel_announcement *m)
+static void forget_lie(struct gossip *g, const struct msg_channel_announcement *m)
 {
 	tombs_put(&g->tombs, tombs_name(&g->tombs, m->short_channel_id, &m->bitcoin_key_1, &m->bitcoin_key_2), TOMB_INVALID);
 	sync_curious(g, m->short_channel_id);
+}
+
+/* To find one out costs a whole block, and its sender nothing.  Somebody who has no chain himself may pass a few on; what was
+ * spent meanwhile is none. */
+static void count_lie(struct gossip *g, struct step *s, struct gossip_notes *out, uint64_t connection)
+{
+	struct gossip_peer *p = peer_of(g, connection);
+
+	if (p && ++p->lies == LIES_MAX)
+		note_refuse(g, s, out, connection, "channel_announcement: too many of outputs that are not there");
 }
 
 static void conclude(struct gossip *g, struct step *s, struct gossip_notes *out, struct held *h,
@@ -200,20 +210,23 @@ static void conclude(struct gossip *g, struct step *s, struct gossip_notes *out,
 {
 	struct msg_channel_announcement m;
 	struct scid scid = held_scid(h);
-	bool accepted = false;
+	bool accepted = false, lie = false;
 
 	ASSERT(msg_channel_announcement_decode(held_raw(h), &s->out->arena, &m) == DECODE_OK);
 	switch (answer->state) {
 	case FUNDING_UNSPENT:
 		if (answer->amount.v <= SUPPLY_SAT && pays_to_both(s, &m, answer->script))
 			accepted = accept_candidate(g, s, out, h, &m, answer);
-		else if (!h->conflict)
-			refuse_lie(g, &m);
+		else
+			lie = true;
+		if (lie && !h->conflict)
+			forget_lie(g, &m);
 		break;
 	case FUNDING_SPENT:
 		tombs_put(&g->tombs, scid, TOMB_SPENT);
 		break;
 	case FUNDING_MISSING:
+		lie = true;
 		if (!h->conflict)
 			tombs_put(&g->tombs, scid, TOMB_INVALID);
 		break;
@@ -225,6 +238,8 @@ static void conclude(struct gossip *g, struct step *s, struct gossip_notes *out,
 		let_in(g, s, out, &m);
 	else
 		refuse_updates(g, scid);
+	if (lie)
+		count_lie(g, s, out, h->connection);
 	candidate_done(g, h);
 }
 

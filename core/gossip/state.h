@@ -15,6 +15,7 @@
 #define UNVERIFIED_MAX 128u               /* messages of one peer in the queue for that, from which on it is not read */
 #define UNVERIFIED_ASKED_MAX 2048u        /* of the peer that we are asking */
 #define CANDIDATES_MAX 8192u              /* channels whose funding output is being looked for */
+#define LIES_MAX 100u                     /* outputs that were not there, or not those that were announced, of one connection */
 #define BATCH_CHECKS_MAX 256u             /* verifications in one lot */
 #define BATCHES_MAX 4u                    /* lots handed out */
 #define LOOKUPS_MAX 16u                   /* blocks asked for at once */
@@ -126,6 +127,7 @@ struct gossip_peer {
 	bool other_chain;
 	size_t held_bytes;
 	uint32_t unverified;    /* messages that are in the queue or handed out */
+	uint32_t lies;          /* announcements that the chain knows nothing of */
 
 	/* What it wants. */
 	bool has_filter;

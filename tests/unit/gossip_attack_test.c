@@ -360,3 +360,35 @@ TEST(an_announcement_by_others_censors_no_channel)
 	CHECK(world_at(w, here));
 	finish();
 }
+
+/* LND before 0.18.3, September 2024: announcements of outputs that are not there, each of which costs a block to find out. */
+TEST(announcements_that_cost_a_block_each)
+{
+	uint32_t heard = 0;
+
+	start_with_both();
+	/* What was spent is no lie, whoever passes it on. */
+	for (uint32_t i = 0; i < LIES_MAX + 10; i++) {
+		const struct scid scid = scid_make(600000 + i, 0, 0);
+
+		chain_fund(&chain, scid, 1, 2);
+		chain_output(&chain, scid)->spent = true;
+		world_hear(w, 1, make_channel(scid, 1, 2));
+	}
+	CHECK(!hung_up(w, 1));
+	/* Every second one is there, and not theirs. */
+	while (!hung_up(w, 2)) {
+		const struct scid scid = scid_make(610000 + heard, 0, 0);
+
+		if (heard % 2)
+			chain_fund(&chain, scid, 1, 2);
+		world_hear(w, 2, make_channel(scid, 5, 6));
+		CHECK(++heard <= LIES_MAX);
+	}
+	CHECK_EQ(heard, LIES_MAX);
+	CHECK_EQ(w->lookups, 2 * LIES_MAX + 10);
+	/* Told once, whatever else was on its way. */
+	world_hear(w, 2, make_channel(scid_make(620000, 0, 0), 5, 6));
+	CHECK_EQ(w->hung_up_count, 1);
+	finish();
+}
