@@ -14,7 +14,7 @@ PKG_CONFIG ?= pkg-config
 OBJCOPY ?= objcopy
 
 CORE_PACKAGES := libsecp256k1 nettle
-EDGE_PACKAGES := libuv sqlite3 libcurl jansson
+EDGE_PACKAGES := libuv sqlite3 jansson
 
 ifeq ($(BUILD),release)
   OPT := -O2 -g
@@ -34,9 +34,9 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes 
   -Wpointer-arith -Wvla -Wwrite-strings -Wundef -Wformat=2
 CFLAGS := -std=c11 $(OPT) $(WARN) -fPIC -fvisibility=hidden -fstack-protector-strong $(EXTRA_CFLAGS)
 CPPFLAGS := -D_GNU_SOURCE -DLAMPO_VERSION='"$(VERSION)"' -Icore -I$(GEN) -Iinclude -I. \
-  $(shell $(PKG_CONFIG) --cflags $(CORE_PACKAGES) $(EDGE_PACKAGES))
+  $(shell $(PKG_CONFIG) --cflags $(CORE_PACKAGES) $(EDGE_PACKAGES) libcurl)
 CORE_LIBS := $(shell $(PKG_CONFIG) --libs $(CORE_PACKAGES))
-EDGE_LIBS := $(shell $(PKG_CONFIG) --libs $(EDGE_PACKAGES)) -lpthread
+EDGE_LIBS := $(shell $(PKG_CONFIG) --libs $(EDGE_PACKAGES)) -lpthread -ldl
 
 # Generated code: spec/ is the source, scripts/wiregen the generator.
 GEN_C := $(patsubst spec/%.csv,$(GEN)/wire/%.c,$(wildcard spec/*.csv))

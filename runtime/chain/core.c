@@ -361,9 +361,9 @@ static void core_free(void *context)
 	mem_free(c);
 }
 
-bool core_backend(struct backend *out, const struct core_config *config)
+bool core_backend(struct backend *out, const struct core_config *config, char error[BACKEND_ERROR_SIZE])
 {
-	struct core_rpc *rpc = core_rpc_new(config);
+	struct core_rpc *rpc = core_rpc_new(config, error);
 	struct core *c;
 
 	if (!rpc)

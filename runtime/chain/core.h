@@ -13,7 +13,7 @@ struct core_config {
 	uint32_t timeout_s;         /* for one answer; 0: 60 */
 };
 
-/* Does not connect yet.  Copies the configuration.  False if libcurl cannot be had. */
-MUST_USE bool core_backend(struct backend *out, const struct core_config *config);
+/* Does not connect yet.  Copies the configuration.  False: error says what is wrong with the URL. */
+MUST_USE bool core_backend(struct backend *out, const struct core_config *config, char error[BACKEND_ERROR_SIZE]);
 
 #endif

@@ -1,24 +1,19 @@
 #include "runtime/chain/core_rpc.h"
 
-#include <curl/curl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/chain/http.h"
+
 #define TIMEOUT_S 60
-#define CONNECT_TIMEOUT_S 5
-/* A block of four million weight units in hex, and room around it. */
-#define ANSWER_MAX (20u << 20)
+#define LOGIN_SIZE 1024
 
 struct core_rpc {
 	struct core_config config; /* strings owned */
-	CURL *curl;
-	struct curl_slist *headers;
+	struct http *http;
 	struct buf request, answer;
-	char cookie[256]; /* user:password from the cookie file */
-	char curl_error[CURL_ERROR_SIZE];
+	char login[LOGIN_SIZE]; /* user:password, the configured ones or the cookie file's; empty: none */
 	bool away; /* the last call did not get through, or there was none */
-	atomic_bool stop;
 };
 
 static char *copy_string(const char *s)
@@ -32,78 +27,29 @@ static char *copy_string(const char *s)
 	return copy;
 }
 
-static size_t on_answer(char *data, size_t size, size_t count, void *context)
+struct core_rpc *core_rpc_new(const struct core_config *config, char error[BACKEND_ERROR_SIZE])
 {
-	struct core_rpc *r = context;
+	char why[HTTP_ERROR_SIZE];
+	struct core_rpc *r = NEW(struct core_rpc);
 
-	if (r->answer.size + size * count > ANSWER_MAX)
-		return 0;
-	buf_add(&r->answer, data, size * count);
-	return size * count;
-}
-
-static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-	struct core_rpc *r = context;
-
-	(void)a;
-	(void)b;
-	(void)c;
-	(void)d;
-	return atomic_load(&r->stop);
-}
-
-static void set_options(struct core_rpc *r)
-{
-	CURL *h = r->curl;
-
-	curl_easy_setopt(h, CURLOPT_URL, r->config.url);
-	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(h, CURLOPT_PROXY, ""); /* the environment's proxy is for others */
-	curl_easy_setopt(h, CURLOPT_HTTPHEADER, r->headers);
-	curl_easy_setopt(h, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(h, CURLOPT_TCP_NODELAY, 1L);
-	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
-	curl_easy_setopt(h, CURLOPT_TIMEOUT, (long)(r->config.timeout_s ? r->config.timeout_s : TIMEOUT_S));
-	curl_easy_setopt(h, CURLOPT_ERRORBUFFER, r->curl_error);
-	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_answer);
-	curl_easy_setopt(h, CURLOPT_WRITEDATA, r);
-	curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(h, CURLOPT_XFERINFODATA, r);
-}
-
-struct core_rpc *core_rpc_new(const struct core_config *config)
-{
-	struct core_rpc *r;
-	CURL *curl;
-
-	if (curl_global_init(CURL_GLOBAL_DEFAULT))
+	r->http = http_new(config->url, config->timeout_s ? config->timeout_s : TIMEOUT_S, why);
+	if (!r->http) {
+		snprintf(error, BACKEND_ERROR_SIZE, "%s", why);
+		mem_free(r);
 		return NULL;
-	curl = curl_easy_init();
-	if (!curl)
-		return NULL;
-	r = NEW(struct core_rpc);
-	r->curl = curl;
+	}
 	r->config = *config;
 	r->config.url = copy_string(config->url);
 	r->config.user = copy_string(config->user);
 	r->config.password = copy_string(config->password);
 	r->config.cookie_path = copy_string(config->cookie_path);
-	r->headers = curl_slist_append(NULL, "Content-Type: application/json");
-	r->headers = curl_slist_append(r->headers, "Expect:");
 	r->away = true;
-	atomic_init(&r->stop, false);
-	set_options(r);
 	return r;
 }
 
 void core_rpc_free(struct core_rpc *r)
 {
-	curl_easy_cleanup(r->curl);
-	curl_slist_free_all(r->headers);
-	curl_global_cleanup();
+	http_free(r->http);
 	buf_release(&r->request);
 	buf_release(&r->answer);
 	mem_free((void *)r->config.url);
@@ -117,7 +63,7 @@ void core_rpc_free(struct core_rpc *r)
 
 void core_rpc_interrupt(struct core_rpc *r)
 {
-	atomic_store(&r->stop, true);
+	http_interrupt(r->http);
 }
 
 bool core_rpc_was_away(struct core_rpc *r)
@@ -137,27 +83,29 @@ static bool read_cookie(struct core_rpc *r)
 
 	if (!f)
 		return false;
-	ok = fgets(r->cookie, sizeof(r->cookie), f) && strchr(r->cookie, ':');
+	ok = fgets(r->login, sizeof(r->login), f) && strchr(r->login, ':');
 	fclose(f);
-	r->cookie[strcspn(r->cookie, "\r\n")] = 0;
+	r->login[strcspn(r->login, "\r\n")] = 0;
 	return ok;
 }
 
 static bool authenticate(struct core_rpc *r, bool again, char *error)
 {
 	if (r->config.user) {
-		curl_easy_setopt(r->curl, CURLOPT_USERNAME, r->config.user);
-		curl_easy_setopt(r->curl, CURLOPT_PASSWORD, r->config.password ? r->config.password : "");
-		return true;
+		int size = snprintf(r->login, sizeof(r->login), "%s:%s", r->config.user, r->config.password ? r->config.password : "");
+
+		if (size < LOGIN_SIZE)
+			return true;
+		snprintf(error, BACKEND_ERROR_SIZE, "the user and the password for bitcoind are too long");
+		return false;
 	}
 	if (!r->config.cookie_path)
 		return true;
-	if ((again || !*r->cookie) && !read_cookie(r)) {
+	if ((again || !*r->login) && !read_cookie(r)) {
 		snprintf(error, BACKEND_ERROR_SIZE, "no cookie of bitcoind at %.400s: is it running?", r->config.cookie_path);
-		*r->cookie = 0;
+		*r->login = 0;
 		return false;
 	}
-	curl_easy_setopt(r->curl, CURLOPT_USERPWD, r->cookie);
 	return true;
 }
 
@@ -180,22 +128,14 @@ static void write_request(struct core_rpc *r, const char *method, json_t *params
 	json_decref(call);
 }
 
-static bool exchange(struct core_rpc *r, long *status, char *error)
+static bool exchange(struct core_rpc *r, int *status, char *error)
 {
-	CURLcode code;
+	char why[HTTP_ERROR_SIZE];
 
-	buf_clear(&r->answer);
-	*r->curl_error = 0;
-	curl_easy_setopt(r->curl, CURLOPT_POSTFIELDS, (const char *)r->request.data);
-	curl_easy_setopt(r->curl, CURLOPT_POSTFIELDSIZE, (long)r->request.size);
-	code = curl_easy_perform(r->curl);
-	if (code) {
-		snprintf(error, BACKEND_ERROR_SIZE, "bitcoind at %.200s: %s", r->config.url,
-			 *r->curl_error ? r->curl_error : curl_easy_strerror(code));
-		return false;
-	}
-	curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, status);
-	return true;
+	if (http_post(r->http, *r->login ? r->login : NULL, buf_view(&r->request), status, &r->answer, why))
+		return true;
+	snprintf(error, BACKEND_ERROR_SIZE, "bitcoind at %.200s: %s", r->config.url, why);
+	return false;
 }
 
 static enum backend_result away(struct core_rpc *r)
@@ -205,15 +145,15 @@ static enum backend_result away(struct core_rpc *r)
 }
 
 /* HTTP's own trouble; bitcoind puts JSON-RPC errors into 500 and 404 too, and those are read as JSON. */
-static bool is_http_trouble(const struct core_rpc *r, long status, char *error)
+static bool is_http_trouble(const struct core_rpc *r, int status, char *error)
 {
 	if (status == 401 || status == 403) {
-		snprintf(error, BACKEND_ERROR_SIZE, "bitcoind refuses our %s (HTTP %ld)",
+		snprintf(error, BACKEND_ERROR_SIZE, "bitcoind refuses our %s (HTTP %d)",
 			 r->config.user ? "user and password" : "cookie", status);
 		return true;
 	}
 	if (status == 503 || !r->answer.size) {
-		snprintf(error, BACKEND_ERROR_SIZE, "bitcoind is too busy (HTTP %ld)", status);
+		snprintf(error, BACKEND_ERROR_SIZE, "bitcoind is too busy (HTTP %d)", status);
 		return true;
 	}
 	return false;
@@ -253,7 +193,7 @@ static enum backend_result read_answer(struct core_rpc *r, json_t **result, int 
 enum backend_result core_rpc_call(struct core_rpc *r, const char *method, json_t *params, json_t **result, int *code,
 				  char *error)
 {
-	long status = 0;
+	int status = 0;
 	int unused;
 
 	if (!code)

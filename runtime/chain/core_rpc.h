@@ -17,7 +17,8 @@ enum {
 
 struct core_rpc;
 
-MUST_USE struct core_rpc *core_rpc_new(const struct core_config *config); /* NULL: no libcurl */
+/* NULL: error says what is wrong with its URL. */
+MUST_USE struct core_rpc *core_rpc_new(const struct core_config *config, char error[BACKEND_ERROR_SIZE]);
 void core_rpc_free(struct core_rpc *r);
 void core_rpc_interrupt(struct core_rpc *r);
 /* Bitcoind may have been another one since: true once after it was away. */

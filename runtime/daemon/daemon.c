@@ -506,12 +506,13 @@ static bool open_source(struct daemon *d, const struct follow *follow, char erro
 		.context = d, .event = on_event, .fatal = fatal,
 	};
 	struct core_config core = d->config.core;
+	char why[BACKEND_ERROR_SIZE];
 
 	core.network = d->config.node.network;
 	if (d->config.backend)
 		c.backend = *d->config.backend;
-	else if (!core_backend(&c.backend, &core))
-		return fail(error, "libcurl cannot be initialised");
+	else if (!core_backend(&c.backend, &core, why))
+		return fail(error, why);
 	d->source = source_new(d->loop, &c);
 	return true;
 }

@@ -33,7 +33,7 @@ void trade_mood(struct mood *m, const uint8_t *raw)
 	m->nodes = 3 + raw[0] % 6;
 	m->rogues = 0;
 	m->standstills = false;
-	m->reorgs = raw[4] % 2;
+	m->reorgs = raw[4] % 3 != 0;
 	m->memo = raw[1] % 16 != 0; /* it halves what a payment costs here */
 	m->at_once = 1 + raw[1] % 12;
 	m->action_ms = 40 + raw[2];

@@ -356,7 +356,7 @@ static void blocks(void *context, struct world *w)
 		return;
 	}
 	empty = !u->over && one_in(u, 10);
-	if (!u->over && u->m.reorgs && one_in(u, 12))
+	if (!u->over && u->m.reorgs && one_in(u, u->trade ? 4 : 12))
 		reorganize(u);
 	if (!u->over && u->m.spikes && !u->spike_until && one_in(u, 15))
 		spike(u);

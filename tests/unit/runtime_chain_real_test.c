@@ -30,12 +30,13 @@ static bool real_open(struct real *r)
 	struct core_config c = { .url = getenv("LAMPO_TEST_CORE_URL"), .user = getenv("LAMPO_TEST_CORE_USER"),
 				 .password = getenv("LAMPO_TEST_CORE_PASSWORD"), .network = network_by_name("regtest") };
 	const char *package = getenv("LAMPO_TEST_PACKAGE"); /* transactions in hex, with commas between */
+	char error[BACKEND_ERROR_SIZE];
 
 	memset(r, 0, sizeof(*r));
 	if (!c.url || !package)
 		return false;
 	arena_init(&r->arena);
-	CHECK(core_backend(&r->backend, &c));
+	CHECK(core_backend(&r->backend, &c, error));
 	for (size_t size; *package; package += size + (package[size] == ',')) {
 		size = strcspn(package, ",");
 		CHECK(r->count < PACKAGE_MAX);

@@ -18,10 +18,11 @@ static struct backend backend_of(const struct mock *m, const char *user, const c
 	static char url[64];
 	struct core_config c = { .url = url, .user = user, .password = user ? "p" : NULL, .cookie_path = cookie,
 				 .network = network_by_name("regtest"), .timeout_s = 2 };
+	char error[BACKEND_ERROR_SIZE];
 	struct backend b;
 
 	set_url(url, m);
-	CHECK(core_backend(&b, &c));
+	CHECK(core_backend(&b, &c, error));
 	return b;
 }
 
