@@ -110,3 +110,24 @@ bool log_next(struct log_reader *r, uint32_t *ref, struct bytes *record)
 	r->at += size;
 	return true;
 }
+
+void log_places_rewritten(struct log_places *p, uint32_t start, uint32_t first_new)
+{
+	p->generation++;
+	p->start = start;
+	p->first_new = first_new;
+}
+
+bool log_places_find(const struct log_places *p, uint32_t generation, uint32_t ref, bool *old, uint32_t *at)
+{
+	*old = false;
+	*at = ref;
+	if (generation == p->generation)
+		return true;
+	if (generation + 1 != p->generation)
+		return false;
+	*old = ref < p->start;
+	if (!*old)
+		*at = ref - p->start + p->first_new;
+	return true;
+}

@@ -51,4 +51,18 @@ struct log_reader {
 };
 MUST_USE bool log_next(struct log_reader *r, uint32_t *ref, struct bytes *record);
 
+/* Where records are, for an edge that writes the log anew while orders are on their way that were given before.  Zeros: it
+ * was never written anew.
+ *
+ * A generation is the log between two rewritings.  What was appended from `start` on, where the rewriting began, was copied as
+ * it was, to first_new in the new log; all before stays in the old one, as long as somebody may ask for it. */
+struct log_places {
+	uint32_t generation, start, first_new;
+};
+/* A new log takes the place of the old one. */
+void log_places_rewritten(struct log_places *p, uint32_t start, uint32_t first_new);
+/* Where a record is now that an order of that generation puts at ref; *old: in the log before this one.  False: in none of
+ * the two. */
+MUST_USE bool log_places_find(const struct log_places *p, uint32_t generation, uint32_t ref, bool *old, uint32_t *at);
+
 #endif

@@ -29,11 +29,9 @@ struct gossip_file {
 	char path[PATH_SIZE], new_path[PATH_SIZE];
 	int fd;
 	uint32_t end;     /* with what is in pending */
-	uint32_t generation;
+	struct log_places places;
 	struct buf pending;
-	/* The file before this one, for orders that name it. */
-	int old_fd;       /* -1: none */
-	uint32_t old_start, old_first_new;
+	int old_fd;       /* the file before this one, for orders that name it; -1: none */
 	struct compaction job;
 };
 
@@ -184,19 +182,12 @@ uint32_t gossip_file_load(struct gossip_file *f, bool (*each)(void *context, uin
 
 /* ---- Records ---- */
 
-/* Where a place of the generation before is now; for those before `start` that were not moved as a whole, see
- * gossip_file_message. */
-static uint32_t place(const struct gossip_file *f, uint32_t generation, uint32_t ref)
-{
-	if (generation == f->generation)
-		return ref;
-	ASSERT(generation + 1 == f->generation);
-	return ref - f->old_start + f->old_first_new;
-}
-
 void gossip_file_append(struct gossip_file *f, uint32_t generation, uint32_t ref, struct bytes record)
 {
-	ASSERT(place(f, generation, ref) == f->end);
+	uint32_t at;
+	bool old;
+
+	ASSERT(log_places_find(&f->places, generation, ref, &old, &at) && !old && at == f->end);
 	buf_add_bytes(&f->pending, record);
 	f->end += (uint32_t)record.size;
 }
@@ -253,15 +244,16 @@ static bool read_message(int fd, uint32_t ref, struct buf *out)
 
 bool gossip_file_message(struct gossip_file *f, uint32_t generation, uint32_t ref, struct buf *out)
 {
+	uint32_t at;
+	bool old;
+
 	gossip_file_flush(f);
-	if (generation != f->generation && ref < f->old_start)
-		return generation + 1 == f->generation && read_message(f->old_fd, ref, out);
-	return read_message(f->fd, place(f, generation, ref), out);
+	return log_places_find(&f->places, generation, ref, &old, &at) && read_message(old ? f->old_fd : f->fd, at, out);
 }
 
 bool gossip_file_newest(struct gossip_file *f, uint32_t ref, struct buf *out)
 {
-	return gossip_file_message(f, f->generation, ref, out);
+	return gossip_file_message(f, f->places.generation, ref, out);
 }
 
 /* ---- Compaction ---- */
@@ -355,11 +347,9 @@ static void on_wake(void *context)
 	if (f->old_fd >= 0)
 		close(f->old_fd);
 	f->old_fd = f->fd;
-	f->old_start = j->start;
-	f->old_first_new = j->end;
+	log_places_rewritten(&f->places, j->start, j->end);
 	f->end = f->end - j->start + j->end;
 	f->fd = j->fd;
-	f->generation++;
 	j->running = false;
 	f->owner.compacted(f->owner.context, j->moves, j->count, j->start, j->end);
 	mem_free(j->moves);

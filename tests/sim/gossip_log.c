@@ -15,10 +15,10 @@ struct gossip_log {
 	uint32_t written;    /* of that: what is not pending */
 	uint32_t safe, older; /* of that: what no loss of power takes; what will be safe from mark_ms on */
 	uint64_t mark_ms;
-	uint32_t generation;
+	struct log_places places;
 	/* The log before: orders may name it, and until it is safe a loss of power brings it back. */
 	struct buf old;
-	uint32_t old_start, old_first_new, old_safe;
+	uint32_t old_safe;
 	bool old_back;
 	/* The one that is being written. */
 	struct buf fresh;
@@ -101,24 +101,19 @@ uint32_t gossip_log_load(struct gossip_log *l, bool (*each)(void *context, uint3
 		end = r.at;
 	cut(&l->bytes, end);
 	l->written = l->safe = l->older = end;
-	l->generation = 0;
+	l->places = (struct log_places){ 0 };
 	l->compacting = false;
 	return end;
 }
 
 /* --- records --- */
 
-static uint32_t place(const struct gossip_log *l, uint32_t generation, uint32_t ref)
-{
-	if (generation == l->generation)
-		return ref;
-	ASSERT(generation + 1 == l->generation);
-	return ref - l->old_start + l->old_first_new;
-}
-
 void gossip_log_append(struct gossip_log *l, uint32_t generation, uint32_t ref, struct bytes record)
 {
-	ASSERT(place(l, generation, ref) == l->bytes.size);
+	uint32_t at;
+	bool old;
+
+	ASSERT(log_places_find(&l->places, generation, ref, &old, &at) && !old && at == l->bytes.size);
 	buf_add_bytes(&l->bytes, record);
 }
 
@@ -148,9 +143,10 @@ static bool read_message(struct bytes log, uint32_t ref, struct buf *out)
 
 bool gossip_log_message(const struct gossip_log *l, uint32_t generation, uint32_t ref, struct buf *out)
 {
-	if (generation != l->generation && ref < l->old_start)
-		return generation + 1 == l->generation && read_message(buf_view(&l->old), ref, out);
-	return read_message(buf_view(&l->bytes), place(l, generation, ref), out);
+	uint32_t at;
+	bool old;
+
+	return log_places_find(&l->places, generation, ref, &old, &at) && read_message(buf_view(old ? &l->old : &l->bytes), at, out);
 }
 
 /* --- compaction --- */
@@ -189,14 +185,12 @@ void gossip_log_replace(struct gossip_log *l, uint64_t now_ms, struct gossip_ans
 	l->old = l->bytes;
 	l->bytes = l->fresh;
 	l->fresh = BUF_EMPTY;
-	l->old_start = l->start;
-	l->old_first_new = first_new;
+	log_places_rewritten(&l->places, l->start, first_new);
 	l->old_safe = l->safe;
 	l->old_back = true;
 	l->written = (uint32_t)l->bytes.size;
 	l->safe = l->older = first_new;
 	l->mark_ms = now_ms + SAFE_AFTER_MS;
-	l->generation++;
 	l->compacting = false;
 	*out = (struct gossip_answer){ .kind = GOSSIP_COMPACTED, .moves = l->moves, .count = l->move_count, .start = l->start,
 				       .first_new = first_new };

@@ -392,3 +392,33 @@ TEST(records_of_the_log)
 		CHECK(!log_header_check(header, &one));
 	}
 }
+
+static void check_place(const struct log_places *p, uint32_t generation, uint32_t ref, bool old, uint32_t at)
+{
+	bool is_old;
+	uint32_t found;
+
+	CHECK(log_places_find(p, generation, ref, &is_old, &found));
+	CHECK_EQ(is_old, old);
+	CHECK_EQ(found, at);
+}
+
+TEST(places_in_a_log_that_was_written_anew)
+{
+	struct log_places p = { 0 };
+	uint32_t at;
+	bool old;
+
+	check_place(&p, 0, 5000, false, 5000);
+	log_places_rewritten(&p, 3000, 400);
+	check_place(&p, 1, 5000, false, 5000);
+	check_place(&p, 0, 2999, true, 2999);
+	check_place(&p, 0, 3000, false, 400);
+	check_place(&p, 0, 3100, false, 500);
+	log_places_rewritten(&p, 600, 700);
+	check_place(&p, 1, 400, true, 400);
+	check_place(&p, 1, 600, false, 700);
+	check_place(&p, 2, 600, false, 600);
+	CHECK(!log_places_find(&p, 0, 3100, &old, &at));
+	CHECK(!log_places_find(&p, 3, 600, &old, &at));
+}
