@@ -1,6 +1,9 @@
 /* lampod-cli: the daemon.  Reads what it is told, opens the wallet's words,
  * and runs a node until it is asked to end. */
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,6 +16,7 @@
 #include "runtime/loop/log.h"
 
 #define SOCKET_NAME "lampod.socket"
+#define LARGE_BLOCK (128 << 10)
 
 static int complain(const char *why)
 {
@@ -224,11 +228,23 @@ static int act(const struct config *c)
 	UNREACHABLE();
 }
 
+/* What is large and passes, a block of the chain above all, goes back to the system when it is freed.  Left to itself the C
+ * library keeps a heap for all that is not larger than the largest that was ever freed. */
+static void keep_nothing_large(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	struct config c;
 	char why[CONFIG_WHY_SIZE];
-	int code = config_load(&c, argc, (const char *const *)argv, why) ? act(&c) : complain(why);
+	int code;
+
+	keep_nothing_large();
+	code = config_load(&c, argc, (const char *const *)argv, why) ? act(&c) : complain(why);
 
 	config_release(&c);
 	return code;

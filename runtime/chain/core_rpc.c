@@ -7,6 +7,8 @@
 
 #define TIMEOUT_S 60
 #define LOGIN_SIZE 1024
+/* What is kept of the room that an answer took. */
+#define ANSWER_KEPT (64u << 10)
 
 struct core_rpc {
 	struct core_config config; /* strings owned */
@@ -187,6 +189,8 @@ static enum backend_result read_answer(struct core_rpc *r, json_t **result, int 
 		verdict = away(r);
 	}
 	json_decref(answer);
+	if (r->answer.capacity > ANSWER_KEPT) /* a block */
+		buf_release(&r->answer);
 	return verdict;
 }
 
