@@ -243,11 +243,14 @@ json_t *gossip_json(const struct gossip *gossip)
 	json_add_u64(o, "channels", f.channels);
 	json_add_u64(o, "nodes", f.nodes);
 	json_add_bool(o, "synced", f.synced);
+	json_add_bool(o, "syncing", f.syncing);
+	json_add_u64(o, "sync_asked", f.sync_asked);
 	json_add_u64(o, "sync_wanted", f.sync_wanted);
 	json_add_u64(o, "verifying", f.held);
 	json_add_u64(o, "awaiting_chain", f.candidates);
 	json_add_u64(o, "listening_to", f.listening);
 	json_add_u64(o, "accepted", f.accepted);
+	json_add_u64(o, "deferred", f.deferred);
 	json_add_u64(o, "dropped", f.over_bound + f.over_rate);
 	json_add_u64(o, "log_bytes", f.log_bytes);
 	return o;

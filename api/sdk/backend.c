@@ -116,6 +116,6 @@ void adapt_backend(struct backend *out, const struct lampo_backend *b)
 
 	*copy = *b;
 	*out = (struct backend){ .context = copy, .tip = get_tip, .block_hash = get_hash, .block = get_block,
-				 .broadcast = broadcast, .feerate = get_feerate, .utxo = get_utxo,
+				 .broadcast = broadcast, .feerate = get_feerate, .utxo = b->utxo ? get_utxo : NULL,
 				 .interrupt = interrupt, .free = free_backend };
 }

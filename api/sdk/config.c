@@ -190,7 +190,7 @@ void lampo_config_core_cookie(struct lampo_config *config, const char *path)
 void lampo_config_backend(struct lampo_config *config, const struct lampo_backend *backend)
 {
 	need(config, backend && backend->size == sizeof(*backend), "lampo_config_backend", "its size is not that of this version");
-	need(config, backend->tip && backend->block_hash && backend->block && backend->broadcast && backend->feerate && backend->utxo,
+	need(config, backend->tip && backend->block_hash && backend->block && backend->broadcast && backend->feerate,
 	     "lampo_config_backend", "a function is missing");
 	config->backend = *backend;
 	config->has_backend = true;

@@ -230,6 +230,10 @@ static void conclude(struct gossip *g, struct step *s, struct gossip_notes *out,
 		if (!h->conflict)
 			tombs_put(&g->tombs, scid, TOMB_INVALID);
 		break;
+	case FUNDING_AWAY:
+		g->figures.away++;
+		g->figures.deferred++;
+		break;
 	case FUNDING_UNKNOWN:
 		g->figures.deferred++;
 		break;

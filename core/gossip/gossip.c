@@ -278,6 +278,8 @@ struct gossip_figures gossip_figures(const struct gossip *g)
 	f.log_bytes = g->log_end;
 	f.log_dead_bytes = g->log_dead;
 	f.synced = g->sync.rounds > 0;
+	f.syncing = g->sync.phase != SYNC_IDLE && !g->sync.curiosity;
+	f.sync_asked = g->sync.wanted_at;
 	f.sync_wanted = g->sync.wanted_count - g->sync.wanted_at;
 	return f;
 }

@@ -128,7 +128,8 @@ enum gossip_funding_state {
 	FUNDING_UNSPENT,
 	FUNDING_SPENT,
 	FUNDING_MISSING, /* the block has no such output */
-	FUNDING_UNKNOWN, /* this chain source cannot tell, now or ever (a pruned block): asked again in a later sync */
+	FUNDING_UNKNOWN, /* this chain source cannot tell (a pruned block): asked again in a later sync */
+	FUNDING_AWAY,    /* it could not be asked just now: there is a sync again soon */
 };
 
 struct gossip_funding {
@@ -219,9 +220,13 @@ struct gossip_figures {
 	uint32_t held, candidates, lookups_open, checks_open;
 	size_t held_bytes, graph_bytes, log_bytes, log_dead_bytes;
 	bool synced;               /* with as many peers as the rule wants */
+	bool syncing;              /* a peer is being asked for all it knows */
+	uint32_t sync_asked;       /* channels that it was asked for in this sync */
 	uint32_t sync_wanted;      /* channels still to be asked for */
 	uint64_t accepted, ignored, refused, over_bound, over_rate; /* messages, since the start */
-	uint64_t lookups, deferred;
+	uint64_t lookups;
+	uint64_t deferred;         /* channels that the chain source could not tell about: FUNDING_UNKNOWN, FUNDING_AWAY */
+	uint64_t away;             /* of these FUNDING_AWAY */
 };
 struct gossip_figures gossip_figures(const struct gossip *g);
 /* Asserts the invariants; for tests. */

@@ -41,6 +41,7 @@
 #define SYNC_RETRY_MS 1000u
 #define SYNC_AGAIN_MS 21600000u           /* one of them, from then on */
 #define SYNC_LOST_MS 600000u              /* sooner, where a bound made us drop something */
+#define SYNC_TOLD_MS 10000u               /* the log hears of a sync's progress this often */
 #define LISTEN_AT_LAST_MS 600000u         /* to news, though no sync has ended well */
 #define PARKED_MS 600000u                 /* an update or node whose channel does not come */
 #define PRUNE_MS 3600000u
@@ -166,7 +167,9 @@ struct sync {
 	uint64_t done_ms;        /* when the last one ended */
 	uint32_t rounds;         /* ended well */
 	uint64_t listen_ms;      /* from when on news is taken without any */
-	uint64_t lost;           /* figures.over_bound at the end of the last one */
+	uint64_t lost;           /* lost_so_far at the end of the last one */
+	uint64_t deferred;       /* figures.deferred at its beginning */
+	uint64_t told_ms;        /* when the log last heard of how far it is */
 	bool curiosity;          /* this one only asks for channels that updates spoke of */
 	uint64_t range_end;      /* block after the last asked for */
 	uint32_t range_first;    /* the reply to come begins here or later */

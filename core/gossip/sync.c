@@ -27,6 +27,45 @@ static uint32_t pick(struct step *s, uint32_t count)
 	return r % count;
 }
 
+/* What a sync would bring that we have let go by: a bound dropped it, or the chain source was away. */
+static uint64_t lost_so_far(const struct gossip *g)
+{
+	return g->figures.over_bound + g->figures.away;
+}
+
+/* ---- In the log ---- */
+
+static void tell_peer(const struct step *s, enum log_level level, const char *what, const struct gossip_peer *p)
+{
+	char id[67];
+
+	hex_encode(id, p->id.v, sizeof(p->id.v));
+	log_write(s->log, level, "gossip", "%s %s", what, id);
+}
+
+static void tell_progress(struct gossip *g, const struct step *s)
+{
+	struct sync *y = &g->sync;
+
+	if (y->curiosity || s->now_ms < y->told_ms + SYNC_TOLD_MS)
+		return;
+	y->told_ms = s->now_ms;
+	log_write(s->log, LOG_INFO, "gossip", "sync %u: asked for %u of %u channels; known are %u, and %u wait to be verified or for the chain",
+		  y->rounds + 1, y->wanted_at, y->wanted_count, graph_channel_count(g->graph), table_count(&g->candidates));
+}
+
+static void tell_end(const struct gossip *g, const struct step *s)
+{
+	uint64_t deferred = g->figures.deferred - g->sync.deferred;
+
+	log_write(s->log, LOG_INFO, "gossip", "sync %u is done: %u channels, %u nodes", g->sync.rounds, graph_channel_count(g->graph),
+		  graph_node_count(g->graph));
+	if (deferred)
+		log_write(s->log, LOG_WARN, "gossip",
+			  "%llu channels are left out: the chain source could not show the block of their funding output, or was away (a "
+			  "pruned node has no old blocks); they are asked for again in a later sync", (unsigned long long)deferred);
+}
+
 /* ---- Whom to listen to ---- */
 
 enum listening { LISTEN_NOT, LISTEN_NEWS, LISTEN_ALL };
@@ -111,6 +150,7 @@ static void rotate(struct gossip *g, struct step *s, struct gossip_notes *out)
 		return;
 
 	while (have < LISTENERS_MAX && (other = choose(g, s, could_listen))) {
+		tell_peer(s, LOG_DEBUG, "listening to", other);
 		send_filter(g, s, out, other, LISTEN_NEWS);
 		have++;
 	}
@@ -123,6 +163,8 @@ static void rotate(struct gossip *g, struct step *s, struct gossip_notes *out)
 	while ((p = table_next(&g->peers, &at)))
 		if (p->listening && (!least || p->useful < least->useful))
 			least = p;
+	tell_peer(s, LOG_DEBUG, "the peer that brought least is listened to no more:", least);
+	tell_peer(s, LOG_DEBUG, "in its place", other);
 	send_filter(g, s, out, least, LISTEN_NOT);
 	send_filter(g, s, out, other, LISTEN_NEWS);
 	at = 0;
@@ -149,12 +191,11 @@ static void end_sync(struct gossip *g, struct step *s, bool well)
 		p->tried = true;
 	if (well && !y->curiosity) {
 		y->rounds++;
-		log_write(s->log, LOG_INFO, "gossip", "sync %u is done: %u channels, %u nodes", y->rounds,
-			  graph_channel_count(g->graph), graph_node_count(g->graph));
+		tell_end(g, s);
 	}
 	y->phase = SYNC_IDLE;
 	y->done_ms = s->now_ms;
-	y->lost = g->figures.over_bound;
+	y->lost = lost_so_far(g);
 	y->open = false;
 	y->connection = 0;
 	mem_free(y->wanted);
@@ -182,6 +223,9 @@ static void begin_range(struct gossip *g, struct step *s, struct gossip_notes *o
 	struct buf b = BUF_EMPTY;
 
 	begin(g, s, p, SYNC_RANGE);
+	g->sync.deferred = g->figures.deferred;
+	g->sync.told_ms = s->now_ms;
+	tell_peer(s, LOG_INFO, "asking for all it knows:", p);
 	g->sync.range_end = UINT32_MAX;
 	m.tlvs.query_option = p->queries_ex ? &options : NULL;
 	msg_query_channel_range_encode(&m, &b);
@@ -372,6 +416,7 @@ static void query(struct gossip *g, struct step *s, struct gossip_notes *out, st
 	msg_query_short_channel_ids_encode(&m, &b);
 	note_send(s, out, p->connection, buf_view(&b));
 	y->wanted_at += count;
+	tell_progress(g, s);
 	y->open = true; /* INV-G2 */
 	y->deadline_ms = s->now_ms + (y->answered ? REPLY_TIMEOUT_MS : MUTE_MS);
 	buf_release(&scids);
@@ -478,7 +523,7 @@ static uint64_t pause_of(const struct gossip *g)
 	/* Where everybody failed, everybody is tried again. */
 	if (!g->sync.rounds)
 		return FLUSH_MS;
-	return g->figures.over_bound != g->sync.lost ? SYNC_LOST_MS : SYNC_AGAIN_MS;
+	return lost_so_far(g) != g->sync.lost ? SYNC_LOST_MS : SYNC_AGAIN_MS;
 }
 
 static void begin_if_due(struct gossip *g, struct step *s, struct gossip_notes *out)

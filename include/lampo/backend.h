@@ -31,7 +31,8 @@ struct lampo_backend {
 	enum lampo_verdict (*broadcast)(void *context, const struct lampo_bytes *txs, size_t count, char *error);
 	/* Satoshi for 1000 weight units, to confirm within so many blocks; 0 blocks: the least that is relayed. */
 	enum lampo_verdict (*feerate)(void *context, uint32_t blocks, uint32_t *per_kw, char *error);
-	/* An unspent output: its amount and script.  LAMPO_NO: spent, or never there. */
+	/* An unspent output: its amount and script.  LAMPO_NO: spent, or never there.  NULL: a light client, which has blocks
+	 * and cannot know what is unspent; the channels that others announce are then believed as their blocks show them. */
 	enum lampo_verdict (*utxo)(void *context, const struct lampo_outpoint *o, uint64_t *sat, struct lampo_buffer *script,
 				  char *error);
 	/* From any thread, NULL if nothing blocks for long: what is under way shall end soon. */

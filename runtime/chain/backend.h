@@ -38,7 +38,8 @@ struct backend {
 	enum backend_result (*broadcast)(void *context, const struct bytes *txs, uint32_t count, char *error);
 	/* To confirm within so many blocks; 0: the least that is relayed at all.  NO: no estimate. */
 	enum backend_result (*feerate)(void *context, uint32_t blocks, struct feerate *out, char *error);
-	/* An unspent output of the best chain: appends its script.  NO: spent, or never there. */
+	/* An unspent output of the best chain: appends its script.  NO: spent, or never there.  NULL: a light client, which
+	 * knows blocks and not what is unspent. */
 	enum backend_result (*utxo)(void *context, const struct outpoint *o, struct amount_sat *amount, struct buf *script,
 				    char *error);
 	/* From any thread: what is under way, and all that follows, ends soon. */

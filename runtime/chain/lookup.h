@@ -6,7 +6,7 @@
 #include "runtime/chain/source.h"
 
 /* Reads the block once and asks for each output that is there whether it is unspent.  Whatever the Backend cannot do
- * (it is away, the block was pruned) makes the answer FUNDING_UNKNOWN and nothing worse.  Returns owned: ITEM_LOOKUP. */
+ * makes the answer FUNDING_AWAY or FUNDING_UNKNOWN (the block was pruned) and nothing worse.  Returns owned: ITEM_LOOKUP. */
 MUST_USE struct item *lookup_answer(const struct backend *b, const struct lookup_order *o);
 
 #endif

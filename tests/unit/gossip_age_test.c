@@ -202,7 +202,7 @@ TEST(a_log_that_is_cut_anywhere_is_still_a_log)
 	start();
 	fill();
 	whole = w->log.size;
-	for (size_t size = LOG_HEADER_SIZE; size < whole; size += 37) {
+	for (size_t size = LOG_HEADER_SIZE; size < whole; size++) {
 		struct world *again;
 		struct log_reader r;
 
@@ -210,7 +210,11 @@ TEST(a_log_that_is_cut_anywhere_is_still_a_log)
 		again = world_restart(w);
 		r = (struct log_reader){ .log = buf_view(&again->log) };
 		CHECK(again->log.size <= size && size - again->log.size < 600);
-		/* And goes on being written to. */
+		/* And goes on being written to: signatures take time, so not every time. */
+		if (size % 37) {
+			world_free(again);
+			continue;
+		}
 		world_peer(again, 1, 9);
 		world_channel(again, scid_at(5000), 20, 21);
 		CHECK(world_at(again, scid_at(5000)));

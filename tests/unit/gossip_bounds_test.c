@@ -462,7 +462,7 @@ TEST(peers_asked_after_a_start)
 	}
 	CHECK_EQ(answered, SYNC_PEERS);
 	CHECK_EQ(count_sent(w, 0, 0, MSG_QUERY_CHANNEL_RANGE), SYNC_PEERS);
-	/* One more after six hours, or after ten minutes where a bound made us drop something. */
+	/* One more after six hours, or after ten minutes where a bound made us drop something or the chain source was away. */
 	world_later(w, SYNC_LOST_MS);
 	world_later(w, TICK_MS);
 	CHECK_EQ(count_sent(w, 0, 0, MSG_QUERY_CHANNEL_RANGE), SYNC_PEERS);
@@ -470,10 +470,19 @@ TEST(peers_asked_after_a_start)
 	world_later(w, TICK_MS);
 	CHECK_EQ(count_sent(w, 0, 0, MSG_QUERY_CHANNEL_RANGE), SYNC_PEERS + 1);
 	reply(w->g->sync.connection, 0, 0, true);
-	world_later(w, SYNC_AGAIN_MS - TICK_MS);
+	chain_fund(&chain, scid_at(900), 1, 2);
+	chain_output(&chain, scid_at(900))->away = true;
+	world_hear(w, 1, make_channel(scid_at(900), 1, 2));
+	CHECK_EQ(gossip_figures(w->g).deferred, 1);
+	world_later(w, SYNC_LOST_MS - TICK_MS);
 	CHECK_EQ(count_sent(w, 0, 0, MSG_QUERY_CHANNEL_RANGE), SYNC_PEERS + 1);
 	world_later(w, TICK_MS);
 	CHECK_EQ(count_sent(w, 0, 0, MSG_QUERY_CHANNEL_RANGE), SYNC_PEERS + 2);
+	reply(w->g->sync.connection, 0, 0, true);
+	world_later(w, SYNC_AGAIN_MS - TICK_MS);
+	CHECK_EQ(count_sent(w, 0, 0, MSG_QUERY_CHANNEL_RANGE), SYNC_PEERS + 2);
+	world_later(w, TICK_MS);
+	CHECK_EQ(count_sent(w, 0, 0, MSG_QUERY_CHANNEL_RANGE), SYNC_PEERS + 3);
 	finish();
 }
 

@@ -157,7 +157,7 @@ struct output {
 	struct outpoint outpoint;
 	struct pubkey funding[2];
 	struct amount_sat amount;
-	bool spent, hidden;
+	bool spent, hidden, away;
 };
 
 struct chain {
@@ -321,7 +321,7 @@ static inline void world_lookup(struct world *w, const struct gossip_note *n, st
 		struct output *o = chain_output(w->chain, n->scids[i]);
 
 		CHECK_EQ(scid_height(n->scids[i]), n->height);
-		answers[i].state = !o ? FUNDING_MISSING : o->hidden ? FUNDING_UNKNOWN : o->spent ? FUNDING_SPENT : FUNDING_UNSPENT;
+		answers[i].state = !o ? FUNDING_MISSING : o->away ? FUNDING_AWAY : o->hidden ? FUNDING_UNKNOWN : o->spent ? FUNDING_SPENT : FUNDING_UNSPENT;
 		if (!o)
 			continue;
 		answers[i].txid = o->outpoint.txid;
