@@ -15,11 +15,29 @@ static bool field(const json_t *object, struct arena *a, const char *name, enum 
 	return json && value_read(out, type, json, a, why);
 }
 
+/* As getroutes gives them: what it says of the beginning of a hop, and under older names, means nothing here. */
+static bool read_hop_of_path(struct route_hop *out, const json_t *json, struct arena *a)
+{
+	struct value amount, id, cltv, channel;
+
+	if (!field(json, a, "node_id_out", LAMPO_PUBKEY, &id) || !field(json, a, "cltv_out", LAMPO_U32, &cltv) ||
+	    !field(json, a, "amount_out_msat", LAMPO_MSAT, &amount) ||
+	    !field(json, a, "short_channel_id_dir", LAMPO_SCID_DIR, &channel))
+		return false;
+	*out = (struct route_hop){ id.u.pubkey, channel.u.scid_dir.scid, amount.u.msat, (uint32_t)cltv.u.number };
+	return true;
+}
+
+/* As getroute gives them. */
 static bool read_hop(struct route_hop *out, const json_t *json, struct arena *a)
 {
 	struct value amount, id, delay, channel;
 
-	if (!json_is_object(json) || !field(json, a, "id", LAMPO_PUBKEY, &id) || !field(json, a, "delay", LAMPO_U32, &delay) ||
+	if (!json_is_object(json))
+		return false;
+	if (json_object_get(json, "node_id_out"))
+		return read_hop_of_path(out, json, a);
+	if (!field(json, a, "id", LAMPO_PUBKEY, &id) || !field(json, a, "delay", LAMPO_U32, &delay) ||
 	    !(field(json, a, "amount_msat", LAMPO_MSAT, &amount) || field(json, a, "msatoshi", LAMPO_MSAT, &amount)) ||
 	    !field(json, a, "channel", LAMPO_SCID, &channel))
 		return false;
@@ -37,7 +55,7 @@ MUST_USE static bool route_param(struct lampo_call *call, struct params *params,
 		if (count <= ONION_HOPS_MAX && read_hop(&hops[i], json_array_get(route, i), &params->arena))
 			continue;
 		rpc_fail(call, RPC_INVALID_PARAMS, NULL,
-			 "parameter 'route' should be at most %u of {\"id\", \"channel\", \"amount_msat\", \"delay\"}, as getroute gives them",
+			 "parameter 'route' should be at most %u of {\"id\", \"channel\", \"amount_msat\", \"delay\"}, as getroute gives them, or a path of getroutes",
 			 (unsigned)ONION_HOPS_MAX);
 		return false;
 	}
@@ -136,7 +154,10 @@ json_t *failed_sendpay(const struct reply *reply)
 		json_add_string(o, "failcodename", fail_name(reply->u.sendpay.failure_code));
 	if (reply->u.sendpay.erring_index)
 		json_add_hex(o, "erring_node", BYTES_OF(reply->u.sendpay.erring_node.v));
-	json_add_scid(o, "erring_channel", reply->u.sendpay.erring_scid);
+	if (reply->u.sendpay.erring_scid.v) {
+		json_add_scid(o, "erring_channel", reply->u.sendpay.erring_scid);
+		json_add_u64(o, "erring_direction", reply->u.sendpay.erring_direction);
+	}
 	if (reply->u.sendpay.failure_message.size)
 		json_add_hex(o, "raw_message", reply->u.sendpay.failure_message);
 	return o;

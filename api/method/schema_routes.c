@@ -6,6 +6,7 @@
 static const struct lampo_error route_errors[] = {
 	{ -32602, "The route makes no sense." },
 	{ 200, "Another payment of that hash is pending, or the time to wait is over." },
+	{ 201, "It was paid already, with another amount or to another node." },
 	{ 202, "The route failed, and nobody on it says why readably." },
 	{ 203, "The destination refused for good; data says how." },
 	{ 204, "A node or channel on the route did not carry it; data says which." },
@@ -31,8 +32,9 @@ static const struct lampo_error route_errors[] = {
 
 static const struct lampo_param sendpay_params[] = {
 	{ .name = "route", .type = LAMPO_ARRAY, .flags = LAMPO_REQUIRED,
-	  .doc = "Hops, our peer first: the node's id, the channel into it, amount_msat that arrives there, and delay, the blocks "
-		 "until that expires." },
+	  .doc = "Hops, our peer first, as `getroute` gives them: the node's id, the channel into it, amount_msat that arrives there, and "
+		 "delay, the blocks until that expires; or a path of `getroutes`, of which node_id_out, short_channel_id_dir, "
+		 "amount_out_msat and cltv_out count." },
 	{ .name = "payment_hash", .type = LAMPO_HASH, .flags = LAMPO_REQUIRED, .doc = "Of the preimage that the destination has." },
 	{ .name = "label", .type = LAMPO_LABEL, .doc = "A name of your own for the payment." },
 	{ .name = "amount_msat", .aliases = "amount", .type = LAMPO_MSAT,
@@ -77,7 +79,7 @@ const struct lampo_method schema_waitsendpay = {
 	.category = "payments",
 	.summary = "Wait for the end of a payment that sendpay began",
 	.doc = "The data of a failure has the payment's fields and erring_index (0: this node, 1: its peer), erring_node, "
-	       "erring_channel, failcode, failcodename and raw_message, as far as they are known.",
+	       "erring_channel, erring_direction, failcode, failcodename and raw_message, as far as they are known.",
 	.params = waitsendpay_params,
 	.param_count = ARRAY_COUNT(waitsendpay_params),
 	.results = waitsendpay_results,

@@ -91,6 +91,18 @@ static enum send_route_result join(const struct payment *p, const struct send_ro
 	return SEND_ROUTE_OFFER;
 }
 
+/* What is paid is paid: who asks for the same again is told so, and who means something else must not take that for it. */
+static enum send_route_result paid_before(const struct payment *p, const struct send_route *q, enum reply_code *code, const char **why)
+{
+	const uint64_t total = total_of(q).v;
+
+	if (SAME(p->r.payee, q->hops[q->hop_count - 1].node) && (total == p->r.amount.v || total == p->r.total.v))
+		return SEND_ROUTE_KNOWN; /* INV-S2 */
+	*code = REPLY_PAY_ALREADY_PAID;
+	*why = "that payment hash was paid already, with another amount or to another node";
+	return SEND_ROUTE_REFUSED;
+}
+
 /* Whether the HTLC may be offered, and as a part of which group. */
 static enum send_route_result admit(const struct send *s, const struct send_route *q, struct send_route_offer *offer,
 				    const struct payment **known, enum reply_code *code, const char **why)
@@ -99,7 +111,7 @@ static enum send_route_result admit(const struct send *s, const struct send_rout
 
 	*known = p;
 	if (p && p->r.state == PAYMENT_COMPLETE)
-		return SEND_ROUTE_KNOWN; /* INV-S2 */
+		return paid_before(p, q, code, why);
 	if (p && p->r.state == PAYMENT_PENDING) {
 		offer->group = p->group;
 		return join(p, q, code, why);

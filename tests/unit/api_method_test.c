@@ -340,6 +340,8 @@ TEST(payments_along_a_route)
 	CHECK_STR(text_at(json_object_get(json_object_get(o, "error"), "data"), "failcodename"), "incorrect_or_unknown_payment_details");
 	CHECK_EQ(int_at(json_object_get(json_object_get(o, "error"), "data"), "erring_index"), 1);
 	CHECK_STR(text_at(json_object_get(json_object_get(o, "error"), "data"), "erring_channel"), "103x1x0");
+	CHECK_EQ(int_at(json_object_get(json_object_get(o, "error"), "data"), "erring_direction"),
+		 strcmp(w->nodes[0].id_hex, w->nodes[1].id_hex) > 0);
 	json_decref(o);
 	o = world_call(w, 0, "sendpay", world_text(w, "{'route':%s,'payment_hash':'%s','payment_secret':'%s','label':'way'}", way, hash, secret));
 	CHECK_EQ(int_at(o, "groupid"), 2);
@@ -348,6 +350,34 @@ TEST(payments_along_a_route)
 	CHECK_STR(text_at(o, "status"), "complete");
 	CHECK_STR(text_at(o, "label"), "way");
 	CHECK_EQ(strlen(text_at(o, "payment_preimage")), 64);
+	json_decref(o);
+	/* The same again changes nothing; another amount under that hash is an error. */
+	o = world_call(w, 0, "sendpay", world_text(w, "{'route':%s,'payment_hash':'%s'}", way, hash));
+	CHECK_STR(text_at(o, "status"), "complete");
+	json_decref(o);
+	world_refused(w, 0, "sendpay", world_text(w, "{'route':%s,'payment_hash':'%s','amount_msat':7001}", way, hash), 201, "already");
+	json_decref(invoice);
+	world_free(w);
+}
+
+/* What getroutes says of the beginning of a hop is there too, and must not be taken for what arrives. */
+TEST(a_path_of_getroutes_is_a_route)
+{
+	struct world *w = world_with_channel();
+	json_t *o, *invoice = world_call(w, 1, "invoice", "[7000,'path','along a path']");
+	const char *hash = world_text(w, "%s", text_at(invoice, "payment_hash")), *secret = world_text(w, "%s", text_at(invoice, "payment_secret"));
+	const char *id = w->nodes[1].id_hex;
+	const char *path = world_text(w, "[{'short_channel_id_dir':'103x1x0/0','node_id_in':'%s','node_id_out':'%s','amount_in_msat':8000,"
+				      "'amount_out_msat':7000,'cltv_in':90,'cltv_out':40,'next_node_id':'%s','amount_msat':8000,'delay':90}]",
+				      w->nodes[0].id_hex, id, id);
+
+	world_refused(w, 0, "sendpay", world_text(w, "{'route':[{'node_id_out':'%s','id':'%s'}],'payment_hash':'%s'}", id, id, hash),
+		      -32602, "getroutes");
+	o = world_call(w, 0, "sendpay", world_text(w, "{'route':%s,'payment_hash':'%s','payment_secret':'%s'}", path, hash, secret));
+	CHECK_EQ(int_at(o, "amount_sent_msat"), 7000);
+	json_decref(o);
+	o = world_call(w, 0, "waitsendpay", world_text(w, "['%s']", hash));
+	CHECK_STR(text_at(o, "status"), "complete");
 	json_decref(o);
 	json_decref(invoice);
 	world_free(w);

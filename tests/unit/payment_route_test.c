@@ -96,6 +96,13 @@ TEST(a_preimage_completes_it)
 		enum reply_code code;
 
 		CHECK_EQ(try(s, &q, &offer, &code), SEND_ROUTE_KNOWN);
+		/* Who means another amount or another node is not told that it is done. */
+		hops[1].amount = MSAT(LAST - 1);
+		CHECK_EQ(try(s, &q, &offer, &code), SEND_ROUTE_REFUSED);
+		CHECK_EQ(code, REPLY_PAY_ALREADY_PAID);
+		hops[1] = (struct route_hop){ node_id(PEER_B), { 77 }, MSAT(LAST), 20 };
+		CHECK_EQ(try(s, &q, &offer, &code), SEND_ROUTE_REFUSED);
+		CHECK_EQ(code, REPLY_PAY_ALREADY_PAID);
 	}
 	wait_for(s, 501, 1, 0);
 	CHECK(reply_to(&s->effects, 501)->u.sendpay.complete);
