@@ -105,6 +105,7 @@ struct channel {
 	enum ask ask;
 	struct opening *open;          /* owned; NULL after OPENINGD */
 	bool ready_received_now;       /* in this connection */
+	bool signatures_wanted; /* the peer's channel_reestablish asks for our announcement_signatures */
 	bool abort_sent;               /* tx_abort, in this connection: the peer's echo is to come */
 
 	/* What channel_reestablish told us to send again, in the order of revoke_sent_last. */

@@ -42,6 +42,7 @@ void channel_connected(struct channel *ch, struct step *s, struct channel_notes 
 	if (ch->link != LINK_DOWN)
 		channel_unlink(ch, s, notes);
 	ch->connection = connection;
+	ch->signatures_wanted = false;
 	ch->anysegwit = features_negotiated(our_features, their_features, FEATURE_SHUTDOWN_ANYSEGWIT);
 	ch->upfront_shutdown = features_negotiated(our_features, their_features, FEATURE_UPFRONT_SHUTDOWN_SCRIPT);
 	ch->attribution_negotiated = features_negotiated(our_features, their_features, FEATURE_ATTRIBUTION_DATA);
@@ -125,9 +126,17 @@ void abort_on_message(struct channel *ch, struct step *s, struct channel_notes *
 	ch->abort_sent = false;
 }
 
+/* Of my_current_funding_locked's retransmit_flags. */
+#define RETRANSMIT_ANNOUNCEMENT 1u
+
 static void link_up(struct channel *ch, struct step *s, struct channel_notes *notes, const struct msg_channel_reestablish *m)
 {
+	const struct tlv_channel_reestablish_my_current_funding_locked *locked = m->tlvs.my_current_funding_locked;
+
 	ch->link = LINK_UP;
+	/* B7.announcement_signatures.7: of the funding transaction that there is. */
+	ch->signatures_wanted = locked && (locked->retransmit_flags & RETRANSMIT_ANNOUNCEMENT) &&
+				SAME(locked->my_current_funding_locked_txid, ch->r.funding.txid);
 	/* B2.message_retransmission.43 */
 	if (m->tlvs.next_funding) {
 		send_abort(ch, s, "no such funding transaction");

@@ -131,6 +131,11 @@ struct scid channel_incoming_scid(const struct channel *ch)
 	return ch->r.scid;
 }
 
+bool channel_signatures_wanted(const struct channel *ch)
+{
+	return ch->signatures_wanted;
+}
+
 bool channel_answers_to(const struct channel *ch, struct scid scid)
 {
 	if (scid.v == 0)

@@ -43,6 +43,8 @@ struct amount_msat channel_dust(const struct channel *ch, enum side commitment);
 /* The short channel id that peers and invoices may use for incoming HTLCs; 0: none yet. */
 struct scid channel_incoming_scid(const struct channel *ch);
 /* B2.channel_ready.8 and .9: whether an incoming onion may name this channel so. */
+/* On this connection the peer asked for announcement_signatures once more. */
+MUST_USE bool channel_signatures_wanted(const struct channel *ch);
 MUST_USE bool channel_answers_to(const struct channel *ch, struct scid scid);
 
 /* HTLCs that are not gone.  for (at = NULL; (h = channel_htlc_next(ch, at)); at = h) */

@@ -189,6 +189,7 @@ struct gossip_own {
 	uint32_t depth;            /* confirmations */
 	bool announce;             /* open_channel's announce_channel */
 	bool ready_sent, ready_received;
+	bool signatures_wanted;    /* the peer's channel_reestablish asks for announcement_signatures */
 	bool closing;              /* a shutdown was sent or received, or worse */
 	uint16_t cltv_delta;
 	uint32_t fee_base_msat, fee_ppm;

@@ -199,6 +199,11 @@ uint32_t own_checks(const struct gossip *g, const struct held *h, struct gossip_
 	return 2;
 }
 
+static bool can_judge(const struct gossip_own *f)
+{
+	return f->ready_sent && f->scid.v;
+}
+
 /* Now, or once it can be judged: B7.announcement_signatures.10. */
 static void handle_signatures(struct gossip *g, struct step *s, struct gossip_notes *out, struct own *o, struct bytes raw)
 {
@@ -207,13 +212,13 @@ static void handle_signatures(struct gossip *g, struct step *s, struct gossip_no
 	struct held *h;
 
 	ASSERT(msg_announcement_signatures_decode(raw, &s->out->arena, &m) == DECODE_OK);
-	if (!o->facts.ready_sent || !o->facts.scid.v) {
+	/* A peer that has seen the channel move (a reorganization, one day a splice) may be quicker than we are: what is of no
+	 * funding transaction that we know of is kept until there is one (B7.announcement_signatures.11). */
+	if (!can_judge(&o->facts) || m.short_channel_id.v != o->facts.scid.v) {
+		if (can_judge(&o->facts)) /* B7.announcement_signatures.8 */
+			note_warn(s, out, o->facts.connection, "announcement_signatures: not the scid of this channel");
 		buf_clear(&o->deferred);
 		buf_add_bytes(&o->deferred, raw);
-		return;
-	}
-	if (m.short_channel_id.v != o->facts.scid.v) {
-		note_warn(s, out, o->facts.connection, "announcement_signatures: not the scid of this channel"); /* .8 */
 		return;
 	}
 	/* Once on each connection answers every one of theirs. */
@@ -304,6 +309,9 @@ static void facts_changed(struct step *s, struct own *o, const struct gossip_own
 		/* Signatures that were being verified, or waited, come again (B7.announcement_signatures.4). */
 		buf_clear(&o->deferred);
 	}
+	/* B7.announcement_signatures.7 */
+	if (now->signatures_wanted && !(o->facts.signatures_wanted && o->facts.connection == now->connection))
+		o->reply_wanted = !o->sent_signatures;
 	memcpy(&o->facts, now, sizeof(o->facts)); /* with its padding: facts are compared byte by byte */
 }
 
@@ -311,6 +319,7 @@ void gossip_own_set(struct gossip *g, struct step *s, struct gossip_notes *out, 
 {
 	struct own *o = own_by_key(g, facts->key);
 	struct buf deferred = BUF_EMPTY;
+	bool again;
 
 	/* Told after every message of a channel: most of the time nothing that matters here has changed. */
 	if (o && memcmp(&o->facts, facts, sizeof(*facts)) == 0)
@@ -322,11 +331,12 @@ void gossip_own_set(struct gossip *g, struct step *s, struct gossip_notes *out, 
 		o->facts.key = facts->key;
 		table_add(&g->owns, o);
 	}
+	again = !can_judge(&o->facts) || o->facts.scid.v != facts->scid.v;
 	facts_changed(s, o, facts);
 	names_set(&g->own_names, &o->names[0], o, o->facts.scid.v);
 	names_set(&g->own_names, &o->names[1], o, o->facts.alias_local.v);
 	recall(g, o);
-	if (o->deferred.size && o->facts.ready_sent && o->facts.scid.v) {
+	if (again && o->deferred.size && can_judge(&o->facts)) {
 		deferred = o->deferred;
 		o->deferred = BUF_EMPTY;
 		handle_signatures(g, s, out, o, buf_view(&deferred));

@@ -226,6 +226,7 @@ static void tell_channel(struct node *n, struct step *s, const struct node_chann
 	o.announce = r->announce;
 	o.ready_sent = r->ready_sent;
 	o.ready_received = r->ready_received;
+	o.signatures_wanted = channel_signatures_wanted(c->channel);
 	o.closing = r->state > CHANNELD_NORMAL;
 	o.cltv_delta = (uint16_t)p.cltv_delta;
 	o.fee_base_msat = (uint32_t)p.fee_base.v;

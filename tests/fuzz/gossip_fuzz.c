@@ -283,7 +283,7 @@ static void own(struct scene *f, struct gossip_notes *out)
 	uint8_t flags = cursor_u8(&f->in);
 	struct gossip_own o = { .key = 1 + flags % 2, .connection = flags & 2 ? some_connection(f) : 0, .peer = point(3),
 				.capacity = SAT(4000), .depth = flags & 4 ? 6 : 1, .announce = flags & 8, .ready_sent = flags & 16,
-				.ready_received = flags & 32, .closing = flags & 64, .htlc_maximum = MSAT(1000 * flags),
+				.ready_received = flags & 32, .signatures_wanted = (flags & 48) == 48, .closing = flags & 64, .htlc_maximum = MSAT(1000 * flags),
 				.in_flight_max = MSAT(90000) };
 
 	o.funding_local = point(5);

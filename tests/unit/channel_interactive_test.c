@@ -80,7 +80,7 @@ static void check_locked(struct pair *p)
 	if (!t)
 		return;
 	CHECK(SAME(t->my_current_funding_locked_txid, r->funding.txid));
-	/* B2.message_retransmission.23, B2.message_retransmission.24 */
+	/* B2.message_retransmission.23, B2.message_retransmission.24, B7.announcement_signatures.6 */
 	CHECK_EQ(t->retransmit_flags & 1, r->announce);
 }
 
@@ -267,10 +267,37 @@ TEST(a_locked_splice_of_the_peer_changes_nothing)
 		CHECK(SAME(channel_record_of(p.side[0].ch)->funding.txid, before.txid)); /* B2.message_retransmission.44 */
 		CHECK_EQ(channel_record_of(p.side[0].ch)->scid.v, scid.v); /* B2.message_retransmission.44 */
 		CHECK(!pair_has(&p, 1, 259)); /* announcement_signatures: B2.message_retransmission.45 */
+		CHECK(!channel_signatures_wanted(p.side[0].ch));
 		CHECK_EQ(p.side[0].failed + p.side[0].hang_ups, 0);
 		pair_run(&p);
+		/* What was announced stays the name that payments go by: B7.channel_announcement.4. */
+		CHECK(channel_answers_to(p.side[0].ch, scid));
 		pay(&p, 1, 2);
 		pair_check_agree(&p);
+		pair_release(&p);
+	}
+}
+
+/* Of the funding transaction that there is they can be wanted again, on this connection (B7.announcement_signatures.7). */
+TEST(a_peer_may_ask_for_the_signatures_of_the_announcement)
+{
+	for (uint8_t flags = 0; flags < 2; flags++) {
+		struct tlv_channel_reestablish_my_current_funding_locked locked = { .retransmit_flags = flags };
+		struct pair p;
+
+		pair_init(&p);
+		p.args.announce = true;
+		pair_open(&p);
+		locked.my_current_funding_locked_txid = channel_record_of(p.side[0].ch)->funding.txid;
+		CHECK(!channel_signatures_wanted(p.side[0].ch));
+		reconnect(&p);
+		answer_with(&p, NULL, &locked);
+		CHECK_EQ(channel_signatures_wanted(p.side[0].ch), flags == 1);
+		CHECK_EQ(p.side[0].failed + p.side[0].hang_ups, 0);
+		reconnect(&p);
+		CHECK(!channel_signatures_wanted(p.side[0].ch));
+		pair_run(&p);
+		pay(&p, 1, 2);
 		pair_release(&p);
 	}
 }

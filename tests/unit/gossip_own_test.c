@@ -245,6 +245,62 @@ TEST(signatures_are_sent_again_to_whoever_lacks_them)
 	finish();
 }
 
+/* In its channel_reestablish: B7.announcement_signatures.7. */
+TEST(a_peer_asks_for_signatures_again)
+{
+	struct gossip_own f;
+
+	start();
+	f = facts();
+	set(&f);
+	world_hear(w, LINK, theirs(&f));
+	CHECK(world_at(w, here) && count_sent(w, 0, LINK, SIGNATURES) == 1);
+	f.connection = 0;
+	set(&f);
+	world_peer_gone(w, LINK);
+	f.connection = 7;
+	world_peer(w, 7, PEER);
+	set(&f);
+	CHECK_EQ(count_sent(w, 0, 7, SIGNATURES), 0);
+	f.signatures_wanted = true;
+	set(&f);
+	CHECK_EQ(count_sent(w, 0, 7, SIGNATURES), 1);
+	/* Once; and its own in answer, as B7.announcement_signatures.5 has it, brings no more. */
+	f.depth++;
+	set(&f);
+	world_hear(w, 7, theirs(&f));
+	CHECK_EQ(count_sent(w, 0, 7, SIGNATURES), 1);
+	f.connection = 8;
+	world_peer_gone(w, 7);
+	world_peer(w, 8, PEER);
+	set(&f);
+	CHECK_EQ(count_sent(w, 0, 8, SIGNATURES), 1);
+	finish();
+}
+
+/* The peer has seen where the channel is now before we have: B7.announcement_signatures.11. */
+TEST(signatures_for_where_the_channel_will_be)
+{
+	struct gossip_own f, moved;
+
+	start();
+	f = facts();
+	moved = f;
+	moved.scid = scid_make(scid_height(here) + 1, 1, 0);
+	set(&f);
+	world_hear(w, LINK, theirs(&moved));
+	/* B7.announcement_signatures.8 */
+	CHECK_EQ(count_sent(w, 0, LINK, MSG_WARNING), 1);
+	CHECK(!world_at(w, here) && !world_at(w, moved.scid));
+	f.depth++;
+	set(&f);
+	CHECK_EQ(count_sent(w, 0, LINK, MSG_WARNING), 1);
+	set(&moved);
+	CHECK(world_at(w, moved.scid) && !world_at(w, here));
+	CHECK_EQ(count_sent(w, 0, LINK, MSG_WARNING), 1);
+	finish();
+}
+
 /* ---- channel_update ---- */
 
 TEST(an_update_for_the_peer_alone)
