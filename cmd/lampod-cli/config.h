@@ -63,6 +63,8 @@ struct config {
 	bool has_autoclean_cycle;
 	uint32_t autoclean_cycle_s;
 	uint64_t autoclean_age_s[CLEAN_SUBSYSTEMS]; /* 0: not given */
+	bool has_keysend_min;
+	struct amount_msat keysend_min;
 	bool has_fee_base, has_fee_ppm, has_cltv_delta;
 	struct amount_msat fee_base;
 	uint32_t fee_ppm, cltv_delta;

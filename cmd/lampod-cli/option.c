@@ -209,6 +209,12 @@ static bool set_accept_keysend(struct config *c, const char *value)
 	return set_bool(&c->accept_keysend, value);
 }
 
+static bool set_keysend_min(struct config *c, const char *value)
+{
+	c->has_keysend_min = true;
+	return read_amount(&c->keysend_min, value, 1);
+}
+
 static bool set_failure_update(struct config *c, const char *value)
 {
 	c->has_failure_update = true;
@@ -453,6 +459,10 @@ const struct option options[] = {
 	  "Whether peers may open channels to this node.  Default: true.", set_accept_channels },
 	{ "accept-keysend", NULL, 0, OPTION_BOTH, false, false, "BOOL", TRUTH,
 	  "Whether payments without an invoice are taken.  Default: true.", set_accept_keysend },
+	{ "keysend-minimum-msat", NULL, 0, OPTION_BOTH, false, false, "AMOUNT", "an amount in millisatoshi, or text such as 1sat",
+	  "The least that a payment without an invoice must bring, or it is refused: each is recorded for good, in half a kilobyte "
+	  "and what its sender attached, up to 2 kilobytes in all, and anybody may send one.  "
+	  "What autoclean-paidinvoices-age deletes, it deletes of these too.  Default: 1000, a satoshi.", set_keysend_min },
 	{ "anchor-reserve", NULL, 0, OPTION_BOTH, false, false, "AMOUNT", "an amount in satoshi up to one bitcoin, or text such as 25000sat",
 	  "What must stay in the wallet for each channel with anchors, up to ten of them, to pay for closing it in time.  "
 	  "Default: 25000.", set_anchor_reserve },

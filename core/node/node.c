@@ -33,6 +33,7 @@ void node_config_default(struct node_config *c, const struct network *network)
 	c->alias = "";
 	c->version = LAMPO_VERSION;
 	c->accept_keysend = true;
+	c->keysend_min = MSAT(1000);
 	c->accept_channels = true;
 	c->channels_max = 10000;
 	c->channels_per_peer_max = 100;
@@ -118,6 +119,7 @@ static void fill_payments(struct node *n)
 {
 	const struct receive_config receive = {
 		.accept_keysend = n->config->accept_keysend,
+		.keysend_min = n->config->keysend_min,
 		.hold = n->config->hold_invoices,
 		.invoices_max = n->config->invoices_max,
 		.keysend_cltv_blocks = DEADLINE_TAKE_BLOCKS,

@@ -34,6 +34,7 @@ struct node_config {
 	bool gossip;                    /* BOLT 7: needs an edge that obeys EFFECT_GOSSIP */
 	uint64_t gossip_dead_max;       /* bytes of no use in its log, beyond which it is written anew; 0: 8 MiB */
 	bool accept_keysend;
+	struct amount_msat keysend_min; /* each is a record for good, which is not to be had for nothing */
 	bool accept_channels;
 	bool trust_zeroconf;            /* accept channels without confirmations from anybody */
 	bool static_remotekey_only;     /* offer and accept channels without anchors too: tests with old peers */

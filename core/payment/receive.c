@@ -287,7 +287,8 @@ static void receive_keysend(struct receive *r, struct step *s, const struct rece
 	 * (B4.basic_multi_part_payments.12). */
 	if (!r->config.accept_keysend || !SAME(hash, h->payment_hash) || p->amount.v != p->total.v ||
 	    !expiry_is_far(s, h->cltv_expiry, r->config.keysend_cltv_blocks) ||
-	    !expiry_is_far(s, h->cltv_expiry, r->config.take_blocks_min) || h->amount.v == 0) {
+	    !expiry_is_far(s, h->cltv_expiry, r->config.take_blocks_min) || h->amount.v == 0 ||
+	    MSAT_LESS(h->amount, r->config.keysend_min)) {
 		fail_one(s, h, out);
 		return;
 	}

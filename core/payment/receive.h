@@ -68,6 +68,7 @@ MUST_USE bool receive_read(struct bytes key, struct bytes value, struct arena *a
 
 struct receive_config {
 	bool accept_keysend;
+	struct amount_msat keysend_min; /* less is refused: whoever fills our disk pays for it */
 	bool hold;                     /* a whole set waits for receive_accept or receive_refuse */
 	uint32_t invoices_max;         /* unpaid and not expired */
 	uint32_t take_blocks_min;      /* before an HTLC's expiry, whatever its invoice says: with less it is not safe to fulfil */

@@ -389,10 +389,22 @@ TEST(keysend_is_refused)
 	check_details_refused(s, 1000);
 	scene_release(s);
 
-	c.accept_keysend = false;
+	/* Nobody fills our disk for nothing: the least that is taken, and one less. */
+	c.keysend_min = MSAT(1001);
 	s = scene_of(&c);
 	hand_in(s, &h, &p);
 	check_details_refused(s, 1000);
+	CHECK(!receive_by_hash(s->receive, &h.payment_hash));
+	h = htlc(1, 0, 1001);
+	p = keysend_payload(1, 1001);
+	hand_in(s, &h, &p);
+	check_fulfilled(s, 1, 1);
+	scene_release(s);
+
+	c.accept_keysend = false;
+	s = scene_of(&c);
+	hand_in(s, &h, &p);
+	check_details_refused(s, 1001);
 	scene_release(s);
 }
 
