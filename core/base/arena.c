@@ -48,6 +48,12 @@ void arena_reset(struct arena *a)
 	a->used = 0;
 }
 
+void arena_wipe(struct arena *a)
+{
+	for (struct arena_chunk *c = a->head; c; c = c->next)
+		mem_wipe(c->data, c->used);
+}
+
 void arena_release(struct arena *a)
 {
 	free_chunks(a->head);

@@ -21,6 +21,8 @@ struct arena {
 void arena_init(struct arena *a);
 void arena_reset(struct arena *a);
 void arena_release(struct arena *a);
+/* Overwrites everything that it has handed out; before arena_release, where there were secrets in it. */
+void arena_wipe(struct arena *a);
 
 MUST_USE void *arena_alloc(struct arena *a, size_t size);
 MUST_USE void *arena_array(struct arena *a, size_t count, size_t size);

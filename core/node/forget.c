@@ -18,6 +18,7 @@ struct node_deletion {
 
 static void deletion_free(struct node_deletion *d)
 {
+	arena_wipe(&d->memory);
 	arena_release(&d->memory);
 	mem_wipe_free(d, sizeof(*d));
 }

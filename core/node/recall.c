@@ -16,6 +16,8 @@ struct node_recall {
 	uint8_t key[SEND_INDEX_KEY]; /* payment hash, group; 0: the latest */
 	uint8_t serial_key[8];
 	bool indexed;                /* the index has answered: the record is asked for */
+	bool missed;                 /* there was no record of ... */
+	uint8_t number[8];           /* ... the number that the index gave last */
 	struct arena memory;
 	struct recall_order *first, **last;
 };
@@ -36,8 +38,10 @@ void node_recalls_init(struct node *n, const uint8_t seed16[16])
 	table_init(&n->recalls_by_serial, serial_key, seed16);
 }
 
+/* The orders name payment secrets (COMMAND_SENDPAY). */
 static void recall_free(struct node_recall *r)
 {
+	arena_wipe(&r->memory);
 	arena_release(&r->memory);
 	mem_wipe_free(r, sizeof(*r));
 }
@@ -81,10 +85,17 @@ static void ask(struct step *s, const struct node_recall *r, const struct record
 	effect_fetch_range(s->out, step_ask(s, OWNER_RECALL, load_be64(r->serial_key)), range);
 }
 
+static void ask_index(struct step *s, const struct node_recall *r)
+{
+	const bool latest = load_be64(r->key + 32) == 0;
+
+	ask(s, r, &(struct record_range){ .kind = RECORD_PAYMENT_INDEX, .prefix = BYTES(r->key, latest ? 32 : SEND_INDEX_KEY),
+					  .limit = 1, .reverse = true });
+}
+
 static struct node_recall *begin(struct node *n, struct step *s, const uint8_t key[SEND_INDEX_KEY])
 {
 	struct node_recall *r = NEW(struct node_recall);
-	const bool latest = load_be64(key + 32) == 0;
 
 	memcpy(r->key, key, sizeof(r->key));
 	store_be64(r->serial_key, ++n->next_serial);
@@ -92,8 +103,7 @@ static struct node_recall *begin(struct node *n, struct step *s, const uint8_t k
 	r->last = &r->first;
 	table_add(&n->recalls, r);
 	table_add(&n->recalls_by_serial, r);
-	ask(s, r, &(struct record_range){ .kind = RECORD_PAYMENT_INDEX, .prefix = BYTES(r->key, latest ? 32 : SEND_INDEX_KEY),
-					  .limit = 1, .reverse = true });
+	ask_index(s, r);
 	return r;
 }
 
@@ -129,11 +139,17 @@ static void obey(struct node *n, struct step *s, struct node_recall *r, bool rea
 			node_payment_command(n, s, o->call, &o->command);
 		else
 			node_reply_error(s, o->call, o->command.kind, REPLY_FAILED,
-					 "there was a payment of that hash, and its record cannot be read: whether it was paid is "
-					 "not known, so nothing is done");
+					 "the index of payments names one of that hash, and its record is damaged or missing: whether it "
+					 "was paid is not known, so nothing is done");
 	}
 	n->recalled = NULL;
 	recall_free(r);
+}
+
+/* The index says again what there was no record of. */
+static bool is_missing(const struct node_recall *r, struct bytes number)
+{
+	return r->missed && memcmp(r->number, number.data, sizeof(r->number)) == 0;
 }
 
 void node_recall_fetched(struct node *n, struct step *s, uint64_t serial, const struct event *e)
@@ -147,16 +163,24 @@ void node_recall_fetched(struct node *n, struct step *s, uint64_t serial, const 
 	r = table_get(&n->recalls_by_serial, BYTES_OF(key));
 	if (!r)
 		return;
-	if (found && !r->indexed && found->value.size == 8) {
+	if (found && !r->indexed && found->value.size == sizeof(r->number) && !is_missing(r, found->value)) {
 		r->indexed = true;
+		memcpy(r->number, found->value.data, sizeof(r->number));
 		ask(s, r, &(struct record_range){ .kind = RECORD_PAYMENT_PAST, .prefix = found->value, .limit = 1 });
+		return;
+	}
+	/* Deleted since the index answered (delpay, autoclean)?  Then its entry there is gone too. */
+	if (!found && r->indexed) {
+		r->indexed = false;
+		r->missed = true;
+		ask_index(s, r);
 		return;
 	}
 	if (found)
 		readable = r->indexed && send_recall(n->send, found->key, found->value, load_be64(r->key + 32) == 0);
 	else
-		readable = !r->indexed;
+		readable = true;
 	if (!readable)
-		log_write(s->log, LOG_ERROR, "payment", "a stored payment of the past is damaged or gone");
+		log_write(s->log, LOG_ERROR, "payment", "a stored payment of the past is damaged or missing");
 	obey(n, s, r, readable); /* INV-S2 */
 }

@@ -125,6 +125,25 @@ TEST(text_of_strangers_is_escaped)
 	CHECK_STR(out, "ab");
 }
 
+TEST(what_an_arena_handed_out_can_be_wiped)
+{
+	/* In chunks of their own, one of them large. */
+	static const size_t sizes[] = { 1, 33, 10000, 10000, 100000 };
+	uint8_t *at[ARRAY_COUNT(sizes)];
+	struct arena a;
+
+	arena_init(&a);
+	for (size_t i = 0; i < ARRAY_COUNT(sizes); i++) {
+		at[i] = arena_alloc(&a, sizes[i]);
+		memset(at[i], 0xa5, sizes[i]);
+	}
+	arena_wipe(&a);
+	for (size_t i = 0; i < ARRAY_COUNT(sizes); i++)
+		for (size_t k = 0; k < sizes[i]; k++)
+			CHECK_EQ(at[i][k], 0);
+	arena_release(&a);
+}
+
 TEST(arena_memory_is_zero_after_reset)
 {
 	struct arena a;

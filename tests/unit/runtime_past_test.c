@@ -125,6 +125,33 @@ static uint64_t order_wait(struct rig *r, const struct sha256 *hash, uint64_t gr
 	return rig_command(r, &c);
 }
 
+/* What is deleted between the index's answer and its own is over and gone: it is no damage. */
+TEST(what_is_deleted_meanwhile_is_unknown_and_not_damaged)
+{
+	struct command del = { .kind = COMMAND_DELPAY };
+	struct sha256 hash;
+	const char *bolt11;
+	uint64_t deleted, call;
+
+	two();
+	bolt11 = bill("cup", &hash);
+	pay(bolt11);
+	del.u.delpay.payment_hash = hash;
+	del.u.delpay.complete = true;
+	a.store_late = true;
+	deleted = rig_command(&a, &del);
+	call = order_wait(&a, &hash, 1);
+	CHECK(rig_store_answers(&a) && rig_store_answers(&a)); /* the index, to both */
+	CHECK(rig_store_answers(&a));                          /* the record: it is deleted */
+	CHECK_EQ(code_of(&a, deleted), REPLY_OK);
+	CHECK(rig_store_answers(&a)); /* no record */
+	CHECK(rig_store_answers(&a)); /* no entry of the index either */
+	CHECK(!rig_store_answers(&a));
+	CHECK_EQ(code_of(&a, call), REPLY_PAY_UNKNOWN);
+	memory_is_empty(&a);
+	CHECK_EQ(count_records(&a, RECORD_PAYMENT_PAST), 0);
+}
+
 /* A payment that failed is tried again under the next group, whatever memory has. */
 TEST(groups_go_on_where_the_past_left_them)
 {
