@@ -104,13 +104,12 @@ static const struct lampo_param delforward_params[] = {
 };
 static const struct lampo_error delforward_errors[] = {
 	{ 1401, "There is no such forward." },
-	{ -1, "Too many are being looked for at once." },
+	{ -1, "Too many are being looked for at once, or entries of an older version are still being indexed: try again." },
 };
 const struct lampo_method schema_delforward = {
 	.name = "delforward",
 	.category = "channels",
 	.summary = "Delete an entry of listforwards",
-	.doc = "It is looked for from the oldest entry on.",
 	.params = delforward_params,
 	.param_count = ARRAY_COUNT(delforward_params),
 	.errors = delforward_errors,

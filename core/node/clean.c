@@ -114,12 +114,14 @@ static bool judge(const struct fetched *f, struct arena *a, enum clean_subsystem
 
 static void delete_record(struct step *s, const struct fetched *f)
 {
+	struct history_entry e;
+
 	if (f->kind == RECORD_PAYMENT_PAST)
 		send_delete_past(s, f->key);
 	else if (f->kind == RECORD_INVOICE_PAST)
 		receive_delete_past(s, f->key, f->value);
-	else
-		effect_remove(s->out, f->kind, f->key);
+	else if (history_decode(f->key, f->value, &e))
+		history_remove(s, &e);
 }
 
 static void clean_one(struct node *n, struct step *s, const struct fetched *f)

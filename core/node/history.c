@@ -6,20 +6,10 @@
 #include "base/cursor.h"
 #include "node/view.h"
 
-/* Before version 2 the failed ones were not counted. */
-#define HISTORY_VERSION 2
-/* Entries that one look reads, for one that is to be deleted or the oldest that failed. */
-#define SEARCH_PAGE 1000u
-#define SEARCHES_MAX 16u
-
-/* An entry that is to be deleted, and that is being looked for from the oldest on. */
-struct history_search {
-	struct history_search *next;
-	uint64_t call;
-	struct scid in_channel;
-	uint64_t in_htlc_id;
-	enum history_status status;
-};
+/* Before version 2 the failed ones were not counted, before version 3 entries had no index. */
+#define HISTORY_VERSION 3
+/* Entries that one look for the oldest that failed reads. */
+#define TRIM_PAGE 1000u
 
 static bool has_failed(enum history_status status)
 {
@@ -27,7 +17,7 @@ static bool has_failed(enum history_status status)
 }
 
 /* How many there were, and are, is known without looking: once a batch, as writes of one record are. */
-static void store_numbers(const struct node *n, struct step *s)
+void node_history_store_numbers(const struct node *n, struct step *s)
 {
 	struct buf b = BUF_EMPTY;
 
@@ -35,6 +25,8 @@ static void store_numbers(const struct node *n, struct step *s)
 	buf_add_be64(&b, n->history_last);
 	buf_add_be64(&b, n->history_failed);
 	buf_add_be64(&b, n->history_from);
+	buf_add_be64(&b, n->history_unindexed);
+	buf_add_be64(&b, n->history_indexed);
 	effect_persist(s->out, RECORD_NODE, bytes_from_string("forwards"), buf_view(&b));
 	buf_release(&b);
 }
@@ -45,7 +37,7 @@ static void store_numbers(const struct node *n, struct step *s)
 static void ask_oldest(struct node *n, struct step *s)
 {
 	uint8_t from[8];
-	const struct record_range range = { .kind = RECORD_FORWARD, .from = BYTES_OF(from), .limit = SEARCH_PAGE };
+	const struct record_range range = { .kind = RECORD_FORWARD, .from = BYTES_OF(from), .limit = TRIM_PAGE };
 
 	store_be64(from, n->history_from);
 	n->history_trimming = true;
@@ -64,13 +56,13 @@ void node_history_trim(struct node *n, struct step *s, const struct event *e)
 		n->history_from = f->key.size == 8 ? load_be64(f->key.data) + 1 : n->history_from;
 		if (!history_decode(f->key, f->value, &h) || !has_failed(h.status))
 			continue;
-		effect_remove(s->out, RECORD_FORWARD, f->key);
+		history_remove(s, &h);
 		n->history_failed--;
 	}
 	/* There are none left: they went otherwise. */
 	if (!e->u.fetched.count)
 		n->history_failed = 0;
-	store_numbers(n, s);
+	node_history_store_numbers(n, s);
 	if (n->history_failed > most)
 		ask_oldest(n, s);
 }
@@ -78,23 +70,19 @@ void node_history_trim(struct node *n, struct step *s, const struct event *e)
 void node_history_lost(struct node *n, struct step *s)
 {
 	n->history_failed -= n->history_failed > 0;
-	store_numbers(n, s);
+	node_history_store_numbers(n, s);
 }
 
 /* Stores it, with the number that it takes and the time. */
 static void add(struct node *n, struct step *s, struct history_entry *e)
 {
 	const uint64_t most = n->config->forwards_failed_max;
-	struct buf b = BUF_EMPTY;
-	uint8_t key[8];
 
 	e->resolved_ms = s->now_ms;
-	store_be64(key, ++n->history_last);
-	history_encode(e, &b);
-	effect_persist(s->out, RECORD_FORWARD, BYTES_OF(key), buf_view(&b));
-	buf_release(&b);
+	e->index = ++n->history_last;
+	history_put(s, e);
 	n->history_failed += has_failed(e->status);
-	store_numbers(n, s);
+	node_history_store_numbers(n, s);
 	/* Some at a time. */
 	if (n->history_failed > most + most / 100 && !n->history_trimming)
 		ask_oldest(n, s);
@@ -105,24 +93,16 @@ bool node_history_load(struct node *n, struct bytes value)
 	struct cursor c = cursor_of(value);
 	uint8_t version = cursor_u8(&c);
 
-	if (version != 1 && version != HISTORY_VERSION)
+	if (version < 1 || version > HISTORY_VERSION)
 		return false;
 	n->history_last = cursor_be64(&c);
-	if (version == HISTORY_VERSION) {
+	if (version >= 2) {
 		n->history_failed = cursor_be64(&c);
 		n->history_from = cursor_be64(&c);
 	}
+	n->history_unindexed = version >= 3 ? cursor_be64(&c) : 1;
+	n->history_indexed = version >= 3 ? cursor_be64(&c) : n->history_last + 1;
 	return cursor_done(&c);
-}
-
-void node_history_free(struct node *n)
-{
-	struct history_search *h;
-
-	while ((h = n->searches)) {
-		n->searches = h->next;
-		mem_free(h);
-	}
 }
 
 static struct history_entry entry_of(const struct forward *w)
@@ -144,7 +124,9 @@ void node_history_end(struct node *n, struct step *s, const struct forward *w, e
 	struct history_entry e = entry_of(w);
 	const uint64_t held = w->received_ms && s->now_ms > w->received_ms ? s->now_ms - w->received_ms : 0;
 
-	slots_learn(&n->forwards.slots, &w->from, msat_sub_or_zero(w->in.amount, w->out.amount), status == HISTORY_SETTLED, held, s->now_ms);
+	if (slots_learn(&n->forwards.slots, &w->from, msat_sub_or_zero(w->in.amount, w->out.amount), status == HISTORY_SETTLED, held,
+			s->now_ms))
+		slots_store(&n->forwards.slots, s, &w->from);
 	e.status = status;
 	e.fail_code = code;
 	add(n, s, &e);
@@ -164,86 +146,6 @@ void node_history_without(struct node *n, struct step *s, const struct node_onio
 	};
 
 	add(n, s, &e);
-}
-
-/* --- delforward --- */
-
-static void ask_page(struct step *s, const struct history_search *h, struct bytes from)
-{
-	const struct record_range range = { .kind = RECORD_FORWARD, .from = from, .limit = SEARCH_PAGE };
-
-	effect_fetch_range(s->out, step_ask(s, OWNER_FORWARDS, h->call), &range);
-}
-
-void node_del_forward(struct node *n, struct step *s, uint64_t call, const struct command *cmd)
-{
-	struct history_search *h;
-	uint32_t count = 0;
-
-	for (h = n->searches; h; h = h->next)
-		count++;
-	if (count >= SEARCHES_MAX) {
-		node_reply_error(s, call, cmd->kind, REPLY_FAILED, "too many forwards are being looked for: try again");
-		return;
-	}
-	h = NEW(struct history_search);
-	h->call = call;
-	h->in_channel = cmd->u.del_forward.in_channel;
-	h->in_htlc_id = cmd->u.del_forward.in_htlc_id;
-	h->status = (enum history_status)cmd->u.del_forward.status;
-	h->next = n->searches;
-	n->searches = h;
-	ask_page(s, h, BYTES_NONE);
-}
-
-static void search_end(struct node *n, struct history_search *h)
-{
-	struct history_search **at = &n->searches;
-
-	while (*at != h)
-		at = &(*at)->next;
-	*at = h->next;
-	mem_free(h);
-}
-
-static bool is_wanted(const struct history_search *h, const struct fetched *record)
-{
-	struct history_entry e;
-
-	return history_decode(record->key, record->value, &e) && e.in_channel.v == h->in_channel.v &&
-	       e.in_htlc_id == h->in_htlc_id && e.status == h->status;
-}
-
-void node_history_fetched(struct node *n, struct step *s, uint64_t call, const struct event *e)
-{
-	struct history_search *h = n->searches;
-	struct buf next = BUF_EMPTY;
-
-	while (h && h->call != call)
-		h = h->next;
-	if (!h)
-		return;
-	for (uint32_t i = 0; i < e->u.fetched.count; i++) {
-		const struct fetched *record = &e->u.fetched.records[i];
-
-		if (!is_wanted(h, record))
-			continue;
-		effect_remove(s->out, RECORD_FORWARD, record->key);
-		if (has_failed(h->status))
-			node_history_lost(n, s);
-		node_reply(s, call, COMMAND_DEL_FORWARD);
-		search_end(n, h);
-		return;
-	}
-	if (e->u.fetched.count == SEARCH_PAGE) {
-		buf_add_bytes(&next, e->u.fetched.records[SEARCH_PAGE - 1].key);
-		buf_add_u8(&next, 0); /* the least key behind it */
-		ask_page(s, h, buf_view(&next));
-		buf_release(&next);
-		return;
-	}
-	node_reply_error(s, call, COMMAND_DEL_FORWARD, REPLY_FORWARD_UNKNOWN, "no such forward: see listforwards");
-	search_end(n, h);
 }
 
 /* --- for views --- */

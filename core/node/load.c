@@ -105,6 +105,7 @@ bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, s
 		keep_part(n, kind, key, value);
 		return true;
 	case RECORD_FORWARD: /* read by who lists them */
+	case RECORD_FORWARD_INDEX:
 	case RECORD_HTLC_PAST: /* fetched when they are asked for (record_is_past) */
 	case RECORD_INVOICE_PAST:
 	case RECORD_INVOICE_INDEX:
@@ -126,6 +127,8 @@ bool node_load_record(struct node *n, enum record_kind kind, struct bytes key, s
 		return true;
 	case RECORD_LIQUIDITY:
 		return node_ways_load(n, key, value);
+	case RECORD_EARNED:
+		return slots_load(&n->forwards.slots, key, value);
 	case RECORD_LAYER:
 		return node_layers_load(n, key, value);
 	case RECORD_OUTBOX:
@@ -267,6 +270,7 @@ bool node_start(struct node *n, uint64_t now_ms, struct effects *out)
 	node_backup_start(n, &s);
 	node_clean_start(n, &s);
 	node_closed_start(n, &s);
+	node_history_start(n, &s);
 	node_gossip_start(n, &s);
 	node_ways_start(n, &s);
 	node_policies_start(n, &s);

@@ -297,6 +297,7 @@ static void let_go(struct node *n, struct step *s, struct node_peer *p)
 {
 	if (p->channels)
 		return;
+	slots_forget(&n->forwards.slots, s, &p->peer->id);
 	n->some_left = true;
 	if (!p->peer->keep)
 		return;

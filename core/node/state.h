@@ -255,6 +255,8 @@ struct node {
 	uint64_t history_failed;   /* entries of failed ones that are stored */
 	uint64_t history_from;     /* none of those has a lower number */
 	bool history_trimming;     /* the store is asked for the oldest */
+	/* Entries with numbers from the one up to the other are not in the index yet. */
+	uint64_t history_unindexed, history_indexed;
 	struct history_search *searches;
 	struct node_deletion *deletions; /* orders of delpay that wait for the store */
 	struct holds holds;
@@ -424,6 +426,10 @@ MUST_USE bool node_history_load(struct node *n, struct bytes value);
 /* An entry of a forward that failed was removed. */
 void node_history_lost(struct node *n, struct step *s);
 void node_history_trim(struct node *n, struct step *s, const struct event *e);
+void node_history_store_numbers(const struct node *n, struct step *s);
+
+/* history_index.c */
+void node_history_start(struct node *n, struct step *s);
 void node_history_free(struct node *n);
 void node_del_forward(struct node *n, struct step *s, uint64_t call, const struct command *cmd);
 void node_history_fetched(struct node *n, struct step *s, uint64_t call, const struct event *e);

@@ -75,3 +75,39 @@ bool history_decode(struct bytes key, struct bytes value, struct history_entry *
 	};
 	return true;
 }
+
+void history_index_key(uint8_t out[HISTORY_INDEX_KEY], const struct history_entry *e)
+{
+	store_be64(out, e->in_channel.v);
+	store_be64(out + 8, e->in_htlc_id);
+	store_be64(out + 16, e->index);
+}
+
+void history_put_index(struct step *s, const struct history_entry *e)
+{
+	uint8_t key[HISTORY_INDEX_KEY];
+
+	history_index_key(key, e);
+	effect_persist(s->out, RECORD_FORWARD_INDEX, BYTES_OF(key), BYTES(key + 16, 8));
+}
+
+void history_put(struct step *s, const struct history_entry *e)
+{
+	struct buf value = BUF_EMPTY;
+	uint8_t key[8];
+
+	store_be64(key, e->index);
+	history_encode(e, &value);
+	effect_persist(s->out, RECORD_FORWARD, BYTES_OF(key), buf_view(&value));
+	buf_release(&value);
+	history_put_index(s, e);
+}
+
+void history_remove(struct step *s, const struct history_entry *e)
+{
+	uint8_t key[HISTORY_INDEX_KEY];
+
+	history_index_key(key, e);
+	effect_remove(s->out, RECORD_FORWARD, BYTES(key + 16, 8));
+	effect_remove(s->out, RECORD_FORWARD_INDEX, BYTES_OF(key));
+}

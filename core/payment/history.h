@@ -8,6 +8,7 @@
 #include "base/amount.h"
 #include "base/bytes.h"
 #include "base/types.h"
+#include "step/step.h"
 
 /* Stored values. */
 enum history_status {
@@ -35,6 +36,15 @@ struct history_entry {
 	uint64_t received_ms;     /* 0: before the last start */
 	uint64_t resolved_ms;
 };
+
+/* Its record, and its place in RECORD_FORWARD_INDEX. */
+void history_put(struct step *s, const struct history_entry *e);
+void history_put_index(struct step *s, const struct history_entry *e);
+void history_remove(struct step *s, const struct history_entry *e);
+
+/* RECORD_FORWARD_INDEX: in_channel, in_htlc_id, index (be64 each). */
+#define HISTORY_INDEX_KEY 24
+void history_index_key(uint8_t out[HISTORY_INDEX_KEY], const struct history_entry *e);
 
 /* RECORD_FORWARD; the key: be64 of the index. */
 void history_encode(const struct history_entry *e, struct buf *out);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "wire/records_forward.h"
+
 struct channel_use {
 	uint8_t key[8];
 	uint32_t count[SLOT_CLASSES];
@@ -179,7 +181,7 @@ static struct earner *earner_of(struct slots *s, const struct pubkey *peer, uint
 	return e;
 }
 
-void slots_learn(struct slots *s, const struct pubkey *from, struct amount_msat fee, bool settled, uint64_t held_ms, uint64_t now_ms)
+bool slots_learn(struct slots *s, const struct pubkey *from, struct amount_msat fee, bool settled, uint64_t held_ms, uint64_t now_ms)
 {
 	struct earner *e = earner_of(s, from, now_ms);
 	uint64_t turns = held_ms / SLOTS_HELD_MS;
@@ -192,6 +194,62 @@ void slots_learn(struct slots *s, const struct pubkey *from, struct amount_msat 
 	}
 	if (turns)
 		e->lost = plus(e->lost, fee.v > UINT64_MAX / turns ? UINT64_MAX : fee.v * turns);
+	/* What failed at once costs nobody anything, a write least of all. */
+	return fee.v && (settled || turns);
+}
+
+void slots_store(const struct slots *s, struct step *step, const struct pubkey *peer)
+{
+	const struct earner *e = table_get(&s->peers, BYTES_OF(peer->v));
+	struct buf value = BUF_EMPTY;
+
+	ASSERT(e);
+	record_earned_encode(&(struct record_earned){ .earned = e->earned, .lost = e->lost, .at_ms = e->at_ms }, &value);
+	effect_persist(step->out, RECORD_EARNED, BYTES_OF(peer->v), buf_view(&value));
+	buf_release(&value);
+}
+
+bool slots_load(struct slots *s, struct bytes key, struct bytes value)
+{
+	struct record_earned r;
+	struct arena memory;
+	struct earner *e;
+	bool good;
+
+	arena_init(&memory);
+	good = record_earned_decode(value, &memory, &r);
+	arena_release(&memory);
+	if (!good || key.size != sizeof(e->peer.v) || table_get(&s->peers, key))
+		return false;
+	e = NEW(struct earner);
+	memcpy(e->peer.v, key.data, sizeof(e->peer.v));
+	e->earned = r.earned;
+	e->lost = r.lost;
+	e->at_ms = r.at_ms;
+	table_add(&s->peers, e);
+	/* The sum, as of the newest of them. */
+	if (r.at_ms >= s->earned_ms) {
+		s->earned = plus(decayed(s->earned, since(r.at_ms, s->earned_ms)), r.earned);
+		s->earned_ms = r.at_ms;
+	} else {
+		s->earned = plus(s->earned, decayed(r.earned, since(s->earned_ms, r.at_ms)));
+	}
+	return true;
+}
+
+void slots_forget(struct slots *s, struct step *step, const struct pubkey *peer)
+{
+	struct earner *e = table_remove(&s->peers, BYTES_OF(peer->v));
+	uint64_t part;
+
+	if (!e)
+		return;
+	s->earned = decayed(s->earned, since(step->now_ms, s->earned_ms));
+	s->earned_ms = step->now_ms;
+	part = decayed(e->earned, since(step->now_ms, e->at_ms));
+	s->earned -= part < s->earned ? part : s->earned;
+	effect_remove(step->out, RECORD_EARNED, BYTES_OF(e->peer.v));
+	mem_free(e);
 }
 
 bool slots_has_earned(const struct slots *s, const struct pubkey *from, uint32_t peers, uint64_t now_ms)

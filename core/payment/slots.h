@@ -14,7 +14,9 @@
  *
  * A peer has earned it when the fees of its payments that arrived, less what it cost to hold some of them, are at least
  * half of its part among all that was earned.  An HTLC that is held costs its own fee for each 90 seconds after the
- * first.  What is long ago counts less: half after two weeks.  It is not stored: after a start every peer earns anew.
+ * first.  What is long ago counts less: half after two weeks.  It is stored, in the batch that ends the HTLC
+ * (RECORD_EARNED), and forgotten with the peer's last channel: so there are no more of these records than peers with
+ * channels.
  *
  * docs/FORWARDING.md has the defaults. */
 #ifndef PAYMENT_SLOTS_H
@@ -23,6 +25,7 @@
 #include "base/amount.h"
 #include "base/table.h"
 #include "base/types.h"
+#include "step/step.h"
 
 #define SLOTS_HELD_MS 90000u            /* an HTLC that takes longer than that costs its fee again */
 #define SLOTS_HALF_LIFE_MS 1209600000u  /* two weeks */
@@ -66,9 +69,14 @@ void slots_release(struct slots *s);
 void slots_take(struct slots *s, uint64_t channel_key, const struct pubkey *from, struct amount_msat amount);
 /* Of one that was taken, as it was. */
 void slots_give_back(struct slots *s, uint64_t channel_key, const struct pubkey *from, struct amount_msat amount);
-/* How one ended.  held_ms: from when it came in; 0: not known. */
-void slots_learn(struct slots *s, const struct pubkey *from, struct amount_msat fee, bool settled, uint64_t held_ms, uint64_t now_ms);
+/* How one ended.  held_ms: from when it came in; 0: not known.  Whether slots_store has something to store. */
+bool slots_learn(struct slots *s, const struct pubkey *from, struct amount_msat fee, bool settled, uint64_t held_ms, uint64_t now_ms);
 MUST_USE bool slots_has_earned(const struct slots *s, const struct pubkey *from, uint32_t peers, uint64_t now_ms);
+/* RECORD_EARNED of that peer. */
+void slots_store(const struct slots *s, struct step *step, const struct pubkey *peer);
+MUST_USE bool slots_load(struct slots *s, struct bytes key, struct bytes value);
+/* The peer has no channel any more. */
+void slots_forget(struct slots *s, struct step *step, const struct pubkey *peer);
 /* HTLCs that a channel carries for others. */
 uint32_t slots_used(const struct slots *s, uint64_t channel_key);
 /* Sums that must agree; ASSERTs. */

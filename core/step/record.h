@@ -37,7 +37,9 @@ enum record_kind {
 	RECORD_PAYMENT_INDEX = 28, /* payment hash, group (be64): the created index (be64) of one that is past */
 	RECORD_CLOSED_PAST = 29, /* number (be64), channel key id: a channel that is history */
 	RECORD_CLOSED_INDEX = 30, /* channel key id: the number (be64) of one that is */
-	RECORD_KINDS = 31,
+	RECORD_FORWARD_INDEX = 31, /* incoming channel (be64), incoming HTLC (be64), index: the index (be64) of a RECORD_FORWARD */
+	RECORD_EARNED = 32,      /* node id: what forwarding for that peer has earned and cost */
+	RECORD_KINDS = 33,
 };
 
 /* What is over and may be any number of records: nobody reads it when the node starts, it is fetched when it is asked

@@ -118,6 +118,21 @@ static void act(struct world *w, const uint8_t *b)
 	ASSERT(forwards_count(&w->table) == w->live);
 }
 
+/* What a peer has earned is read or refused, and changes nothing that must hold. */
+static void read_earned(struct bytes value)
+{
+	const struct pubkey peer = { { 2 } };
+	struct slots s = { .earned = 0 };
+
+	slots_init(&s, seed);
+	if (slots_load(&s, BYTES_OF(peer.v), value)) {
+		ASSERT(!slots_load(&s, BYTES_OF(peer.v), value));
+		(void)slots_has_earned(&s, &peer, 1, UINT64_MAX);
+		slots_learn(&s, &peer, MSAT(UINT64_MAX), true, UINT64_MAX, 1);
+	}
+	slots_release(&s);
+}
+
 /* What is stored: any bytes are read or refused, and what is read is written the same. */
 static void stored(const uint8_t *data, size_t size)
 {
@@ -137,6 +152,7 @@ static void stored(const uint8_t *data, size_t size)
 		ASSERT(bytes_equal(buf_view(&again), BYTES(data, size)));
 	}
 	buf_release(&again);
+	read_earned(BYTES(data, size));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

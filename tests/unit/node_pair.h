@@ -110,18 +110,6 @@ static inline void two(void)
 	rig_forget(&b);
 }
 
-static inline uint32_t count_records(struct rig *r, enum record_kind kind)
-{
-	const struct record_range all = { .kind = kind };
-	struct fetch got;
-	uint32_t count;
-
-	CHECK(fetch_read(&got, r->store, &all, 1));
-	count = got.count;
-	fetch_release(&got);
-	return count;
-}
-
 static inline uint64_t order_invoice(struct rig *r, const char *label, uint64_t msat)
 {
 	struct command c = { .kind = COMMAND_INVOICE };

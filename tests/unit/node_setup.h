@@ -288,6 +288,18 @@ static inline void rig_fetch(struct rig *r, const struct effect *f)
 	*end = later;
 }
 
+static inline uint32_t count_records(struct rig *r, enum record_kind kind)
+{
+	const struct record_range all = { .kind = kind };
+	struct fetch got;
+	uint32_t count;
+
+	CHECK(fetch_read(&got, r->store, &all, 1));
+	count = got.count;
+	fetch_release(&got);
+	return count;
+}
+
 /* Answers the read that has waited longest; false: none waits. */
 static inline bool rig_store_answers(struct rig *r)
 {

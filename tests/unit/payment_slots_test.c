@@ -1,6 +1,6 @@
 /* Who may take how much of an outgoing channel, at each of its limits. */
 #include "payment/slots.h"
-#include "tests/test.h"
+#include "tests/unit/step_shown.h"
 
 #define SLOTS 100u
 #define OUT 7u
@@ -178,6 +178,53 @@ TEST(what_was_earned_fades)
 	CHECK(!slots_has_earned(&s, &honest, 2, NOW + 14 * 200 * DAY_MS)); /* nothing is left of it */
 	/* A clock that went back changes nothing. */
 	CHECK(slots_has_earned(&s, &honest, 2, NOW));
+}
+
+/* What a node stores of it is what it knows after a start; of a peer without a channel nothing is left. */
+TEST(what_was_earned_is_stored_and_forgotten_with_the_peer)
+{
+	static const uint8_t seed[16] = { 2 };
+	struct effects effects;
+	struct slots again = { .earned = 0 };
+	struct step step = { .out = &effects, .now_ms = NOW };
+	struct bytes key, value;
+
+	begin();
+	effects_init(&effects);
+	CHECK(slots_learn(&s, &mallory, MSAT(1000), true, 0, NOW - 14 * DAY_MS));
+	slots_store(&s, &step, &mallory);
+	CHECK(slots_learn(&s, &honest, MSAT(1000), true, SLOTS_HELD_MS, NOW));
+	CHECK(slots_learn(&s, &honest, MSAT(3000), true, 0, NOW));
+	slots_store(&s, &step, &honest);
+	CHECK(!slots_learn(&s, &third, MSAT(1000), false, 0, NOW)); /* costs nothing, is not worth a write */
+	CHECK_EQ(count_effects(&effects, EFFECT_PERSIST), 2);
+	slots_init(&again, seed);
+	for (const struct effect *f = effects.head; f; f = f->next) {
+		key = f->u.persist.key;
+		value = f->u.persist.value;
+		CHECK(f->u.persist.kind == RECORD_EARNED);
+		CHECK(slots_load(&again, key, value));
+		CHECK(!slots_load(&again, key, value)); /* one a peer */
+	}
+	CHECK(!slots_load(&again, BYTES_OF(third.v), BYTES(value.data, value.size - 1)));
+	CHECK(!slots_load(&again, BYTES(third.v, 32), value));
+	CHECK_EQ(again.earned, s.earned);
+	CHECK_EQ(again.earned, 4500);
+	CHECK_EQ(again.earned_ms, s.earned_ms);
+	for (uint64_t later = 0; later < 200; later += 7) {
+		CHECK_EQ(slots_has_earned(&again, &honest, 1, NOW + later * DAY_MS), slots_has_earned(&s, &honest, 1, NOW + later * DAY_MS));
+		CHECK_EQ(slots_has_earned(&again, &mallory, 1, NOW + later * DAY_MS), slots_has_earned(&s, &mallory, 1, NOW + later * DAY_MS));
+	}
+	effects_reset(&effects);
+	slots_forget(&again, &step, &honest);
+	slots_forget(&again, &step, &honest);
+	CHECK_EQ(count_effects(&effects, EFFECT_PERSIST), 1);
+	CHECK(effects.head->u.persist.remove && bytes_equal(effects.head->u.persist.key, BYTES_OF(honest.v)));
+	CHECK_EQ(again.earned, 500);
+	CHECK(!slots_has_earned(&again, &honest, 1, NOW) && slots_has_earned(&again, &mallory, 1, NOW));
+	CHECK_EQ(table_count(&again.peers), 1);
+	slots_release(&again);
+	effects_release(&effects);
 }
 
 /* Two jammers fill all that is open to everybody: whoever has paid his way still passes, and so do we. */

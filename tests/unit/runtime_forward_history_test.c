@@ -1,5 +1,5 @@
 /* The history of forwards: one entry for each, in the batch that ends it. */
-#include "payment/history.h"
+#include "node/state.h"
 #include "tests/unit/node_three.h"
 
 #define ENTRIES 64u
@@ -148,16 +148,15 @@ TEST(entries_are_deleted_one_by_one)
 	CHECK_EQ(entry_count, 1);
 }
 
-/* Thousands of entries are looked through in pages. */
-TEST(an_entry_behind_the_first_page)
+/* As version 2 left them: thousands of entries that no index names. */
+static void make_old(uint64_t count)
 {
 	struct history_entry e = { .status = HISTORY_LOCAL_FAILED, .in_channel = { 5 } };
 	struct store_op op = { .kind = RECORD_FORWARD };
 	struct buf value = BUF_EMPTY;
-	uint8_t key[8];
+	uint8_t key[8], numbers[25] = { 2 };
 
-	row();
-	for (uint64_t i = 1; i <= 2500; i++) {
+	for (uint64_t i = 1; i <= count; i++) {
 		store_be64(key, i);
 		e.in_htlc_id = i;
 		buf_clear(&value);
@@ -166,11 +165,58 @@ TEST(an_entry_behind_the_first_page)
 		op.value = buf_view(&value);
 		CHECK(b.store->commit(b.store, &op, 1));
 	}
+	store_be64(numbers + 1, count);
+	store_be64(numbers + 9, count);
+	op = (struct store_op){ RECORD_NODE, false, bytes_from_string("forwards"), BYTES_OF(numbers) };
+	CHECK(b.store->commit(b.store, &op, 1));
 	buf_release(&value);
-	CHECK_EQ(del((struct scid){ 5 }, 2501, HISTORY_LOCAL_FAILED), REPLY_FORWARD_UNKNOWN);
-	CHECK_EQ(del((struct scid){ 5 }, 2500, HISTORY_LOCAL_FAILED), REPLY_OK);
-	CHECK_EQ(del((struct scid){ 5 }, 2000, HISTORY_LOCAL_FAILED), REPLY_OK);
-	CHECK_EQ(del((struct scid){ 5 }, 2500, HISTORY_LOCAL_FAILED), REPLY_FORWARD_UNKNOWN);
+}
+
+/* They are indexed a page a batch, whenever the node is stopped, and found by what they are called then. */
+TEST(entries_of_an_older_version_are_indexed)
+{
+	const struct scid in = { 5 };
+	struct way w = ready();
+	uint64_t call;
+
+	make_old(2500);
+	b.store_late = true;
+	row_restart(&b);
+	row_pump();
+	CHECK_EQ(count_records(&b, RECORD_FORWARD_INDEX), 0);
+	while (b.node->history_unindexed < b.node->history_indexed && count_records(&b, RECORD_FORWARD_INDEX) < 2000) {
+		const uint32_t before = count_records(&b, RECORD_FORWARD_INDEX);
+
+		CHECK(rig_store_answers(&b));
+		CHECK(count_records(&b, RECORD_FORWARD_INDEX) - before <= 1000);
+		row_restart(&b);
+		row_pump();
+	}
+	/* One that is not there yet is not said to be unknown. */
+	b.store_late = false;
+	CHECK_EQ(del(in, 2500, HISTORY_LOCAL_FAILED), REPLY_FAILED);
+	CHECK_EQ(del(in, 2000, HISTORY_LOCAL_FAILED), REPLY_OK);
+	rig_read_all(&b);
+	CHECK_EQ(count_records(&b, RECORD_FORWARD_INDEX), 2499);
+	CHECK_EQ(del(in, 2501, HISTORY_LOCAL_FAILED), REPLY_FORWARD_UNKNOWN);
+	CHECK_EQ(del(in, 2500, HISTORY_SETTLED), REPLY_FORWARD_UNKNOWN);
+	CHECK_EQ(del(in, 2500, HISTORY_LOCAL_FAILED), REPLY_OK);
+	CHECK_EQ(del(in, 2500, HISTORY_LOCAL_FAILED), REPLY_FORWARD_UNKNOWN);
+	CHECK_EQ(count_records(&b, RECORD_FORWARD), 2498);
+	CHECK_EQ(count_records(&b, RECORD_FORWARD_INDEX), 2498);
+	/* A new one goes on behind them, and one look at the index finds it. */
+	CHECK_EQ(pay_way(&a, &w)->code, REPLY_OK);
+	CHECK_EQ(count_records(&b, RECORD_FORWARD_INDEX), 2499);
+	b.store_late = true;
+	{
+		struct command order = { .kind = COMMAND_DEL_FORWARD };
+
+		order.u.del_forward.in_channel = channel_record_of(channel_between(&b, &a))->scid;
+		order.u.del_forward.status = HISTORY_SETTLED;
+		call = rig_command(&b, &order);
+	}
+	CHECK(rig_store_answers(&b) && rig_store_answers(&b) && !rig_store_answers(&b));
+	CHECK_EQ(row_code(&b, call), REPLY_OK);
 }
 
 static uint32_t count_status(enum history_status status)
@@ -204,6 +250,7 @@ TEST(failed_ones_make_room_for_one_another)
 		}
 	}
 	CHECK(entries[0].index == 1 && entries[1].index == 8);
+	CHECK_EQ(count_records(&b, RECORD_FORWARD_INDEX), entry_count);
 	/* What was deleted need not make room. */
 	CHECK_EQ(del(entries[2].in_channel, entries[2].in_htlc_id, HISTORY_LOCAL_FAILED), REPLY_OK);
 	way_fails(&low, REPLY_PAY_TRY_OTHER_ROUTE, 1, FAIL_FEE_INSUFFICIENT);

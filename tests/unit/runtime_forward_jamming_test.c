@@ -1,4 +1,5 @@
 /* Whole nodes: payments that are held at their end take the slots of a channel in between. */
+#include "node/state.h"
 #include "tests/unit/node_three.h"
 
 static struct rig d;
@@ -108,8 +109,11 @@ TEST(held_payments_of_one_peer_leave_room_for_another)
 	reply = pays_c(&a);
 	CHECK(reply && reply->u.sendpay.failure_code == FAIL_TEMPORARY_CHANNEL_FAILURE); /* B4.failure_messages.12 */
 	CHECK_EQ(reply->u.sendpay.erring_index, 1);
-	/* What is held is counted after a restart as well. */
+	CHECK(slots_has_earned(&b.node->forwards.slots, &d.id, 2, b.now_ms) && !slots_has_earned(&b.node->forwards.slots, &a.id, 2, b.now_ms));
+	CHECK_EQ(count_records(&b, RECORD_EARNED), 1); /* what only failed at once is no record */
+	/* What is held is counted after a restart as well, and what was earned is not forgotten. */
 	row_restart(&b);
+	CHECK(slots_has_earned(&b.node->forwards.slots, &d.id, 2, b.now_ms) && !slots_has_earned(&b.node->forwards.slots, &a.id, 2, b.now_ms));
 	rig_unlink_both(&b, &d, BD);
 	rig_link(&b, &d, BD);
 	pump_all();
