@@ -1,9 +1,10 @@
-/* What the past costs: a node with N paid invoices and N payments of its own behind it, for N from none on.
+/* What the past costs: a node with N paid invoices, N payments of its own and N forwards behind it, and a closed channel for
+ * a hundred of them, for N from none on.
  *
  * Each database is filled directly.  A process of its own then starts a whole node on it (SQLite, its threads, no network),
  * and measures: the start (the best of five), the resident memory, an invoice, a payment (to itself: everything but a
  * channel), a page of each list from somewhere in it, and one entry by its name (medians of two hundred).  With no past
- * the lists show what was made meanwhile.  The last column of each row is its ratio to the first.
+ * the lists show what was made meanwhile.  The last column of each row is its ratio to the first with anything to show.
  *
  * What is filled goes away again, unless --keep says that it stays for other runs: filling takes most of the time. */
 #include <lampo/lampo.h>
@@ -18,7 +19,9 @@
 
 #include "base/bytes.h"
 #include "bench/clock.h"
+#include "channel/record.h"
 #include "crypto/hash.h"
+#include "payment/history.h"
 #include "payment/receive.h"
 #include "payment/send.h"
 #include "runtime/store/store.h"
@@ -27,15 +30,23 @@
 #define ROUNDS 200u
 #define SIZES_MAX 5
 /* What an invoice and a payment of the past take of the disk, with what they are found by. */
-#define BYTES_EACH 1300u
+#define BYTES_EACH 1500u
+#define PAYMENTS_A_CHANNEL 100u
 
 #define STARTS 5
+#define FORWARDS_IN 7u
+#define FORWARD_UNKNOWN 1401
+#define CLOSED_KEYS (1ull << 40)
 
-enum figure { START, MEMORY, MEMORY_LATER, INVOICE, PAY, PAGE_INVOICES, PAGE_PAYS, BY_LABEL, BY_HASH, FIGURES };
+enum figure {
+	START, MEMORY, MEMORY_LATER, INVOICE, PAY, PAGE_INVOICES, PAGE_PAYS, PAGE_FORWARDS, PAGE_CLOSED, PAGE_PENDING,
+	BY_LABEL, BY_HASH, DEL_FORWARD, FIGURES
+};
 
 static const char *const names[FIGURES] = {
 	"start, ms", "memory after it, MiB", "memory after all, MiB", "invoice, us", "pay, us", "listinvoices of 100, us", "listpays of 100, us",
-	"listinvoices by label, us", "listpays by hash, us",
+	"listforwards of 100, us", "listclosedchannels of 10, us", "listpays of those pending, us",
+	"listinvoices by label, us", "listpays by hash, us", "delforward, us",
 };
 
 static void die(const char *what)
@@ -175,37 +186,131 @@ static void put_numbers(struct filler *f, uint64_t count)
 	put(f, RECORD_NODE, bytes_from_string(SEND_NUMBERS_KEY), BYTES_OF(payments));
 }
 
-static void fill(const char *folder, uint64_t count)
+static void put_payments(struct filler *f, uint64_t count)
 {
-	struct filler f = { .ops = NEW_ARRAY(struct store_op, BATCH) };
 	struct name *all = NEW_ARRAY(struct name, count + 1);
 	struct preimage preimage;
-	char error[STORE_ERROR_SIZE], text[220];
+	char text[220];
 
 	memset(text, 'q', sizeof(text));
 	memcpy(text, "lnbcrt", 6);
-	f.store = store_open_sqlite(folder, error);
-	if (!f.store)
-		die(error);
-	arena_init(&f.memory);
 	for (int kind = 0; kind < 2; kind++) {
 		for (uint64_t n = 1; n <= count; n++) {
 			make_name(&all[n - 1], &preimage, (uint8_t)kind, n);
 			if (kind == 0)
-				put_invoice(&f, &all[n - 1], &preimage, BYTES_OF(text));
+				put_invoice(f, &all[n - 1], &preimage, BYTES_OF(text));
 			else
-				put_payment(&f, &all[n - 1], &preimage, BYTES_OF(text));
+				put_payment(f, &all[n - 1], &preimage, BYTES_OF(text));
 		}
-		put_index(&f, kind == 0, all, count);
+		put_index(f, kind == 0, all, count);
 	}
-	put_numbered(&f, RECEIVE_INDEX_LABEL, count);
-	put_numbered(&f, RECEIVE_INDEX_PAID, count);
-	put_numbers(&f, count);
+	put_numbered(f, RECEIVE_INDEX_LABEL, count);
+	put_numbered(f, RECEIVE_INDEX_PAID, count);
+	put_numbers(f, count);
+	mem_free(all);
+}
+
+/* All came in over one channel. */
+static void put_forwards(struct filler *f, uint64_t count)
+{
+	struct history_entry e = { .status = HISTORY_SETTLED, .in_channel = { FORWARDS_IN }, .in_amount = MSAT(1001000), .out_channel = { 9 },
+				   .has_out_htlc = true, .out_amount = MSAT(1000000) };
+	uint8_t key[HISTORY_INDEX_KEY], numbers[41] = { 3 };
+	struct buf value = BUF_EMPTY;
+
+	for (int index = 0; index < 2; index++)
+		for (uint64_t n = 1; n <= count; n++) {
+			e.index = e.in_htlc_id = e.out_htlc_id = n;
+			e.received_ms = (1700000000 + n) * 1000;
+			e.resolved_ms = e.received_ms + 700;
+			history_index_key(key, &e);
+			buf_clear(&value);
+			history_encode(&e, &value);
+			if (index)
+				put(f, RECORD_FORWARD_INDEX, BYTES_OF(key), BYTES(key + 16, 8));
+			else
+				put(f, RECORD_FORWARD, BYTES(key + 16, 8), buf_view(&value));
+		}
+	store_be64(numbers + 1, count);
+	put(f, RECORD_NODE, bytes_from_string("forwards"), BYTES_OF(numbers));
+	buf_release(&value);
+}
+
+static struct pubkey some_point(void)
+{
+	struct pubkey out;
+
+	if (!hex_decode(out.v, sizeof(out.v), "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798", 66))
+		die("no point");
+	return out;
+}
+
+static void put_closed(struct filler *f, uint64_t count)
+{
+	const struct pubkey point = some_point();
+	const struct basepoints points = { point, point, point, point, point };
+	struct channel_record r = { .peer = point, .state = CLOSED, .type = COMMITMENT_ANCHORS, .funding_amount = SAT(1000000),
+				    .local_points = { point, point }, .remote_points = { point, point } };
+	struct buf value = BUF_EMPTY;
+	uint8_t key[16], number[9] = { 1 };
+
+	r.side[0].points = r.side[1].points = points;
+	for (uint64_t n = 1; n <= count; n++) {
+		r.key = CLOSED_KEYS + n;
+		r.scid.v = r.key;
+		r.alias_local.v = ~r.key;
+		store_be64(r.id.v, n);
+		buf_clear(&value);
+		channel_record_encode(&r, &value);
+		store_be64(key, n);
+		store_be64(key + 8, r.key);
+		put(f, RECORD_CLOSED_PAST, BYTES_OF(key), buf_view(&value));
+		put(f, RECORD_CLOSED_INDEX, BYTES(key + 8, 8), BYTES(key, 8));
+	}
+	store_be64(number + 1, count);
+	put(f, RECORD_NODE, bytes_from_string("closed"), BYTES_OF(number));
+	buf_release(&value);
+}
+
+static bool note_one(void *context, enum record_kind kind, struct bytes key, struct bytes value)
+{
+	(void)kind;
+	(void)key;
+	(void)value;
+	*(bool *)context = true;
+	return false;
+}
+
+/* What is there already, with --keep, stays as it is. */
+static bool lacks(struct filler *f, enum record_kind kind)
+{
+	const struct record_range range = { .kind = kind, .limit = 1 };
+	bool has = false;
+
+	if (!f->store->fetch(f->store, &range, note_one, &has))
+		die(f->store->error);
+	return !has;
+}
+
+static void fill(const char *folder, uint64_t count)
+{
+	struct filler f = { .ops = NEW_ARRAY(struct store_op, BATCH) };
+	char error[STORE_ERROR_SIZE];
+
+	f.store = store_open_sqlite(folder, error);
+	if (!f.store)
+		die(error);
+	arena_init(&f.memory);
+	if (lacks(&f, RECORD_PAYMENT_PAST))
+		put_payments(&f, count);
+	if (lacks(&f, RECORD_FORWARD))
+		put_forwards(&f, count);
+	if (lacks(&f, RECORD_CLOSED_PAST))
+		put_closed(&f, count / PAYMENTS_A_CHANNEL);
 	flush(&f);
 	f.store->close(f.store);
 	arena_release(&f.memory);
 	mem_free(f.ops);
-	mem_free(all);
 }
 
 /* ---- A chain of one block ---- */
@@ -320,7 +425,7 @@ static void answered(void *context, int code, const char *json)
 {
 	struct run *r = context;
 
-	if (code)
+	if (code && !(code == FORWARD_UNKNOWN && r->figure == DEL_FORWARD))
 		die(json);
 	if (r->figure == INVOICE) {
 		copy_field(r->bolt11, sizeof(r->bolt11), json, "bolt11");
@@ -358,6 +463,11 @@ static void ask_for_one(struct run *r, uint64_t number)
 	call(r, "listpays", text);
 }
 
+static const char *const lists[FIGURES] = {
+	[PAGE_INVOICES] = "listinvoices", [PAGE_PAYS] = "listpays", [PAGE_FORWARDS] = "listforwards",
+	[PAGE_CLOSED] = "listclosedchannels",
+};
+
 static void ask(struct run *r)
 {
 	/* Entries all over the past. */
@@ -370,9 +480,17 @@ static void ask(struct run *r)
 	} else if (r->figure == PAY) {
 		snprintf(text, sizeof(text), "[\"%s\"]", r->bolt11);
 		call(r, "pay", text);
-	} else if (r->figure == PAGE_INVOICES || r->figure == PAGE_PAYS) {
-		snprintf(text, sizeof(text), "{\"index\":\"created\",\"start\":%llu,\"limit\":100}", (unsigned long long)number);
-		call(r, r->figure == PAGE_PAYS ? "listpays" : "listinvoices", text);
+	} else if (lists[r->figure]) {
+		snprintf(text, sizeof(text), "{%s\"start\":%llu,\"limit\":%u}", r->figure == PAGE_CLOSED ? "" : "\"index\":\"created\",",
+			 (unsigned long long)(r->figure == PAGE_CLOSED ? 1 + number / PAYMENTS_A_CHANNEL : number),
+			 r->figure == PAGE_CLOSED ? 10u : 100u);
+		call(r, lists[r->figure], text);
+	} else if (r->figure == PAGE_PENDING) {
+		call(r, "listpays", "{\"status\":\"pending\"}");
+	} else if (r->figure == DEL_FORWARD) {
+		/* What an earlier run has deleted is looked for all the same. */
+		snprintf(text, sizeof(text), "[\"0x0x%u\",%llu,\"settled\"]", FORWARDS_IN, (unsigned long long)number);
+		call(r, "delforward", text);
 	} else {
 		ask_for_one(r, number);
 	}
@@ -500,6 +618,12 @@ static void measure_all(const char *folder, uint64_t count, double out[FIGURES])
 	out[MEMORY] = start[MEMORY];
 }
 
+/* Without a past there is nothing of it to show. */
+static bool is_shown(int figure, uint64_t size)
+{
+	return size || (figure != PAGE_FORWARDS && figure != PAGE_CLOSED && figure != DEL_FORWARD);
+}
+
 static void show(const uint64_t *sizes, double figures[][FIGURES], int count)
 {
 	printf("| |");
@@ -512,8 +636,11 @@ static void show(const uint64_t *sizes, double figures[][FIGURES], int count)
 	for (int f = 0; f < FIGURES; f++) {
 		printf("| %s |", names[f]);
 		for (int i = 0; i < count; i++)
-			printf(" %.*f |", figures[i][f] < 100, figures[i][f]);
-		printf(" %.2f |\n", figures[count - 1][f] / figures[0][f]);
+			if (is_shown(f, sizes[i]))
+				printf(" %.*f |", figures[i][f] < 100, figures[i][f]);
+			else
+				printf(" |");
+		printf(" %.2f |\n", figures[count - 1][f] / figures[!is_shown(f, 0)][f]);
 	}
 }
 
@@ -532,19 +659,16 @@ static void look_for_room(uint64_t most)
 		die("that is too little: another --folder, or a smaller --most");
 }
 
-/* One filled before by --keep is taken as it is. */
 static void fill_and_measure(const char *base, uint64_t count, bool keep, double out[FIGURES])
 {
 	char folder[300], gone[400];
 	double began = now();
 
 	snprintf(folder, sizeof(folder), "%s/%llu", base, (unsigned long long)count);
-	if (access(folder, F_OK)) {
-		if (mkdir(folder, 0700))
-			die("no folder can be made here");
-		fill_apart(folder, count);
-		fprintf(stderr, "past: %llu filled in %.0f s\n", (unsigned long long)count, now() - began);
-	}
+	if (access(folder, F_OK) && mkdir(folder, 0700))
+		die("no folder can be made here");
+	fill_apart(folder, count);
+	fprintf(stderr, "past: %llu filled in %.0f s\n", (unsigned long long)count, now() - began);
 	measure_all(folder, count, out);
 	snprintf(gone, sizeof(gone), "rm -rf '%s'", folder);
 	if (!keep && system(gone))
@@ -553,8 +677,8 @@ static void fill_and_measure(const char *base, uint64_t count, bool keep, double
 
 static const char usage[] =
 	"usage: past [--most N] [--folder DIR] [--keep DIR]\n"
-	"  --most N      none, 10000, 100000 ... up to N invoices and payments: 1000000 without it, 10000000 at most.\n"
-	"                The disk needs 1.3 GB a million, 13 GB for 10000000, as long as it runs.\n"
+	"  --most N      none, 10000, 100000 ... up to N invoices, payments and forwards: 1000000 without it, 10000000 at\n"
+	"                most.  The disk needs 1.5 GB a million, 15 GB for 10000000, as long as it runs.\n"
 	"  --folder DIR  where: the current folder without it\n"
 	"  --keep DIR    in DIR, where what is filled stays and is taken again the next time";
 

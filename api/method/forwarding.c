@@ -160,8 +160,12 @@ static json_t *live_forwards(const struct methods *m, struct params *params, uin
 void method_listforwards(void *context, struct lampo_call *call, struct params *params)
 {
 	static const struct stored_list forwards = { "forwards", { RECORD_FORWARD }, 1, show_forward, NULL };
+	static const struct stored_list offered = { "forwards", { RECORD_FORWARD }, 0, show_forward, NULL };
+	const char *status = params_string_or_null(params, "status");
+	/* What is under way is in memory alone. */
+	const bool live = status && strcmp(status, history_status_name(HISTORY_OFFERED)) == 0;
 
-	stored_list_ask_live(context, call, params, &forwards, live_forwards);
+	stored_list_ask_live(context, call, params, live ? &offered : &forwards, live_forwards);
 }
 
 void method_delforward(void *context, struct lampo_call *call, struct params *params)

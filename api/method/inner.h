@@ -86,6 +86,8 @@ void add_hold_times(json_t *o, const struct record_payment_try *t);
 /* The hash that the call's bolt11 or payment_hash asks for; any: neither is there.  False: an invoice was given that is
  * none. */
 MUST_USE bool hash_wanted(struct params *params, bool *any, struct sha256 *hash);
+/* Whether it asks for what is pending alone. */
+MUST_USE bool pending_wanted(const struct params *params);
 const struct network *methods_network(const struct methods *m);
 /* ipv4, ipv6, torv3 or dns. */
 const char *address_type(const char *host);

@@ -335,6 +335,14 @@ bool hash_wanted(struct params *params, bool *any, struct sha256 *hash)
 	return !value || SAME(value->u.hash, v.payment_hash);
 }
 
+/* Then nothing of the past is meant, however much there is of it. */
+bool pending_wanted(const struct params *params)
+{
+	const char *status = params_string_or_null(params, "status");
+
+	return status && strcmp(status, payment_status(PAYMENT_PENDING)) == 0;
+}
+
 /* What the call wants beyond start and limit. */
 static bool is_wanted(struct params *params, const struct record_payment *r)
 {
@@ -382,6 +390,7 @@ void method_listpays(void *context, struct lampo_call *call, struct params *para
 	static const struct stored_list payments = {
 		"pays", { RECORD_PAYMENT, RECORD_PAYMENT_PAST }, 2, show_payment, live_payment,
 	};
+	static const struct stored_list pending = { "pays", { RECORD_PAYMENT }, 1, show_payment, live_payment };
 	struct sha256 hash = { { 0 } };
 	const struct record_range index = { .kind = RECORD_PAYMENT_INDEX, .prefix = BYTES_OF(hash.v) };
 	bool any;
@@ -389,5 +398,5 @@ void method_listpays(void *context, struct lampo_call *call, struct params *para
 	if (!hash_wanted(params, &any, &hash))
 		rpc_fail(call, RPC_INVALID_PARAMS, NULL, "parameter 'bolt11' is no BOLT 11 invoice, or not that of 'payment_hash'");
 	else
-		stored_list_ask(context, call, params, &payments, any ? NULL : &index);
+		stored_list_ask(context, call, params, any && pending_wanted(params) ? &pending : &payments, any ? NULL : &index);
 }

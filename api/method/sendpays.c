@@ -122,12 +122,13 @@ void method_listsendpays(void *context, struct lampo_call *call, struct params *
 	static const struct stored_list payments = {
 		"payments", { RECORD_PAYMENT, RECORD_PAYMENT_PAST }, 2, show_parts, live_parts,
 	};
+	static const struct stored_list pending = { "payments", { RECORD_PAYMENT }, 1, show_parts, live_parts };
 	struct sha256 hash = { { 0 } };
 	const struct record_range index = { .kind = RECORD_PAYMENT_INDEX, .prefix = BYTES_OF(hash.v) };
 	bool any;
 
 	if (hash_wanted(params, &any, &hash))
-		stored_list_ask(context, call, params, &payments, any ? NULL : &index);
+		stored_list_ask(context, call, params, any && pending_wanted(params) ? &pending : &payments, any ? NULL : &index);
 	else
 		rpc_fail(call, RPC_INVALID_PARAMS, NULL, "parameter 'bolt11' is no BOLT 11 invoice, or not that of 'payment_hash'");
 }

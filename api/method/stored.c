@@ -128,17 +128,24 @@ static void ask_named(struct stored_read *r)
 	ask(r, ranges, count);
 }
 
+/* Few are wanted; but of those that are read not all may be, and the longer that is so the more are read at a time. */
+static uint32_t page_size(const struct stored_read *r)
+{
+	const uint32_t wanted = r->limit - r->taken;
+	const uint32_t least = r->page ? 2 * r->page : STORED_PAGE_LEAST, page = wanted < least ? least : wanted;
+
+	return page < STORED_PAGE ? page : STORED_PAGE;
+}
+
 static void ask_next(struct stored_read *r)
 {
 	struct record_range ranges[2];
-	const uint32_t wanted = r->limit - r->taken;
 
 	if (r->by_index) {
 		ask_named(r);
 		return;
 	}
-	/* Few are wanted; but of those that are read not all may be. */
-	r->page = wanted < STORED_PAGE_LEAST ? STORED_PAGE_LEAST : wanted < STORED_PAGE ? wanted : STORED_PAGE;
+	r->page = page_size(r);
 	for (uint32_t k = 0; k < r->list->kind_count; k++)
 		ranges[k] = (struct record_range){ .kind = r->list->kinds[k], .from = buf_view(&r->from), .limit = r->page };
 	ask(r, ranges, r->list->kind_count);

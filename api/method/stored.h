@@ -20,7 +20,7 @@
 struct stored_list {
 	const char *name;          /* of the array in the answer */
 	enum record_kind kinds[2];
-	uint32_t kind_count;
+	uint32_t kind_count;       /* 0: nothing stored is meant, only what is live */
 	/* One record as an element of the array, or as a JSON array of several, which stay together: limit counts records
 	 * (*out owned by the caller); NULL: not one that the call asks for.  False: it is damaged. */
 	bool (*show)(const struct methods *m, struct params *params, const struct fetched *record, json_t **out);
