@@ -11,6 +11,7 @@ static void fail_with_size(uint32_t size)
 	struct way w = way_to_c(&bill);
 	struct msg_update_fail_htlc m, large;
 	struct buf raw = BUF_EMPTY;
+	struct bytes told;
 	struct arena arena;
 	uint64_t call;
 
@@ -25,6 +26,12 @@ static void fail_with_size(uint32_t size)
 	msg_update_fail_htlc_encode(&large, &raw);
 	CHECK(raw.size <= 65535);
 	rig_message(&b, bc, buf_view(&raw));
+	/* What goes on to a is still a message (B8.encrypting_and_sending_messages.1). */
+	while (!rig_has_sent(&b, ab, MSG_UPDATE_FAIL_HTLC))
+		CHECK(row_deliver_one());
+	told = rig_sent(&b, MSG_UPDATE_FAIL_HTLC);
+	CHECK(told.size <= 65535);
+	rig_message(&a, ab, told);
 	row_pump();
 	CHECK_EQ(rig_reply(&a, call)->code, REPLY_PAY_UNREADABLE);
 	CHECK(channel_is_usable(channel_between(&a, &b)) && channel_is_usable(channel_between(&b, &c)));
