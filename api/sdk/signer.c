@@ -82,7 +82,7 @@ void signer_adapter_free(struct signer_adapter *a)
 
 struct daemon_signer signer_adapter_signer(struct signer_adapter *a)
 {
-	struct daemon_signer s = { .port = { a, on_request, true } };
+	struct daemon_signer s = { .port = { a, on_request, NULL, true } };
 
 	memcpy(s.node_id.v, a->inner.node_id33, sizeof(s.node_id.v));
 	return s;

@@ -164,20 +164,38 @@ void commit_on_signature(struct channel *ch, struct step *s, struct channel_note
 
 /* Theirs */
 
+/* The peer's signatures of one commitment: the funding output's first, then the HTLCs' in their order. */
+static struct verify_item *gather_signatures(struct arena *a, const struct commitment *c, const struct pubkey *funding,
+					     const struct sig64 *sig, const struct sig64 *htlcs, uint32_t htlc_count)
+{
+	struct verify_item *items = ARENA_ARRAY(a, struct verify_item, htlc_count + 1);
+	struct sha256 *hashes = ARENA_ARRAY(a, struct sha256, c->htlc_count);
+
+	items[0] = (struct verify_item){ .sig = sig, .hash = &c->sighash, .key = funding };
+	if (htlc_count == 0)
+		return items;
+	htlc_tx_countersign_hashes(a, c, hashes);
+	for (uint32_t i = 0; i < htlc_count; i++)
+		items[i + 1] = (struct verify_item){ .sig = &htlcs[i], .hash = &hashes[i], .key = &c->keys.countersignatory_htlc };
+	return items;
+}
+
 bool commit_verify(struct channel *ch, struct step *s, struct arena *a, const struct commitment_spec *spec, const struct sig64 *sig,
 		   const struct sig64 *htlcs, uint32_t htlc_count, const char **why)
 {
 	struct commitment *c = commitment_build(a, spec);
-	struct memo *memo = ch->policy->memo;
-	struct sha256 *hashes;
+	/* A wrong number of them fits no HTLC: then only the first is looked at. */
+	uint32_t checked = c && htlc_count == c->htlc_count ? htlc_count : 0;
+	struct verify_item *items;
 
 	if (!c) {
 		*why = "the commitment cannot be built";
 		return false;
 	}
-	/* B2.commitment_signed.24 (B2.funding_created.7 and B2.funding_signed.4 for the first one); ecdsa_verify
-	 * refuses a high S */
-	if (!memo_verify(memo, sig, &c->sighash, &spec->countersignatory->funding)) {
+	items = gather_signatures(a, c, &spec->countersignatory->funding, sig, htlcs, checked);
+	memo_verify_batch(ch->policy->memo, items, checked + 1);
+	/* B2.commitment_signed.24 (B2.funding_created.7 and B2.funding_signed.4 for the first one); a high S is refused */
+	if (!items[0].good) {
 		*why = "bad signature of the commitment";
 		channel_show_tx(ch, s, c->tx);
 		return false;
@@ -187,11 +205,9 @@ bool commit_verify(struct channel *ch, struct step *s, struct arena *a, const st
 		*why = "wrong number of HTLC signatures";
 		return false;
 	}
-	hashes = ARENA_ARRAY(a, struct sha256, c->htlc_count);
-	htlc_tx_countersign_hashes(a, c, hashes);
 	/* B2.commitment_signed.26 */
 	for (uint32_t i = 0; i < htlc_count; i++) {
-		if (!memo_verify(memo, &htlcs[i], &hashes[i], &c->keys.countersignatory_htlc)) {
+		if (!items[i + 1].good) {
 			*why = "bad signature of an HTLC transaction";
 			channel_show_tx(ch, s, htlc_tx_build(a, c, i)->tx);
 			return false;

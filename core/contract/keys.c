@@ -12,6 +12,29 @@ static struct sha256 hash_points(const struct pubkey *a, const struct pubkey *b)
 	return sha256(both, sizeof(both));
 }
 
+/* A per-commitment point in both its forms: each derivation hashes the one and computes with the other. */
+struct commitment_point {
+	const struct pubkey *pubkey;
+	struct point point;
+};
+
+static bool take_point(struct commitment_point *out, const struct pubkey *per_commitment_point)
+{
+	out->pubkey = per_commitment_point;
+	return point_read(&out->point, per_commitment_point);
+}
+
+static bool derive(struct pubkey *out, const struct secp *s, const struct pubkey *basepoint, const struct commitment_point *at)
+{
+	struct sha256 tweak = hash_points(at->pubkey, basepoint);
+	struct point p;
+
+	if (!point_read(&p, basepoint) || !point_add(&p, s, &p, tweak.v))
+		return false;
+	point_pubkey(out, &p);
+	return true;
+}
+
 bool derive_pubkey(struct pubkey *out, const struct pubkey *basepoint, const struct pubkey *per_commitment_point)
 {
 	struct sha256 tweak = hash_points(per_commitment_point, basepoint);
@@ -28,16 +51,25 @@ bool derive_seckey(struct secret32 *out, const struct secret32 *basepoint_secret
 	return seckey_add(out, tweak.v);
 }
 
+static bool derive_revocation(struct pubkey *out, const struct pubkey *basepoint, const struct commitment_point *at)
+{
+	struct sha256 base_tweak = hash_points(basepoint, at->pubkey);
+	struct sha256 point_tweak = hash_points(at->pubkey, basepoint);
+	struct point from_base, from_point;
+
+	if (!point_read(&from_base, basepoint) || !point_mul(&from_base, &from_base, base_tweak.v) ||
+	    !point_mul(&from_point, &at->point, point_tweak.v) || !point_sum(&from_base, &from_base, &from_point))
+		return false;
+	point_pubkey(out, &from_base);
+	return true;
+}
+
 bool derive_revocation_pubkey(struct pubkey *out, const struct pubkey *revocation_basepoint,
 			      const struct pubkey *per_commitment_point)
 {
-	struct sha256 base_tweak = hash_points(revocation_basepoint, per_commitment_point);
-	struct sha256 point_tweak = hash_points(per_commitment_point, revocation_basepoint);
-	struct pubkey from_base, from_point;
+	struct commitment_point at;
 
-	return pubkey_mul(&from_base, revocation_basepoint, base_tweak.v) &&
-	       pubkey_mul(&from_point, per_commitment_point, point_tweak.v) &&
-	       pubkey_add_point(out, &from_base, &from_point);
+	return take_point(&at, per_commitment_point) && derive_revocation(out, revocation_basepoint, &at);
 }
 
 bool derive_revocation_seckey(struct secret32 *out, const struct secret32 *revocation_basepoint_secret,
@@ -57,20 +89,28 @@ bool derive_revocation_seckey(struct secret32 *out, const struct secret32 *revoc
 	return good;
 }
 
-bool commitment_keys_derive(struct commitment_keys *out, const struct basepoints *broadcaster,
-			    const struct basepoints *countersignatory, const struct pubkey *per_commitment_point)
+bool commitment_keys_derive_with(const struct secp *s, struct commitment_keys *out, const struct basepoints *broadcaster,
+				 const struct basepoints *countersignatory, const struct pubkey *per_commitment_point)
 {
+	struct commitment_point at;
+
 	out->per_commitment_point = *per_commitment_point;
 	/* The one key that does not change: its owner can spend after losing all data. */
 	out->countersignatory_payment = countersignatory->payment;
-	if (!pubkey_valid(&countersignatory->payment) ||
-	    !derive_revocation_pubkey(&out->revocation, &countersignatory->revocation, per_commitment_point) ||
-	    !derive_pubkey(&out->broadcaster_delayed, &broadcaster->delayed_payment, per_commitment_point) ||
-	    !derive_pubkey(&out->broadcaster_htlc, &broadcaster->htlc, per_commitment_point) ||
-	    !derive_pubkey(&out->countersignatory_htlc, &countersignatory->htlc, per_commitment_point))
+	if (!take_point(&at, per_commitment_point) || !pubkey_valid(&countersignatory->payment) ||
+	    !derive_revocation(&out->revocation, &countersignatory->revocation, &at) ||
+	    !derive(&out->broadcaster_delayed, s, &broadcaster->delayed_payment, &at) ||
+	    !derive(&out->broadcaster_htlc, s, &broadcaster->htlc, &at) ||
+	    !derive(&out->countersignatory_htlc, s, &countersignatory->htlc, &at))
 		return false;
 	out->revocation_hash = hash160(out->revocation.v, sizeof(out->revocation.v));
 	return true;
+}
+
+bool commitment_keys_derive(struct commitment_keys *out, const struct basepoints *broadcaster,
+			    const struct basepoints *countersignatory, const struct pubkey *per_commitment_point)
+{
+	return commitment_keys_derive_with(NULL, out, broadcaster, countersignatory, per_commitment_point);
 }
 
 bool commitment_keys_of(struct commitment_keys *out, enum side owner, const struct basepoints *local,

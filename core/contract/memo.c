@@ -27,6 +27,7 @@ struct memo {
 	struct keys_bucket keys[KEYS_BUCKETS];
 	struct good_bucket good[GOOD_BUCKETS];
 	struct secp *secp;
+	const struct runner *runner;
 	uint64_t hits;
 };
 
@@ -46,6 +47,11 @@ void memo_free(struct memo *m)
 		return;
 	secp_free(m->secp);
 	mem_free(m);
+}
+
+void memo_share(struct memo *m, const struct runner *runner)
+{
+	m->runner = runner;
 }
 
 uint64_t memo_hits(const struct memo *m)
@@ -110,7 +116,7 @@ bool memo_keys(struct memo *m, struct commitment_keys *out, const struct basepoi
 		*out = *known;
 		return true;
 	}
-	if (!commitment_keys_derive(out, broadcaster, countersignatory, per_commitment_point))
+	if (!commitment_keys_derive_with(m->secp, out, broadcaster, countersignatory, per_commitment_point))
 		return false;
 	keep_keys(m, &of, out);
 	return true;
@@ -135,24 +141,74 @@ static void keep(struct memo *m, const struct sha256 *of)
 	b->of[b->next++ % GOOD_BUCKET_SIZE] = *of;
 }
 
-bool memo_verify(struct memo *m, const struct sig64 *sig, const struct sha256 *hash, const struct pubkey *p)
+static struct sha256 name_of_signature(const struct sig64 *sig, const struct sha256 *hash, const struct pubkey *p)
 {
 	/* The sizes are all different from those of a secret and its point: no two kinds share a name. */
 	uint8_t all[64 + 32 + 33];
+
+	memcpy(all, sig->v, 64);
+	memcpy(all + 64, hash->v, 32);
+	memcpy(all + 96, p->v, 33);
+	return sha256(all, sizeof(all));
+}
+
+bool memo_verify(struct memo *m, const struct sig64 *sig, const struct sha256 *hash, const struct pubkey *p)
+{
 	struct sha256 of;
 
 	if (!m)
 		return ecdsa_verify(sig, hash, p);
-	memcpy(all, sig->v, 64);
-	memcpy(all + 64, hash->v, 32);
-	memcpy(all + 96, p->v, 33);
-	of = sha256(all, sizeof(all));
+	of = name_of_signature(sig, hash, p);
 	if (is_good(m, &of))
 		return true;
 	if (!ecdsa_verify(sig, hash, p))
 		return false;
 	keep(m, &of);
 	return true;
+}
+
+/* Those that memory does not answer, in their order; returns how many. */
+static uint32_t pick_unknown(struct memo *m, struct verify_item *unknown, struct sha256 *names, uint32_t *from,
+			     struct verify_item *items, uint32_t count)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct sha256 of = name_of_signature(items[i].sig, items[i].hash, items[i].key);
+
+		items[i].good = is_good(m, &of);
+		if (items[i].good)
+			continue;
+		unknown[n] = items[i];
+		names[n] = of;
+		from[n++] = i;
+	}
+	return n;
+}
+
+void memo_verify_batch(struct memo *m, struct verify_item *items, uint32_t count)
+{
+	struct verify_item *unknown;
+	struct sha256 *names;
+	uint32_t *from, n;
+
+	if (!m || count == 0) {
+		ecdsa_verify_batch(NULL, items, count);
+		return;
+	}
+	unknown = NEW_ARRAY(struct verify_item, count);
+	names = NEW_ARRAY(struct sha256, count);
+	from = NEW_ARRAY(uint32_t, count);
+	n = pick_unknown(m, unknown, names, from, items, count);
+	ecdsa_verify_batch(m->runner, unknown, n);
+	for (uint32_t i = 0; i < n; i++) {
+		items[from[i]].good = unknown[i].good;
+		if (unknown[i].good)
+			keep(m, &names[i]);
+	}
+	mem_free(unknown);
+	mem_free(names);
+	mem_free(from);
 }
 
 /* Without a context to multiply in, addition is all that it takes: P + secret * G = 2 * P. */
@@ -164,17 +220,37 @@ static bool matches_by_addition(const struct secret32 *secret, const struct pubk
 	       SAME(sum, twice);
 }
 
-bool memo_secret(struct memo *m, const struct secret32 *secret, const struct pubkey *point)
+static struct sha256 name_of_secret(const struct secret32 *secret, const struct pubkey *point)
 {
 	uint8_t all[32 + 33];
+	struct sha256 of;
+
+	memcpy(all, secret->v, 32);
+	memcpy(all + 32, point->v, 33);
+	of = sha256(all, sizeof(all));
+	mem_wipe(all, sizeof(all));
+	return of;
+}
+
+void memo_point(struct memo *m, const struct secp *s, struct pubkey *out, const struct secret32 *secret)
+{
+	struct sha256 of;
+
+	pubkey_of(s, out, secret);
+	if (!m)
+		return;
+	of = name_of_secret(secret, out);
+	keep(m, &of);
+}
+
+bool memo_secret(struct memo *m, const struct secret32 *secret, const struct pubkey *point)
+{
 	struct sha256 of;
 	struct pubkey p;
 
 	if (!m)
 		return matches_by_addition(secret, point);
-	memcpy(all, secret->v, 32);
-	memcpy(all + 32, point->v, 33);
-	of = sha256(all, sizeof(all));
+	of = name_of_secret(secret, point);
 	if (is_good(m, &of))
 		return true;
 	if (!seckey_valid(secret))

@@ -8,16 +8,19 @@
  * without its having been computed here.  Whoever composes a process decides
  * who shares a memo.
  *
- * Bounded: the oldest make room.  One thread.  A NULL memo computes. */
+ * Bounded: the oldest make room.  Called by one thread, which may share batches with others (memo_share).  A NULL memo computes. */
 #ifndef CONTRACT_MEMO_H
 #define CONTRACT_MEMO_H
 
 #include "contract/keys.h"
+#include "crypto/batch.h"
 
 struct memo;
 
 MUST_USE struct memo *memo_new(void); /* returns owned */
 void memo_free(struct memo *m);
+/* Who computes what comes in batches; borrowed.  Without one: the caller's thread. */
+void memo_share(struct memo *m, const struct runner *runner);
 
 /* commitment_keys_derive */
 MUST_USE bool memo_keys(struct memo *m, struct commitment_keys *out, const struct basepoints *broadcaster,
@@ -27,6 +30,10 @@ MUST_USE bool memo_has_keys(struct memo *m, const struct basepoints *broadcaster
 			    const struct basepoints *countersignatory, const struct pubkey *per_commitment_point);
 /* ecdsa_verify */
 MUST_USE bool memo_verify(struct memo *m, const struct sig64 *sig, const struct sha256 *hash, const struct pubkey *p);
+/* The same of many. */
+void memo_verify_batch(struct memo *m, struct verify_item *items, uint32_t count);
+/* out = secret * G, and memo_secret will know it.  A NULL memo only computes. */
+void memo_point(struct memo *m, const struct secp *s, struct pubkey *out, const struct secret32 *secret);
 /* Whether secret * G is the point.  For a secret that was revealed: not in constant time. */
 MUST_USE bool memo_secret(struct memo *m, const struct secret32 *secret, const struct pubkey *point);
 

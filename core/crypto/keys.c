@@ -107,6 +107,78 @@ bool pubkey_mul(struct pubkey *out, const struct pubkey *p, const uint8_t tweak3
 	return true;
 }
 
+/* A struct point is libsecp256k1's parsed key: that may lie anywhere, so it is copied in and out. */
+static secp256k1_pubkey parsed(const struct point *p)
+{
+	secp256k1_pubkey q;
+
+	memcpy(q.data, p->opaque, sizeof(q.data));
+	return q;
+}
+
+static void keep(struct point *out, const secp256k1_pubkey *q)
+{
+	_Static_assert(sizeof(q->data) == sizeof(out->opaque), "a parsed key is kept whole");
+	memcpy(out->opaque, q->data, sizeof(q->data));
+}
+
+bool point_read(struct point *out, const struct pubkey *p)
+{
+	secp256k1_pubkey q;
+
+	if (!parse(&q, p))
+		return false;
+	keep(out, &q);
+	return true;
+}
+
+void point_pubkey(struct pubkey *out, const struct point *p)
+{
+	secp256k1_pubkey q = parsed(p);
+
+	serialize(out, &q);
+}
+
+bool point_sum(struct point *out, const struct point *a, const struct point *b)
+{
+	secp256k1_pubkey x = parsed(a), y = parsed(b), sum;
+	const secp256k1_pubkey *both[2] = { &x, &y };
+
+	if (!secp256k1_ec_pubkey_combine(PUBLIC, &sum, both, 2))
+		return false;
+	keep(out, &sum);
+	return true;
+}
+
+bool point_mul(struct point *out, const struct point *p, const uint8_t tweak32[32])
+{
+	secp256k1_pubkey q = parsed(p);
+
+	if (!secp256k1_ec_pubkey_tweak_mul(PUBLIC, &q, tweak32))
+		return false;
+	keep(out, &q);
+	return true;
+}
+
+bool point_add(struct point *out, const struct secp *s, const struct point *p, const uint8_t tweak32[32])
+{
+	secp256k1_pubkey q = parsed(p), product, sum;
+	const secp256k1_pubkey *both[2] = { &q, &product };
+
+	/* With the tables of a context tweak*G and an addition are cheaper than what adds both in one go.  A tweak that
+	 * is no private key is left to that. */
+	if (s && secp256k1_ec_pubkey_create(s->context, &product, tweak32)) {
+		if (!secp256k1_ec_pubkey_combine(PUBLIC, &sum, both, 2))
+			return false;
+		keep(out, &sum);
+		return true;
+	}
+	if (!secp256k1_ec_pubkey_tweak_add(PUBLIC, &q, tweak32))
+		return false;
+	keep(out, &q);
+	return true;
+}
+
 bool ecdh(const struct secp *s, struct secret32 *out, const struct pubkey *point, const struct secret32 *k)
 {
 	secp256k1_pubkey p;
@@ -129,14 +201,21 @@ void ecdsa_sign(const struct secp *s, struct sig64 *out, const struct sha256 *ha
 	}
 }
 
-bool ecdsa_verify(const struct sig64 *sig, const struct sha256 *hash, const struct pubkey *p)
+bool ecdsa_verify_point(const struct sig64 *sig, const struct sha256 *hash, const struct point *p)
 {
-	secp256k1_ecdsa_signature parsed;
-	secp256k1_pubkey q;
+	secp256k1_ecdsa_signature read;
+	secp256k1_pubkey q = parsed(p);
 
 	/* libsecp256k1 verifies low-S signatures only: CVE-2020-26895 took high-S ones for good. */
-	return parse(&q, p) && secp256k1_ecdsa_signature_parse_compact(PUBLIC, &parsed, sig->v) &&
-	       secp256k1_ecdsa_verify(PUBLIC, &parsed, hash->v, &q);
+	return secp256k1_ecdsa_signature_parse_compact(PUBLIC, &read, sig->v) &&
+	       secp256k1_ecdsa_verify(PUBLIC, &read, hash->v, &q);
+}
+
+bool ecdsa_verify(const struct sig64 *sig, const struct sha256 *hash, const struct pubkey *p)
+{
+	struct point q;
+
+	return point_read(&q, p) && ecdsa_verify_point(sig, hash, &q);
 }
 
 size_t sig_to_der(uint8_t out72[72], const struct sig64 *sig)

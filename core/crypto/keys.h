@@ -26,6 +26,19 @@ MUST_USE bool pubkey_add_point(struct pubkey *out, const struct pubkey *a, const
 MUST_USE bool pubkey_add(struct pubkey *out, const struct pubkey *p, const uint8_t tweak32[32]); /* p + tweak*G */
 MUST_USE bool pubkey_mul(struct pubkey *out, const struct pubkey *p, const uint8_t tweak32[32]);
 
+/* A public key with both its coordinates: to find the second one of a pubkey takes a tenth of what a verification takes,
+ * so whoever computes with a key more than once keeps this.  In libsecp256k1's own form: never stored, never sent. */
+struct point {
+	uint8_t opaque[64];
+};
+
+MUST_USE bool point_read(struct point *out, const struct pubkey *p);
+void point_pubkey(struct pubkey *out, const struct point *p);
+MUST_USE bool point_sum(struct point *out, const struct point *a, const struct point *b);
+MUST_USE bool point_mul(struct point *out, const struct point *p, const uint8_t tweak32[32]);
+/* p + tweak*G, sooner with a context; s may be NULL. */
+MUST_USE bool point_add(struct point *out, const struct secp *s, const struct point *p, const uint8_t tweak32[32]);
+
 /* SHA256 of the compressed shared point (BOLT 8, BOLT 4).  False if the point is invalid. */
 MUST_USE bool ecdh(const struct secp *s, struct secret32 *out, const struct pubkey *point, const struct secret32 *k);
 
@@ -34,6 +47,7 @@ MUST_USE bool ecdh(const struct secp *s, struct secret32 *out, const struct pubk
 void ecdsa_sign(const struct secp *s, struct sig64 *out, const struct sha256 *hash, const struct secret32 *k, bool grind_low_r);
 /* A high S is refused (BOLT 2: LOW-S). */
 MUST_USE bool ecdsa_verify(const struct sig64 *sig, const struct sha256 *hash, const struct pubkey *p);
+MUST_USE bool ecdsa_verify_point(const struct sig64 *sig, const struct sha256 *hash, const struct point *p);
 /* DER without the sighash byte: at most 72 bytes; returns the size. */
 size_t sig_to_der(uint8_t out72[72], const struct sig64 *sig);
 MUST_USE bool sig_from_der(struct sig64 *out, struct bytes der);

@@ -101,7 +101,8 @@ static bool derive_secrets(struct secret32 *secrets, struct pubkey *first, const
 			break;
 		factor = onion_blinding_factor(&ephemeral, &secrets[i]);
 		good = seckey_mul(&k, factor.v);
-		if (good)
+		/* Of the last hop's key only the product with its own is wanted. */
+		if (good && i + 2 < r->hop_count)
 			pubkey_of(s, &ephemeral, &k);
 	}
 	mem_wipe(&k, sizeof(k));

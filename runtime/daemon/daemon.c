@@ -13,6 +13,7 @@
 #include "runtime/gossip/edge.h"
 #include "runtime/loop/log.h"
 #include "runtime/peer/peers.h"
+#include "runtime/pool/pool.h"
 #include "runtime/route/worker.h"
 #include "runtime/signer/local.h"
 #include "runtime/signer/policy.h"
@@ -38,6 +39,7 @@ struct daemon {
 	struct daemon_signer signer;
 	struct daemon_funds funds;
 	struct memo *memo; /* of the core and the signer */
+	struct pool *pool; /* the memo's and the signer's */
 	struct node *node;
 	struct exec *exec;
 	struct peers *peers;
@@ -297,6 +299,7 @@ static bool open_signer(struct daemon *d, char error[DAEMON_ERROR_SIZE])
 	d->local_signer = local_signer_new(d->config.node.network, d->config.seed, entropy);
 	if (!d->local_signer)
 		return fail(error, "the wallet's seed must have 32 to 64 bytes");
+	local_signer_share(d->local_signer, d->memo, pool_runner(d->pool));
 	policy_limits_default(&limits);
 	limits.memo = d->memo;
 	d->policy_signer = policy_signer_new(local_signer_port(d->local_signer), &limits);
@@ -539,6 +542,8 @@ struct daemon *daemon_new(const struct daemon_config *config, char error[DAEMON_
 	if (!d->config.directory)
 		d->config.node.gossip = false;
 	d->memo = d->config.node.memo = memo_new();
+	d->pool = pool_new(pool_threads_default());
+	memo_share(d->memo, pool_runner(d->pool));
 	open_loop(d);
 	if (!open_store(d, error) || !open_signer(d, error) || !open_funds(d, error)) {
 		daemon_free(d);
@@ -589,6 +594,7 @@ void daemon_free(struct daemon *d)
 	loop_wake_free(d->stop_wake);
 	loop_free(d->loop);
 	memo_free(d->memo);
+	pool_free(d->pool);
 	mem_free(d);
 }
 

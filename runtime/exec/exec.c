@@ -215,7 +215,10 @@ void exec_watch(struct exec *e, const struct watch *watch)
 
 bool exec_ahead(struct exec *e)
 {
-	return e->ports.core.ahead && !e->halted && exec_quiet(e) && e->ports.core.ahead(e->ports.core.context);
+	if (e->halted || !exec_quiet(e))
+		return false;
+	return (e->ports.core.ahead && e->ports.core.ahead(e->ports.core.context)) ||
+	       (e->ports.signer.ahead && e->ports.signer.ahead(e->ports.signer.context));
 }
 
 uint64_t exec_deadline(const struct exec *e)

@@ -102,7 +102,7 @@ void exec_persist(struct exec *e, enum record_kind kind, struct bytes key, struc
 void exec_remove(struct exec *e, enum record_kind kind, struct bytes key);
 void exec_watch(struct exec *e, const struct watch *watch);
 
-/* When no event is pending: lets the core work ahead for a moment, unless something waits to be run or committed.
+/* When no event is pending: lets the core, or the signer, work ahead for a moment, unless something waits to be run or committed.
  * True: there is more. */
 MUST_USE bool exec_ahead(struct exec *e);
 uint64_t exec_deadline(const struct exec *e);

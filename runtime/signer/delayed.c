@@ -146,7 +146,7 @@ static void delayed_request(void *context, const struct sign_request *request, s
 
 struct signer_port delayed_signer_port(struct delayed_signer *d)
 {
-	return (struct signer_port){ d, delayed_request, false };
+	return (struct signer_port){ d, delayed_request, NULL, false };
 }
 
 /* Takes those that are due out of the list, in its order. */

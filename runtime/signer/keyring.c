@@ -9,6 +9,9 @@
 /* Beyond so many channels the cached keys are dropped and derived again: 16 MB at the most. */
 #define CACHE_MAX 16384u
 
+/* Channels that revoke between two idle moments and have the next point ready; the others compute it when it is due. */
+#define EXPECTED_MAX 64u
+
 enum branch { BRANCH_NODE = 0, BRANCH_CHANNELS = 1, BRANCH_COMMITMENTS = 2 };
 
 struct keyring {
@@ -19,6 +22,11 @@ struct keyring {
 	struct pubkey node_id;
 	struct secret32 channel_root, commitment_root;
 	struct table channels; /* of struct cached, by key */
+	struct memo *memo;
+	struct {
+		uint64_t key, number;
+	} expected[EXPECTED_MAX];
+	uint32_t expected_count;
 };
 
 struct cached {
@@ -81,6 +89,11 @@ void keyring_free(struct keyring *k)
 	table_release(&k->channels);
 	secp_free(k->secp);
 	mem_wipe_free(k, sizeof(*k));
+}
+
+void keyring_share(struct keyring *k, struct memo *memo)
+{
+	k->memo = memo;
 }
 
 const struct secp *keyring_secp(const struct keyring *k)
@@ -161,17 +174,37 @@ void channel_keys_secret(const struct channel_keys *c, struct secret32 *out, uin
 	*out = shachain_from_seed(&c->shachain_seed, SHACHAIN_FIRST - number);
 }
 
-void channel_keys_point(const struct secp *s, struct channel_keys *c, struct pubkey *out, uint64_t number)
+void channel_keys_point(struct keyring *k, struct channel_keys *c, struct pubkey *out, uint64_t number)
 {
 	uint32_t slot = number % ARRAY_COUNT(c->recent);
 	struct secret32 secret;
 
 	if (!c->recent[slot].filled || c->recent[slot].number != number) {
 		channel_keys_secret(c, &secret, number);
-		pubkey_of(s, &c->recent[slot].point, &secret);
+		memo_point(k->memo, k->secp, &c->recent[slot].point, &secret);
 		mem_wipe(&secret, sizeof(secret));
 		c->recent[slot].number = number;
 		c->recent[slot].filled = true;
 	}
 	*out = c->recent[slot].point;
+}
+
+void keyring_expect(struct keyring *k, uint64_t key, uint64_t number)
+{
+	if (k->expected_count == EXPECTED_MAX || number > COMMITMENT_NUMBER_MAX)
+		return;
+	k->expected[k->expected_count].key = key;
+	k->expected[k->expected_count++].number = number;
+}
+
+bool keyring_ahead(struct keyring *k)
+{
+	struct pubkey unused;
+
+	if (k->expected_count == 0)
+		return false;
+	k->expected_count--;
+	channel_keys_point(k, keyring_channel(k, k->expected[k->expected_count].key), &unused,
+			   k->expected[k->expected_count].number);
+	return true;
 }

@@ -15,7 +15,7 @@
 #define RUNTIME_SIGNER_KEYRING_H
 
 #include "bitcoin/bip32.h"
-#include "contract/keys.h"
+#include "contract/memo.h"
 
 #define KEYRING_SEED_MIN 32u
 #define KEYRING_SEED_MAX 64u
@@ -40,6 +40,8 @@ struct channel_keys {
 MUST_USE struct keyring *keyring_new(const struct network *network, struct bytes seed, const uint8_t blinding32[32]);
 void keyring_free(struct keyring *k); /* wipes */
 
+/* The memo that its owner shares with those who check revealed secrets; borrowed, NULL: none. */
+void keyring_share(struct keyring *k, struct memo *memo);
 const struct secp *keyring_secp(const struct keyring *k);
 const struct secret32 *keyring_node_secret(const struct keyring *k);
 const struct pubkey *keyring_node_id(const struct keyring *k);
@@ -49,7 +51,11 @@ MUST_USE bool keyring_account(const struct keyring *k, struct bip32_key *out, en
 /* Borrowed until the next call. */
 struct channel_keys *keyring_channel(struct keyring *k, uint64_t key);
 /* BOLT 3 "Per-commitment Secret Requirements", for a commitment number that counts up from 0. */
+/* Says that this point will be asked for; forgotten when many are. */
+void keyring_expect(struct keyring *k, uint64_t key, uint64_t number);
+/* Computes one of those; false: there is none. */
+MUST_USE bool keyring_ahead(struct keyring *k);
 void channel_keys_secret(const struct channel_keys *c, struct secret32 *out, uint64_t number);
-void channel_keys_point(const struct secp *s, struct channel_keys *c, struct pubkey *out, uint64_t number);
+void channel_keys_point(struct keyring *k, struct channel_keys *c, struct pubkey *out, uint64_t number);
 
 #endif

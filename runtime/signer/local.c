@@ -11,6 +11,7 @@ struct local_signer {
 	struct keyring *keys;
 	struct arena arena; /* of the answers being given */
 	uint32_t depth;     /* of requests within requests */
+	const struct runner *runner;
 };
 
 /* Each of the answers below returns NULL, or why it is refused. */
@@ -20,8 +21,8 @@ static const char *answer_channel_new(struct local_signer *l, const struct sign_
 	struct channel_keys *c = keyring_channel(l->keys, r->channel_key);
 
 	out->basepoints = c->points;
-	channel_keys_point(keyring_secp(l->keys), c, &out->first_points[0], 0);
-	channel_keys_point(keyring_secp(l->keys), c, &out->first_points[1], 1);
+	channel_keys_point(l->keys, c, &out->first_points[0], 0);
+	channel_keys_point(l->keys, c, &out->first_points[1], 1);
 	return NULL;
 }
 
@@ -44,8 +45,7 @@ static bool sign_htlcs(struct local_signer *l, const struct channel_keys *keys, 
 	if (!derive_seckey(&htlc, &keys->secrets.htlc, &keys->points.htlc, &c->keys.per_commitment_point))
 		return false;
 	htlc_tx_countersign_hashes(&l->arena, c, hashes);
-	for (uint32_t i = 0; i < c->htlc_count; i++)
-		ecdsa_sign(keyring_secp(l->keys), &out->signatures[i], &hashes[i], &htlc, false);
+	ecdsa_sign_batch(l->runner, keyring_secp(l->keys), out->signatures, hashes, c->htlc_count, &htlc);
 	mem_wipe(&htlc, sizeof(htlc));
 	return true;
 }
@@ -75,7 +75,7 @@ static bool is_our_commitment(struct local_signer *l, struct channel_keys *keys,
 	*why = KEYS_NOT_OURS;
 	if (!same_basepoints(spec->broadcaster, &keys->points) || spec->number > COMMITMENT_NUMBER_MAX)
 		return false;
-	channel_keys_point(keyring_secp(l->keys), keys, &point, spec->number);
+	channel_keys_point(l->keys, keys, &point, spec->number);
 	*why = POINT_NOT_OURS;
 	return SAME(point, spec->per_commitment_point);
 }
@@ -108,7 +108,8 @@ static const char *answer_revoke(struct local_signer *l, const struct sign_reque
 	if (revoke->next && !is_our_commitment(l, keys, revoke->next, &why))
 		return why;
 	channel_keys_secret(keys, &out->secret, revoke->number);
-	channel_keys_point(keyring_secp(l->keys), keys, &out->next_point, revoke->number + 2);
+	channel_keys_point(l->keys, keys, &out->next_point, revoke->number + 2);
+	keyring_expect(l->keys, r->channel_key, revoke->number + 3);
 	return NULL;
 }
 
@@ -134,7 +135,7 @@ static bool point_is_ours(struct local_signer *l, struct channel_keys *keys, con
 
 	if (in->commitment_number > COMMITMENT_NUMBER_MAX)
 		return false;
-	channel_keys_point(keyring_secp(l->keys), keys, &point, in->commitment_number);
+	channel_keys_point(l->keys, keys, &point, in->commitment_number);
 	return SAME(point, in->per_commitment_point);
 }
 
@@ -289,7 +290,7 @@ static const char *answer_point(struct local_signer *l, const struct sign_reques
 
 	if (r->u.number > COMMITMENT_NUMBER_MAX)
 		return "there is no commitment of that number";
-	channel_keys_point(keyring_secp(l->keys), keys, &out->next_point, r->u.number);
+	channel_keys_point(l->keys, keys, &out->next_point, r->u.number);
 	return NULL;
 }
 
@@ -366,9 +367,20 @@ void local_signer_free(struct local_signer *l)
 	mem_free(l);
 }
 
+void local_signer_share(struct local_signer *l, struct memo *memo, const struct runner *runner)
+{
+	keyring_share(l->keys, memo);
+	l->runner = runner;
+}
+
+static bool local_ahead(void *context)
+{
+	return keyring_ahead(((struct local_signer *)context)->keys);
+}
+
 struct signer_port local_signer_port(struct local_signer *l)
 {
-	return (struct signer_port){ l, local_request, false };
+	return (struct signer_port){ l, local_request, local_ahead, false };
 }
 
 struct pubkey local_signer_node_id(const struct local_signer *l)

@@ -17,6 +17,9 @@ struct local_signer;
 MUST_USE struct local_signer *local_signer_new(const struct network *network, struct bytes seed,
 					       const uint8_t blinding32[32]);
 void local_signer_free(struct local_signer *l); /* wipes all secrets */
+/* For one process with the core: what it computed of points the memo knows too, and the signatures of one commitment are
+ * made on the runner's threads.  Both borrowed; either may be NULL. */
+void local_signer_share(struct local_signer *l, struct memo *memo, const struct runner *runner);
 struct signer_port local_signer_port(struct local_signer *l);
 struct pubkey local_signer_node_id(const struct local_signer *l);
 /* The private account key of the wallet's own coins; the caller wipes it. */

@@ -248,7 +248,14 @@ static void policy_request(void *context, const struct sign_request *request, si
 	}
 }
 
+static bool policy_ahead(void *context)
+{
+	const struct policy_signer *p = context;
+
+	return p->inner.ahead && p->inner.ahead(p->inner.context);
+}
+
 struct signer_port policy_signer_port(struct policy_signer *p)
 {
-	return (struct signer_port){ p, policy_request, false };
+	return (struct signer_port){ p, policy_request, policy_ahead, false };
 }

@@ -230,18 +230,25 @@ const char *policy_check_local(struct policy_channel *ch, const struct commitmen
 static const char *check_signatures(struct arena *scratch, struct memo *memo, const struct sign_revoke *revoke)
 {
 	const struct commitment *c = build(scratch, memo, revoke->next);
+	struct verify_item *items;
 	struct sha256 *hashes;
 
 	if (!c)
 		return "our next commitment cannot be built";
 	if (c->htlc_count != revoke->htlc_signature_count)
 		return "our next commitment lacks HTLC signatures";
-	if (!memo_verify(memo, &revoke->signature, &c->sighash, &c->countersignatory_funding))
-		return "our next commitment is not countersigned";
 	hashes = ARENA_ARRAY(scratch, struct sha256, c->htlc_count);
 	htlc_tx_countersign_hashes(scratch, c, hashes);
+	items = ARENA_ARRAY(scratch, struct verify_item, c->htlc_count + 1);
+	items[0] = (struct verify_item){ .sig = &revoke->signature, .hash = &c->sighash, .key = &c->countersignatory_funding };
 	for (uint32_t i = 0; i < c->htlc_count; i++)
-		if (!memo_verify(memo, &revoke->htlc_signatures[i], &hashes[i], &c->keys.countersignatory_htlc))
+		items[i + 1] = (struct verify_item){ .sig = &revoke->htlc_signatures[i], .hash = &hashes[i],
+						     .key = &c->keys.countersignatory_htlc };
+	memo_verify_batch(memo, items, c->htlc_count + 1);
+	if (!items[0].good)
+		return "our next commitment is not countersigned";
+	for (uint32_t i = 0; i < c->htlc_count; i++)
+		if (!items[i + 1].good)
 			return "an HTLC of our next commitment is not countersigned";
 	return NULL;
 }

@@ -16,6 +16,8 @@ struct signer_port {
 	void *context;
 	void (*request)(void *context, const struct sign_request *request, signer_done *done, void *owner,
 			uint64_t id);
+	/* Nothing is to do: it may compute a piece of what it will be asked.  False: there is nothing left.  May be NULL. */
+	bool (*ahead)(void *context);
 	/* It is a process of its own and remembers across our crashes what it signed.  Then the executor shows it nothing
 	 * that a crash could still make us forget: asked for another commitment of the same number, or to revoke what we
 	 * still hold for valid, it could only refuse, and the channel would be lost. */

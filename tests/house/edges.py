@@ -58,6 +58,7 @@ AROUND = {
     "runtime/funds": "core runtime/exec",
     "runtime/gossip": "core runtime/loop",
     "runtime/route": "core runtime/loop",
+    "runtime/pool": "core:base",
     # Wires all of the above to one node.
     "runtime/daemon": "core runtime",
     "runtime/sdk": "core runtime api lampo",

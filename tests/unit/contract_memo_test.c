@@ -145,3 +145,46 @@ TEST(memory_is_bounded)
 	CHECK_EQ(memo_hits(s.memo), before + 1);
 	setup_release(&s);
 }
+
+/* A batch answers like one at a time, and what one has found the other knows. */
+TEST(batches_share_what_is_known)
+{
+	struct sha256 hashes[9];
+	struct sig64 sigs[9];
+	struct verify_item items[9];
+	struct setup s;
+
+	setup_init(&s);
+	for (uint32_t i = 0; i < 9; i++) {
+		hashes[i] = sha256(&i, sizeof(i));
+		ecdsa_sign(s.secp, &sigs[i], &hashes[i], &s.keys[0], false);
+		items[i] = (struct verify_item){ &sigs[i], &hashes[i], &s.points[i == 4], i % 2 };
+	}
+	CHECK(memo_verify(s.memo, &sigs[2], &hashes[2], &s.points[0]));
+	for (int again = 0; again < 3; again++) {
+		memo_verify_batch(again == 2 ? NULL : s.memo, items, 9);
+		for (uint32_t i = 0; i < 9; i++)
+			CHECK_EQ(items[i].good, i != 4);
+	}
+	/* The one that was known, then all but the bad one. */
+	CHECK_EQ(memo_hits(s.memo), 1 + 8);
+	CHECK(memo_verify(s.memo, &sigs[8], &hashes[8], &s.points[0]));
+	CHECK_EQ(memo_hits(s.memo), 10);
+	memo_verify_batch(s.memo, items, 0);
+	setup_release(&s);
+}
+
+TEST(a_point_that_was_computed_is_known_with_its_secret)
+{
+	struct pubkey got;
+	struct setup s;
+
+	setup_init(&s);
+	for (int with = 0; with < 2; with++) {
+		memo_point(with ? s.memo : NULL, s.secp, &got, &s.keys[5]);
+		CHECK(SAME(got, s.points[5]));
+	}
+	CHECK(memo_secret(s.memo, &s.keys[5], &s.points[5]) && !memo_secret(s.memo, &s.keys[5], &s.points[6]));
+	CHECK_EQ(memo_hits(s.memo), 1);
+	setup_release(&s);
+}

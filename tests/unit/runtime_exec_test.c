@@ -198,7 +198,7 @@ static void world_open_with(struct world *w, bool signer_remembers)
 {
 	struct exec_ports ports = {
 		.core = { w, step, flush, deadline, ahead },
-		.signer = { w, sign, signer_remembers },
+		.signer = { w, sign, NULL, signer_remembers },
 		.funds = { w, fund, fund_block },
 		.commit = { w, commit },
 		.release = { w, release, end },

@@ -389,7 +389,7 @@ TEST(refusals_of_the_inner_signer_teach_nothing)
 
 	guarded_init(&g);
 	policy_limits_default(&limits);
-	policy = policy_signer_new((struct signer_port){ &away, refuse_all, false }, &limits);
+	policy = policy_signer_new((struct signer_port){ &away, refuse_all, NULL, false }, &limits);
 	ask(&g.a, policy_signer_port(policy), &r);
 	CHECK(g.a.answer.refused && strcmp(g.a.reason, "away") == 0);
 	away = false;
@@ -412,7 +412,7 @@ TEST(forgotten_openings_make_room)
 
 	guarded_init(&g);
 	policy_limits_default(&limits);
-	policy = policy_signer_new((struct signer_port){ &away, refuse_all, false }, &limits);
+	policy = policy_signer_new((struct signer_port){ &away, refuse_all, NULL, false }, &limits);
 	for (uint64_t i = 0; i < 65536 + 100; i++) {
 		r.channel_key = i;
 		ask(&g.a, policy_signer_port(policy), &r);
