@@ -389,6 +389,7 @@ void channel_unlink(struct channel *ch, struct step *s, struct channel_notes *no
 	ch->link = LINK_DOWN;
 	ch->connection = 0;
 	ch->resend_commit = ch->resend_revoke = false;
+	ch->gather_until_ms = 0;
 	ch->batch_left = 0;
 	ch->ready_received_now = false;
 	ch->abort_sent = false;
@@ -444,8 +445,10 @@ void channel_flush(struct channel *ch, struct step *s, struct channel_notes *not
 	if (ch->dead)
 		return;
 	channel_pump(ch, s, notes);
-	if (ch->link == LINK_UP && ch->ask == ASK_NONE && channel_operating(ch) &&
-	    ch->r.remote_number == ch->r.remote_revoked && commit_needed(ch))
+	if (!commit_needed(ch))
+		ch->gather_until_ms = 0;
+	else if (ch->link == LINK_UP && ch->ask == ASK_NONE && channel_operating(ch) &&
+		 ch->r.remote_number == ch->r.remote_revoked && !commit_gathers(ch, s))
 		commit_start(ch, s, notes);
 	/* If there was nothing to commit after all, what waited for it goes on. */
 	channel_pump(ch, s, notes);

@@ -220,7 +220,8 @@ bool channel_fees_moved(struct channel *ch, struct step *s);
 /* Whether the peer may set any feerate by update_fee: by our user's will, who knows the risk (B2.update_fee.4). */
 void channel_ignore_fee_limits(struct channel *ch, bool ignore);
 
-/* Sends what can be sent: call it when the batch has no more events, after any of the above. */
+/* Sends what can be sent: call it when the batch has no more events, after any of the above.  A few updates may wait
+ * until channel_deadline where many HTLCs would be signed anew for them. */
 void channel_flush(struct channel *ch, struct step *s, struct channel_notes *notes);
 
 /* While nothing else is to do: derives the keys of one commitment to come into the policy's memo, where they wait for

@@ -9,24 +9,74 @@
  *
  * Every commitment costs a signature and a verification for each HTLC that is in it, new or not.  When one is due
  * for HTLCs of the peer alone, another follows as soon as the peer has revoked, to resolve them: HTLCs of ours that
- * went out now would be signed again then.  So where there are many they are held for that one, once. */
+ * went out now would be signed again then.  So where there are many they are held for that one, once.
+ *
+ * And updates of ours wait (commit_gathers) while they are fewer than the HTLCs that stay in the commitment: those are
+ * on their way and will be gone soon, and a commitment for a few new ones would sign them all again, on both sides.  So
+ * what is in flight moves in few large batches and most HTLCs are signed once.  It ends as soon as the peer is owed a
+ * commitment, which takes everything along; or as soon as the updates are the more; or after a millisecond for each
+ * HTLC that stays.  If it ended so, they were not on their way but held by somebody: nothing waits again until as many
+ * have gone. */
 #include "channel/machine.h"
 #include "contract/htlc_tx.h"
 
 /* So many HTLCs of ours are worth a round trip; fewer never wait. */
 #define HOLD_MIN 8u
+/* So many HTLCs that would be signed anew make it worth waiting with updates of ours, this long for each of them. */
+#define GATHER_MIN 8u
+#define GATHER_MS 1u
 
-bool commit_needed(const struct channel *ch)
+/* Whether our next commitment would move HTLCs of the state. */
+static bool moves(const struct channel *ch, enum htlc_state state)
+{
+	return ch->lists[state].count > 0 && htlc_state_after(state, HTLC_SEND_COMMIT) != state;
+}
+
+/* Whether the peer waits for our next commitment: it would acknowledge updates of its, or move a feerate. */
+static bool commit_owed(const struct channel *ch)
 {
 	enum htlc_state first = ch->r.opener == SIDE_LOCAL ? SENT_ADD_HTLC : RCVD_ADD_HTLC;
 
 	for (int i = 0; i < HTLC_STATES; i++)
-		if (ch->lists[i].count > 0 && htlc_state_after((enum htlc_state)i, HTLC_SEND_COMMIT) != (enum htlc_state)i)
+		if (i != SENT_ADD_HTLC && i != SENT_REMOVE_HTLC && moves(ch, (enum htlc_state)i))
 			return true;
 	for (int i = 0; i < 5; i++)
 		if (ch->r.feerates[i].per_kw != 0 && htlc_state_after(first + i, HTLC_SEND_COMMIT) != first + i)
 			return true;
 	return false;
+}
+
+bool commit_needed(const struct channel *ch)
+{
+	return moves(ch, SENT_ADD_HTLC) || moves(ch, SENT_REMOVE_HTLC) || commit_owed(ch);
+}
+
+/* The HTLCs that our next commitment would sign once more. */
+static uint32_t signed_anew(const struct channel *ch)
+{
+	uint32_t all = ch->views[VIEW_REMOTE_NEXT].untrimmed, new = ch->lists[SENT_ADD_HTLC].count;
+
+	return all > new ? all - new : 0;
+}
+
+bool commit_gathers(struct channel *ch, const struct step *s)
+{
+	uint32_t updates = ch->lists[SENT_ADD_HTLC].count + ch->lists[SENT_REMOVE_HTLC].count, stay = signed_anew(ch);
+
+	if (commit_owed(ch) || stay < GATHER_MIN || updates >= stay || ch->gather_not > 0)
+		return false;
+	if (!ch->gather_until_ms)
+		ch->gather_until_ms = s->now_ms + stay * GATHER_MS;
+	commit_gather_tick(ch, s);
+	return ch->gather_until_ms != 0;
+}
+
+void commit_gather_tick(struct channel *ch, const struct step *s)
+{
+	if (!ch->gather_until_ms || s->now_ms < ch->gather_until_ms)
+		return;
+	ch->gather_until_ms = 0;
+	ch->gather_not = signed_anew(ch);
 }
 
 static void count_offered(struct channel *ch, const struct channel_htlc *h)
@@ -44,10 +94,13 @@ static void apply_sent(struct channel *ch, enum htlc_state from)
 	struct channel_htlc *h;
 
 	while ((h = ch->lists[from].head)) {
-		if (htlc_state_removing(to))
+		if (htlc_state_removing(to)) {
 			h->remote_last = ch->r.remote_number - 1;
-		else
+			if (ch->gather_not > 0)
+				ch->gather_not--;
+		} else {
 			h->remote_first = ch->r.remote_number;
+		}
 		htlc_move(ch, h, to);
 		if (to == SENT_ADD_COMMIT)
 			count_offered(ch, h);
@@ -104,6 +157,7 @@ void commit_start(struct channel *ch, struct step *s, struct channel_notes *note
 	if (!commit_needed(ch))
 		return;
 	ch->r.remote_number++;
+	ch->gather_until_ms = 0;
 	ch->r.revoke_sent_last = false;
 	ch->adds_held = hold_adds(ch);
 	/* Removals first: an addition may spend what they paid. */

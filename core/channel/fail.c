@@ -165,13 +165,20 @@ void channel_set_onchain(struct channel *ch, struct step *s, struct channel_note
 
 /* Time */
 
+static uint64_t talk_deadline(const struct channel *ch)
+{
+	return ch->talk.deadline_ms ? ch->talk.deadline_ms : UINT64_MAX;
+}
+
 uint64_t channel_deadline(const struct channel *ch)
 {
 	if (ch->dead)
 		return UINT64_MAX;
 	if (ch->open)
 		return ch->open->deadline_ms;
-	return ch->talk.deadline_ms ? ch->talk.deadline_ms : UINT64_MAX;
+	if (ch->gather_until_ms && ch->gather_until_ms < talk_deadline(ch))
+		return ch->gather_until_ms;
+	return talk_deadline(ch);
 }
 
 void channel_tick(struct channel *ch, struct step *s, struct channel_notes *notes)
@@ -182,6 +189,9 @@ void channel_tick(struct channel *ch, struct step *s, struct channel_notes *note
 		opening_failed(ch, s, notes, true, "the peer did not answer in time");
 		return;
 	}
+	commit_gather_tick(ch, s);
+	if (talk_deadline(ch) > s->now_ms)
+		return;
 	/* B2.closing_signed.4, B2.closing_signed.13 */
 	ch->talk.deadline_ms = 0;
 	fail_with(ch, s, notes, CLOSE_NEGOTIATION_TIMEOUT, "no agreement on the closing transaction in time", true);

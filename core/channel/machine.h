@@ -112,6 +112,8 @@ struct channel {
 	bool resend_revoke, resend_commit;
 	uint32_t signing_untrimmed;    /* signatures that ASK_COMMIT must bring */
 	bool adds_held;                /* by the last commitment: the next one takes them whatever else it does */
+	uint64_t gather_until_ms;      /* updates of ours wait for more, at most so long; 0: they do not */
+	uint32_t gather_not;           /* HTLCs that must be gone before any wait again */
 	struct msg_channel_reestablish *proof; /* LINK_PROVING: owned */
 	uint8_t batch_left;            /* commitment_signed messages of a start_batch still to come */
 	bool batch_matched;
@@ -249,6 +251,10 @@ void fee_signed(struct channel *ch, const struct step *s);
 
 /* commit.c, revoke.c */
 bool commit_needed(const struct channel *ch);
+/* Whether the updates that there are to commit to wait for more; the first time says until when (channel_deadline). */
+bool commit_gathers(struct channel *ch, const struct step *s);
+/* They have waited long enough. */
+void commit_gather_tick(struct channel *ch, const struct step *s);
 void commit_start(struct channel *ch, struct step *s, struct channel_notes *notes);
 void commit_again(struct channel *ch, struct step *s);
 void commit_on_signature(struct channel *ch, struct step *s, struct channel_notes *notes, const struct sign_answer *answer);

@@ -116,3 +116,157 @@ TEST(held_offers_are_dropped_with_the_connection)
 	pair_check_agree(&p);
 	pair_release(&p);
 }
+
+/* The same moment later, as the node's tick has it. */
+static void pass(struct pair *p, int side, uint64_t ms)
+{
+	struct channel_notes notes;
+	struct step *s;
+
+	p->now_ms += ms;
+	s = pair_begin(p, side, &notes);
+	channel_tick(p->side[side].ch, s, &notes);
+	pair_end(p, side, &notes);
+	pair_flush(p, side);
+}
+
+/* So many HTLCs of side 0 in both commitments, held by side 1. */
+static void in_flight(struct pair *p, uint32_t count)
+{
+	offer_many(p, 0, count, 2);
+	pair_flush(p, 0);
+	pair_run(p);
+	CHECK_EQ(pair_note_count(p, 1, CHANNEL_NOTE_HTLC_IN), count);
+	pair_forget_notes(p);
+}
+
+static uint64_t deadline_of(const struct pair *p, int side)
+{
+	return channel_deadline(p->side[side].ch);
+}
+
+TEST(a_few_updates_wait_while_many_htlcs_stay)
+{
+	struct pair p;
+
+	pair_ready(&p, true);
+	in_flight(&p, 20);
+	offer_many(&p, 0, 19, 3);
+	pair_flush(&p, 0);
+	CHECK_EQ(pair_waiting(&p, 1), 0);
+	CHECK_EQ(deadline_of(&p, 0), p.now_ms + 20);
+	/* As many as stay: now they are worth it. */
+	offer_many(&p, 0, 1, 3);
+	pair_flush(&p, 0);
+	CHECK_EQ(signatures_to(&p, 1), 40);
+	CHECK_EQ(deadline_of(&p, 0), UINT64_MAX);
+	pair_run(&p);
+	CHECK_EQ(pair_note_count(&p, 1, CHANNEL_NOTE_HTLC_IN), 20);
+	pair_check_agree(&p);
+	pair_release(&p);
+}
+
+TEST(updates_do_not_wait_where_few_htlcs_stay)
+{
+	struct pair p;
+
+	pair_ready(&p, true);
+	in_flight(&p, 7);
+	offer_many(&p, 0, 1, 3);
+	pair_flush(&p, 0);
+	CHECK_EQ(signatures_to(&p, 1), 8);
+	pair_run(&p);
+	pair_release(&p);
+}
+
+TEST(waiting_updates_go_with_the_commitment_that_is_owed)
+{
+	struct pair p;
+
+	pair_ready(&p, true);
+	in_flight(&p, 20);
+	offer_many(&p, 0, 3, 3);
+	pair_flush(&p, 0);
+	for (uint64_t id = 0; id < 10; id++)
+		CHECK(pair_fulfill(&p, 1, id, 2));
+	pair_flush(&p, 1);
+	CHECK_EQ(signatures_to(&p, 0), 10);
+	deliver_all(&p, 0);
+	/* Those that stay are signed for the ten that go, so the three cost nothing more. */
+	CHECK_EQ(signatures_to(&p, 1), 10 + 3);
+	CHECK_EQ(deadline_of(&p, 0), UINT64_MAX);
+	pair_run(&p);
+	CHECK_EQ(pair_note_count(&p, 1, CHANNEL_NOTE_HTLC_IN), 3);
+	pair_check_agree(&p);
+	pair_release(&p);
+}
+
+TEST(a_few_removals_wait_too)
+{
+	struct pair p;
+
+	pair_ready(&p, true);
+	in_flight(&p, 20);
+	for (uint64_t id = 0; id < 9; id++)
+		CHECK(pair_fulfill(&p, 1, id, 2));
+	pair_flush(&p, 1);
+	CHECK_EQ(pair_waiting(&p, 0), 0);
+	CHECK(pair_fulfill(&p, 1, 9, 2));
+	pair_flush(&p, 1);
+	CHECK_EQ(signatures_to(&p, 0), 10);
+	pair_run(&p);
+	CHECK_EQ(pair_note_count(&p, 0, CHANNEL_NOTE_HTLC_FULFILLED), 10);
+	pair_check_agree(&p);
+	pair_release(&p);
+}
+
+/* HTLCs that somebody holds make others wait once, and not again before as many have gone. */
+TEST(held_htlcs_delay_others_once)
+{
+	struct pair p;
+
+	pair_ready(&p, true);
+	in_flight(&p, 20);
+	offer_many(&p, 0, 1, 3);
+	pair_flush(&p, 0);
+	pass(&p, 0, 19);
+	CHECK_EQ(pair_waiting(&p, 1), 0);
+	pass(&p, 0, 1);
+	CHECK_EQ(signatures_to(&p, 1), 21);
+	CHECK_EQ(deadline_of(&p, 0), UINT64_MAX);
+	pair_run(&p);
+	offer_many(&p, 0, 1, 3);
+	pair_flush(&p, 0);
+	CHECK_EQ(signatures_to(&p, 1), 22);
+	pair_run(&p);
+	for (uint64_t id = 0; id < 20; id++)
+		CHECK(pair_fulfill(&p, 1, id, 2));
+	pair_flush(&p, 1);
+	pair_run(&p);
+	pair_forget_notes(&p);
+	/* They were on their way after all: two are left, and what comes now may wait again. */
+	in_flight(&p, 20);
+	offer_many(&p, 0, 1, 3);
+	pair_flush(&p, 0);
+	CHECK_EQ(pair_waiting(&p, 1), 0);
+	CHECK_EQ(deadline_of(&p, 0), p.now_ms + 22);
+	pair_release(&p);
+}
+
+TEST(waiting_updates_end_with_the_connection)
+{
+	struct pair p;
+
+	pair_ready(&p, true);
+	in_flight(&p, 20);
+	offer_many(&p, 0, 3, 3);
+	pair_flush(&p, 0);
+	CHECK_EQ(pair_waiting(&p, 1), 0);
+	pair_cut(&p);
+	CHECK_EQ(pair_note_count(&p, 0, CHANNEL_NOTE_HTLC_DROPPED), 3);
+	CHECK_EQ(deadline_of(&p, 0), UINT64_MAX);
+	pair_connect(&p);
+	pair_run(&p);
+	pair_check_agree(&p);
+	pair_release(&p);
+}
