@@ -291,6 +291,9 @@ static void record_note(struct pair *p, int side, const struct channel_note *n)
 	k->reason_size = n->reason.size < sizeof(k->reason) ? n->reason.size : sizeof(k->reason);
 	if (k->reason_size)
 		memcpy(k->reason, n->reason.data, k->reason_size);
+	k->attribution_size = n->attribution.size;
+	if (k->attribution_size)
+		memcpy(k->attribution, n->attribution.data, k->attribution_size);
 	k->onion_size = n->onion.size;
 	k->onion_first = n->onion.size ? n->onion.data[0] : 0;
 	strncpy(k->text, n->text, sizeof(k->text) - 1);

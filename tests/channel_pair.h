@@ -48,6 +48,8 @@ struct pair_note {
 	struct sha256 sha256_of_onion;
 	uint8_t reason[64], onion_first;
 	size_t reason_size, onion_size;
+	uint8_t attribution[ATTRIBUTION_DATA_SIZE];
+	size_t attribution_size;
 	char text[256];
 	uint8_t *tx; /* of BROADCAST; owned */
 	size_t tx_size;
