@@ -58,7 +58,8 @@ struct config {
 	/* Limits; those that were not given are false. */
 	bool has_accept_channels, accept_channels;
 	bool has_accept_keysend, accept_keysend;
-	bool has_failure_update, failure_update;
+	bool has_failure_update, failure_update, has_disable_after;
+	uint32_t disable_after_s;
 	bool has_require_reserve, require_reserve, has_anchor_reserve;
 	bool has_autoclean_cycle;
 	uint32_t autoclean_cycle_s;

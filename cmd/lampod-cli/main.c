@@ -74,6 +74,8 @@ static void fill_node(struct node_config *n, const struct config *c, struct node
 		n->accept_keysend = c->accept_keysend;
 	if (c->has_keysend_min)
 		n->keysend_min = c->keysend_min;
+	if (c->has_disable_after)
+		n->disable_after_ms = c->disable_after_s * 1000ull;
 	if (c->has_failure_update)
 		n->failure_update = c->failure_update;
 	if (c->has_require_reserve)

@@ -221,6 +221,12 @@ static bool set_failure_update(struct config *c, const char *value)
 	return set_bool(&c->failure_update, value);
 }
 
+static bool set_disable_after(struct config *c, const char *value)
+{
+	c->has_disable_after = true;
+	return set_u32(&c->disable_after_s, value, 1, UINT32_MAX);
+}
+
 static bool set_require_reserve(struct config *c, const char *value)
 {
 	c->has_require_reserve = true;
@@ -500,6 +506,8 @@ const struct option options[] = {
 	  "Whether a sender whose payment did not keep to this node's terms is told the present ones in the failure.  Without, "
 	  "some senders blame this node and cannot pay where there is no other way.  With it, one that takes what it is told "
 	  "into its map of the network, as it must not, can be told apart from others.  Default: true.", set_failure_update },
+	{ "disable-after", NULL, 0, OPTION_BOTH, false, false, "SECONDS", "a number from 1 to 4294967295",
+	  "How long a peer may be away before its channels are announced as disabled.  Default: 600.", set_disable_after },
 	{ "forward-own-slots", NULL, 0, OPTION_BOTH, false, false, "PERCENT", "a number from 0 to 100",
 	  "Of the HTLCs that a channel can hold: kept for payments of this node.  Default: 5.", set_slots_own },
 	{ "forward-small", NULL, 0, OPTION_BOTH, false, false, "AMOUNT", "an amount in millisatoshi, or text such as 1000sat",

@@ -32,6 +32,8 @@ struct gossip *gossip_new(const struct gossip_config *config, const uint8_t seed
 	struct gossip *g = NEW(struct gossip);
 
 	g->config = *config;
+	if (!g->config.away_ms)
+		g->config.away_ms = AWAY_MS;
 	memcpy(g->seed, seed32, 32);
 	g->graph = graph_new(seed32 + 16);
 	order_init(&g->order);

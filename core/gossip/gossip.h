@@ -34,6 +34,7 @@ struct gossip_config {
 	bool sync;             /* keep the whole graph: ask peers for it, and answer them */
 	/* The log is written anew where so many bytes of it, and more than half, are of no use; 0: 8 MiB. */
 	uint64_t dead_max;
+	uint64_t away_ms;      /* a peer gone this long disables the channel for the world; 0: ten minutes */
 	/* What our node_announcement says; borrowed for good. */
 	struct bytes features;
 	struct bytes addresses; /* descriptor_list_encode */

@@ -35,7 +35,7 @@ static bool update_of(const struct gossip *g, const struct step *s, const struct
 	u->cltv_delta = f->cltv_delta;
 	u->fee_base_msat = f->fee_base_msat;
 	u->fee_ppm = f->fee_ppm;
-	u->disabled = f->closing || (o->announced && !f->connection && s->now_ms >= o->away_since_ms + AWAY_MS);
+	u->disabled = f->closing || (o->announced && !f->connection && s->now_ms >= o->away_since_ms + g->config.away_ms);
 	u->htlc_minimum = f->htlc_minimum;
 	u->htlc_maximum = msat_min(f->htlc_maximum, most); /* B7.channel_update.9, .10 */
 	if (MSAT_LESS(u->htlc_maximum, u->htlc_minimum)) {

@@ -54,7 +54,7 @@
 #define DEPTH_SLACK 6u                    /* blocks that we may be behind: six at once are usual on regtest */
 #define FORGET_BLOCKS 72u                 /* B7.channel_announcement.26 */
 #define SPENT_KEPT_BLOCKS 216u            /* by then the log that lacks the channel is on the disk */
-#define AWAY_MS 600000u                   /* a peer gone this long disables the channel for the world */
+#define AWAY_MS 600000u                   /* a peer gone this long disables the channel for the world, unless told otherwise */
 #define COMPACT_DEAD_MIN (8u << 20)       /* bytes of no use, and more of them than of use: gossip_config.dead_max */
 #define SENT_CHANNEL 450u                 /* what messages of the log count for in a window */
 #define SENT_UPDATE 150u

@@ -58,6 +58,7 @@ void node_gossip_init(struct node *n)
 		.gather_ms = 1000,
 		.sync = true,
 		.dead_max = n->config->gossip_dead_max,
+		.away_ms = n->config->disable_after_ms,
 		.features = buf_view(&n->features_node),
 		.alias = bytes_from_string(n->config->alias),
 	};

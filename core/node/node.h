@@ -33,6 +33,7 @@ struct node_config {
 
 	bool gossip;                    /* BOLT 7: needs an edge that obeys EFFECT_GOSSIP */
 	uint64_t gossip_dead_max;       /* bytes of no use in its log, beyond which it is written anew; 0: 8 MiB */
+	uint64_t disable_after_ms;      /* a peer is away, until its channels are announced as disabled; 0: ten minutes */
 	bool accept_keysend;
 	struct amount_msat keysend_min; /* each is a record for good, which is not to be had for nothing */
 	bool accept_channels;

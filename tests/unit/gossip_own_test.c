@@ -433,6 +433,28 @@ TEST(a_peer_that_stays_away_disables_the_channel)
 	finish();
 }
 
+TEST(how_long_a_peer_may_stay_away_is_for_its_owner_to_say)
+{
+	struct gossip_config config = config_of(ME);
+	struct gossip_own f;
+
+	memset(&chain, 0, sizeof(chain));
+	config.away_ms = 5000;
+	w = world_new_with(&chain, ME, &config);
+	w->step.height = HEIGHT + 5;
+	world_peer(w, LINK, PEER);
+	world_peer(w, 6, 9);
+	f = announced();
+	f.connection = 0;
+	set(&f);
+	world_peer_gone(w, LINK);
+	world_later(w, 4000);
+	CHECK(!(update_to(6).channel_flags & UPDATE_DISABLE));
+	world_later(w, 1000);
+	CHECK(update_to(6).channel_flags & UPDATE_DISABLE);
+	finish();
+}
+
 TEST(a_restart_knows_what_was_said)
 {
 	struct gossip_own f;
