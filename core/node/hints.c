@@ -2,7 +2,7 @@
  *
  * A payer finds announced channels by itself; the others it must be told of (B11.tagged_fields.12).  Named are channels
  * whose peer is there and has told us its terms, by the alias that the peer gave them, those that can take the most
- * first: enough of them for the amount twice over, HINTS_MAX at most. */
+ * first: enough of them for the amount twice over, HINTS_MAX at most.  Of those that our user lists, all. */
 #include "node/state.h"
 
 #include "invoice/invoice.h"
@@ -149,13 +149,13 @@ static void name_channel(struct survey *v, struct node_hints *out, const struct 
 
 static void choose(struct survey *v, struct node_hints *out)
 {
-	const bool any = v->cmd->u.invoice.any_amount;
-	const uint64_t amount = v->cmd->u.invoice.amount.v, most = any ? HINTS_ANY_AMOUNT : HINTS_MAX;
+	const bool any = v->cmd->u.invoice.any_amount, listed = v->cmd->u.invoice.expose == EXPOSE_LISTED;
+	const uint64_t amount = v->cmd->u.invoice.amount.v, most = any && !listed ? HINTS_ANY_AMOUNT : HINTS_MAX;
 	uint64_t sum = 0;
 	bool better = false;
 
 	out->routes = ARENA_ARRAY(v->memory, struct invoice_route, HINTS_MAX);
-	while (v->count && out->count < most && (any || sum < 2 * amount)) {
+	while (v->count && out->count < most && (any || listed || sum < 2 * amount)) {
 		const struct candidate c = take_best(v);
 
 		/* A dead end is named only where there is nothing else. */

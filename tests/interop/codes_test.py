@@ -119,7 +119,7 @@ def goes_elsewhere(world, payer, failure, refuse, restore):
     refuse()
     check_equal(a.pays(bolt11), None, "%s pays where lampo1 says %s" % (payer, failure))
     check(refusals(cheap, CODES[failure]) > before[0], "%s tried lampo1 first (%s)" % (payer, failure))
-    world.net.until("lampo2 has carried it", lambda: dear.carried(last.id)[0] > before[1])
+    world.net.until("lampo2 has carried it from %s after %s" % (payer, failure), lambda: dear.carried(last.id)[0] > before[1])
     if a.kind == "LDK":
         world.net.until("LDK's log has read %s" % failure, lambda: ldk_read(a, cheap, failure) > read)
     restore()
@@ -129,7 +129,7 @@ def goes_elsewhere(world, payer, failure, refuse, restore):
 def ldk_and_lnd_hear_us_and_go_elsewhere(net):
     """Each code of ours that their own path finder can run into."""
     world = World(net, "ldk1", "lnd1", "lampo3", lampo1=CHEAP, lampo2=DEAR)
-    world.join(("ldk1", "lampo1"), ("ldk1", "lampo2"), ("lnd1", "lampo1"), ("lnd1", "lampo2"))
+    world.join(("lampo1", "ldk1"), ("lampo2", "ldk1"), ("lnd1", "lampo1"), ("lnd1", "lampo2"))
     for name in world.nodes:
         world.knows(name)
     world.join(("lampo1", "lampo3", {"private": True}), ("lampo2", "lampo3", {"private": True}))
@@ -137,7 +137,7 @@ def ldk_and_lnd_hear_us_and_go_elsewhere(net):
     net.until("lampo3 knows the terms of both", lambda: all("remote" in c["updates"] for c in last.channels()))
     back = {"feebase": 100, "feeppm": 10, "cltvdelta": 40, "htlcmin": 0, "htlcmax": 4_000_000_000}
     for payer in ("ldk1", "lnd1"):
-        for failure, terms in (("fee_insufficient", {"feebase": 900_000}), ("incorrect_cltv_expiry", {"cltvdelta": 600}),
+        for failure, terms in (("fee_insufficient", {"feebase": 900_000}), ("incorrect_cltv_expiry", {"cltvdelta": 2000}),
                                ("amount_below_minimum", {"htlcmin": 3_000_000}), ("temporary_channel_failure", {"htlcmax": 1_000_000})):
             goes_elsewhere(world, payer, failure, lambda t=terms: change(cheap, last, **t), lambda: change(cheap, last, **back))
             net.until("lampo3 knows the cheap terms again", lambda: last.channel(cheap.id)["updates"]["remote"]["fee_base_msat"] == 100
@@ -152,6 +152,27 @@ def ldk_and_lnd_hear_us_and_go_elsewhere(net):
         check_equal(world[payer].pays(invoice), None, "%s pays though lampo1's channel is gone" % payer)
         check(refusals(cheap, CODES["permanent_channel_failure"]) > before, "%s tried it" % payer)
     check(ldk_read(world["ldk1"], cheap, "permanent_channel_failure"), "LDK has read permanent_channel_failure")
+
+
+@test(timeout=200)
+def a_disabled_channel(net):
+    """lampo3 leaves and lampo2 says so.  LDK does not know it yet, as lampo1, its only peer, passes news on once a minute: it
+    tries, and hears channel_disabled.  lnd is told to try."""
+    world = World(net, "ldk1", "lnd1", "lampo1", "lampo3", lampo2={"disable-after": 1})
+    world.join(("lampo1", "ldk1"), ("lampo1", "lampo2"), ("lnd1", "lampo2"), ("lampo2", "lampo3"))
+    k, far, last = world["ldk1"], world["lampo2"], world["lampo3"]
+    world.knows("ldk1")
+    for name in ("lnd1", "lampo2", "lampo3"):
+        k.call("disconnect", node_id=world[name].id)
+    net.until("LDK has one peer", lambda: k.peers() == [world["lampo1"].id])
+    scid, invoices = world.scid("lampo2", "lampo3"), [last.asks(1_000_000) for _ in range(2)]
+    last.close_down()
+    net.until("lampo2 calls the channel disabled", lambda: not any(
+        c["active"] for c in far.listchannels(short_channel_id=scid)["channels"] if c["source"] == far.id))
+    check_equal(k.pays(invoices[0]), "RouteNotFound", "LDK pays on a way that there is not")
+    check_equal(refusals(far, CODES["channel_disabled"]), 1, "LDK tried it")
+    net.until("LDK's log has read it", lambda: ldk_read(k, far, "channel_disabled"))
+    check_equal(lnd_hears(world, ("lampo2", "lampo3"), invoice=invoices[1], scid=scid), ("CHANNEL_DISABLED", 1), "lnd")
 
 
 # --- what LDK can be made to say ---

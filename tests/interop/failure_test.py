@@ -140,7 +140,7 @@ def only_lnd(net, world):
 def lnd_hears(world, names, msat=1_000_000, fee=20_000, final=FINAL_CLTV, delta=DELTA, **change):
     """lnd's own reading of the failure of an HTLC to the last of `names`: (code, index of who said it), or None."""
     d, last = world["lnd1"], world[names[-1]]
-    payment_hash, secret = d.decode(last.asks(1_000_000))
+    payment_hash, secret = d.decode(change.get("invoice") or last.asks(1_000_000))
     height, scids = world.net.bitcoind.height(), [world.scid(x, y) for x, y in zip(("lnd1",) + names, names)]
     if "scid" in change:
         scids[-1] = change["scid"]

@@ -171,4 +171,14 @@ TEST(the_channels_that_take_the_most_come_first_and_no_more_than_are_needed)
 	CHECK_EQ(v.route_count, 8);
 	for (uint32_t i = 1; i < v.route_count; i++)
 		CHECK(v.routes[i].hops[0].scid.v != v.routes[0].hops[0].scid.v);
+	/* Whoever lists them wants them all. */
+	c.u.invoice.expose = EXPOSE_LISTED;
+	c.u.invoice.exposed = test_alloc(3 * sizeof(struct scid));
+	c.u.invoice.exposed_count = 3;
+	for (uint32_t i = 0; i < 3; i++)
+		((struct scid *)c.u.invoice.exposed)[i] = v.routes[i].hops[0].scid;
+	v = made(&c, 100, WARN_NOTHING);
+	CHECK_EQ(v.route_count, 3);
+	v = made(&c, 0, WARN_NOTHING);
+	CHECK_EQ(v.route_count, 3);
 }
