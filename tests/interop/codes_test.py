@@ -143,6 +143,11 @@ def ldk_and_lnd_hear_us_and_go_elsewhere(net):
             net.until("lampo3 knows the cheap terms again", lambda: last.channel(cheap.id)["updates"]["remote"]["fee_base_msat"] == 100
                       and last.channel(cheap.id)["updates"]["remote"]["cltv_expiry_delta"] == 40)
 
+    for payer, why in (("ldk1", "RecipientRejected"), ("lnd1", "FAILURE_REASON_INCORRECT_PAYMENT_DETAILS")):
+        label = os.urandom(8).hex()
+        bolt11 = cheap.invoice(amount_msat=2_000_000, label=label, description="interop")["bolt11"]
+        cheap.delinvoice(label=label, status="unpaid")
+        check_equal(world[payer].pays(bolt11), why, "%s pays what lampo1 does not ask for any more" % payer)
     invoices = {payer: both_ways(last) for payer in ("ldk1", "lnd1")}
     cheap.ends(last.id)
     for payer, invoice in invoices.items():
@@ -192,3 +197,20 @@ def what_ldk_says(net):
     world["lnd1"].terminate()
     net.until("LDK has noticed", lambda: world["lnd1"].id not in world["ldk1"].peers())
     says(world, "lampo1", way, "temporary_channel_failure", 1, invoice=invoice)
+
+
+@test(timeout=240)
+def ldk_disables_a_channel(net):
+    """LDK calls a channel disabled after ten of its minutes; here they are short ones."""
+    world = World(net, "lampo1", "ldk1", "lnd1")
+    world.join(("lampo1", "ldk1"), ("lnd1", "ldk1"))
+    l, k = world["lampo1"], world["ldk1"]
+    world.knows("lampo1")
+    invoice, scid = world["lnd1"].asks(1_000_000), world.scid("ldk1", "lnd1")
+    world["lnd1"].terminate()
+    k.hurry(20)
+    k.usable(l.id)
+    l.usable(k.id)
+    net.until("LDK has told lampo1 that the channel is disabled", lambda: not any(
+        c["active"] for c in l.listchannels(short_channel_id=scid)["channels"] if c["source"] == k.id), 150)
+    says(world, "lampo1", ("ldk1", "lnd1"), "channel_disabled", 1, invoice=invoice)
