@@ -339,6 +339,7 @@ static void answer(struct route_payer *p, const struct send_question *q)
 	struct send_way *ways;
 
 	j->number = j->settled = ++p->plans;
+	j->without_facts = q->anew;
 	j->request = (struct route_request){
 		.source = p->net->g->nodes[p->source], .target = q->payee, .amount = q->amount, .fee_limit = q->fee_limit,
 		.final_cltv = q->final_cltv, .cltv_max = q->cltv_max, .parts_max = q->parts_max, .hops_max = q->hops_max,
@@ -356,6 +357,7 @@ static void answer(struct route_payer *p, const struct send_question *q)
 		a = (struct send_answer){ .verdict = SEND_FOUND, .ways = ways, .count = j->plan.part_count };
 	else if (j->plan.verdict == ROUTE_TOO_EXPENSIVE)
 		a = (struct send_answer){ .verdict = SEND_TOO_EXPENSIVE, .fee = j->plan.fee };
+	a.facts = j->plan.facts;
 	send_planned(p->send, &p->step, q->id, &a, &offers);
 	for (const struct send_offer *o = offers.head; o; o = o->next)
 		leave(p, o);

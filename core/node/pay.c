@@ -111,7 +111,7 @@ static void planned(struct node *n, struct step *s, uint64_t id, const struct ro
 {
 	struct send_offers offers = { 0 };
 	struct send_way *ways = ARENA_ARRAY(&s->out->arena, struct send_way, plan->part_count);
-	struct send_answer answer = { .verdict = verdict_of(plan->verdict), .ways = ways, .fee = plan->fee };
+	struct send_answer answer = { .verdict = verdict_of(plan->verdict), .ways = ways, .fee = plan->fee, .facts = plan->facts };
 
 	if (answer.verdict == SEND_FOUND)
 		answer.count = plan->part_count;
@@ -129,7 +129,7 @@ static void ask(struct node *n, struct step *s, const struct send_question *q)
 		.id = q->id, .answer = planned, .binding = true, .payee = q->payee, .amount = q->amount,
 		.fee_limit = q->fee_limit, .part_min = q->part_min, .final_cltv = q->final_cltv, .cltv_max = q->cltv_max,
 		.parts_max = q->parts_max, .hops_max = q->hops_max, .hints = q->hints, .hint_count = q->hint_count,
-		.exclusions = exclusions_of(s, q), .taste = { .delay_ppb = q->delay_ppb },
+		.exclusions = exclusions_of(s, q), .taste = { .delay_ppb = q->delay_ppb }, .without_facts = q->anew,
 	};
 
 	node_ways_ask(n, s, &w);

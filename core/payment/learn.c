@@ -239,7 +239,9 @@ static struct amount_msat beside(const struct payment_part *part, struct scid sc
 void learn_limits(struct payment_part *part, const struct lesson *l, const struct pubkey *self)
 {
 	struct payment_plan *plan = part->payment->plan;
-	struct amount_msat most = MSAT(0);
+	struct amount_msat sum;
+	struct scid scid;
+	uint8_t direction;
 
 	switch (l->blame) {
 	case BLAME_NOBODY:
@@ -258,10 +260,12 @@ void learn_limits(struct payment_part *part, const struct lesson *l, const struc
 		return;
 	}
 	ASSERT(l->hop < part->r.scids_count);
-	if (l->full) {
-		ASSERT(msat_add(&most, part->r.amounts[l->hop],
-				beside(part, part->r.scids[l->hop], direction_into(part, self, l->hop), self)));
-		most = msat_sub_or_zero(most, MSAT(1));
+	scid = part->r.scids[l->hop];
+	direction = direction_into(part, self, l->hop);
+	if (!l->full) {
+		plan_limit_channel(plan, scid, direction, MSAT(0));
+		return;
 	}
-	plan_limit_channel(plan, part->r.scids[l->hop], direction_into(part, self, l->hop), most);
+	ASSERT(msat_add(&sum, part->r.amounts[l->hop], beside(part, scid, direction, self)));
+	plan_limit_full(plan, scid, direction, sum, part->id, part->payment->next_part);
 }

@@ -6,7 +6,8 @@
  *	payee      anything else                     the channel into it
  *	on the way NODE, or what only a payee says   the node (B4.receiving_failure_codes.3)
  *	on the way invalid_onion_payload             the node
- *	on the way temporary_channel_failure         the channel behind it, for so much
+ *	on the way temporary_channel_failure         the channel behind it, for so much; for any amount, if it said so before and
+ *	                                             this was half of that or less: its far end is offline
  *	on the way expiry_too_soon                   our height, the first time; then the channel behind it
  *	on the way anything else                     the channel behind it: its policy is not what we know, or it is gone
  *	our peer   update_fail_malformed_htlc        the peer, or the channel if it is the payee

@@ -87,16 +87,29 @@ void plan_free(struct payment_plan *plan)
 	mem_wipe_free(plan, sizeof(*plan));
 }
 
-static void add_limit(struct payment_plan *plan, const struct send_limit *l)
+static struct send_limit *find_limit(struct payment_plan *plan, const struct send_limit *l)
 {
 	for (uint32_t i = 0; i < plan->limit_count; i++) {
 		struct send_limit *old = &plan->limits[i];
 
 		if (old->is_node == l->is_node && old->scid.v == l->scid.v && old->direction == l->direction &&
-		    SAME(old->node, l->node)) {
-			old->most = msat_min(old->most, l->most);
-			return;
+		    SAME(old->node, l->node))
+			return old;
+	}
+	return NULL;
+}
+
+static void add_limit(struct payment_plan *plan, const struct send_limit *l)
+{
+	struct send_limit *old = find_limit(plan, l);
+
+	if (old) {
+		old->most = msat_min(old->most, l->most);
+		if (!old->failed.v) {
+			old->failed = l->failed;
+			old->since = l->since;
 		}
+		return;
 	}
 	plan->limits = mem_realloc(plan->limits, plan->limit_count + 1, sizeof(*plan->limits));
 	plan->limits[plan->limit_count++] = *l;
@@ -105,6 +118,21 @@ static void add_limit(struct payment_plan *plan, const struct send_limit *l)
 void plan_limit_channel(struct payment_plan *plan, struct scid scid, uint8_t direction, struct amount_msat most)
 {
 	add_limit(plan, &(struct send_limit){ .scid = scid, .direction = direction, .most = most });
+}
+
+/* A channel whose far end is offline says what one without liquidity says: temporary_channel_failure.  One that does not
+ * carry half of what it did not carry before is taken for the former: each further halving would be one more try, and there
+ * would be many.  What went out beside the first failure was not planned in knowledge of it, and proves nothing more. */
+void plan_limit_full(struct payment_plan *plan, struct scid scid, uint8_t direction, struct amount_msat failed, uint64_t part,
+		     uint64_t next_part)
+{
+	struct send_limit l = { .scid = scid, .direction = direction, .failed = failed, .since = next_part };
+	const struct send_limit *old = find_limit(plan, &l);
+	const bool again = old && old->failed.v && part >= old->since;
+
+	if (!again || MSAT_LESS(msat_half(old->failed), failed))
+		l.most = msat_sub_or_zero(failed, MSAT(1));
+	add_limit(plan, &l);
 }
 
 void plan_limit_node(struct payment_plan *plan, const struct pubkey *node)

@@ -23,6 +23,7 @@ struct payment_plan {
 	struct send_limit *limits; /* owned */
 	uint32_t limit_count;
 	uint32_t attempts;        /* parts that were offered in this run */
+	bool anew;                /* what other payments have shown left no way, and counts no more */
 	bool resumed;             /* channels may still be on their way back: no way now is not the end */
 	/* Exactly one of these, or none: it is in the queue of those who want a question, or one is out. */
 	bool wants_flush;
@@ -41,6 +42,9 @@ void plan_free(struct payment_plan *plan);
 
 /* The smaller of two limits of the same thing counts. */
 void plan_limit_channel(struct payment_plan *plan, struct scid scid, uint8_t direction, struct amount_msat most);
+/* Part `part` of `next_part - 1` was too much there, with what else of the payment was on the way over it. */
+void plan_limit_full(struct payment_plan *plan, struct scid scid, uint8_t direction, struct amount_msat failed, uint64_t part,
+		     uint64_t next_part);
 void plan_limit_node(struct payment_plan *plan, const struct pubkey *node);
 
 #endif

@@ -133,7 +133,7 @@ static void ask(struct send *s, struct step *step, struct payment *p, struct sen
 	*q = (struct send_question){
 		.id = ledger_ask(s, p), .payee = p->r.payee, .amount = amount, .fee_limit = fee_limit, .part_min = SEND_PART_MIN,
 		.final_cltv = plan->min_final_cltv + plan->slack, .cltv_max = p->r.max_delay, .parts_max = parts_allowed(p),
-		.hops_max = plan->hops_max, .delay_ppb = p->r.delay_ppb, .hints = plan->hints, .hint_count = plan->hint_count,
+		.hops_max = plan->hops_max, .delay_ppb = p->r.delay_ppb, .anew = plan->anew, .hints = plan->hints, .hint_count = plan->hint_count,
 		.limits = plan->limits, .limit_count = plan->limit_count,
 	};
 	if (out->last)
@@ -257,6 +257,16 @@ static const char *words_of(enum send_verdict verdict)
 	UNREACHABLE();
 }
 
+/* What other payments showed is hours old at times: a payee that was offline is back, a channel has been filled again.  It
+ * may say which way is tried first, but not that none is tried. */
+static bool forget_others(struct payment_plan *plan, const struct send_answer *answer)
+{
+	if (plan->anew || plan->attempts || !answer->facts)
+		return false;
+	plan->anew = true;
+	return true;
+}
+
 static void no_way(struct send *s, struct step *step, struct payment *p, const struct send_answer *answer)
 {
 	struct payment_plan *plan = p->plan;
@@ -270,6 +280,10 @@ static void no_way(struct send *s, struct step *step, struct payment *p, const s
 					   (unsigned long long)p->r.fee_limit.v, (unsigned long long)answer->fee.v);
 	if (plan->wants_flush)
 		return;
+	if (forget_others(plan, answer)) {
+		ledger_want_flush(s, p);
+		return;
+	}
 	/* What is in flight comes back, or brings the preimage: then it is time to ask again. */
 	if (plan->resumed && at_ms < p->r.retry_until_ms)
 		ledger_ask_again(s, p, at_ms);

@@ -195,6 +195,9 @@ struct send_limit {
 	uint8_t direction;
 	struct pubkey node;
 	struct amount_msat most;   /* 0: nothing */
+	/* It lacked liquidity: of this payment it did not carry so much at first; 0: the limit comes from elsewhere. */
+	struct amount_msat failed;
+	uint64_t since;            /* parts from this number on were planned in knowledge of that */
 };
 
 struct send_question {
@@ -208,6 +211,7 @@ struct send_question {
 	uint32_t parts_max;
 	uint32_t hops_max;         /* 0: as the planner likes */
 	uint32_t delay_ppb;        /* 0: as the planner likes */
+	bool anew;                 /* what other payments have shown does not count */
 	/* Borrowed until the next call of this machine. */
 	const struct path_hint *hints;
 	uint32_t hint_count;
@@ -242,6 +246,7 @@ struct send_answer {
 	const struct send_way *ways; /* FOUND: together the amount, within the limits of the question */
 	uint32_t count;
 	struct amount_msat fee;      /* TOO_EXPENSIVE: of the cheapest; 0: not known */
+	bool facts;                  /* what payments have shown had to do with it */
 };
 
 enum send_offer_kind {

@@ -95,7 +95,7 @@ void arcs_learn(struct route_planner *p, const struct liquidity *l)
 	p->known_changed = liquidity_changed(l);
 }
 
-static struct model_range range_of(const struct route_planner *p, uint32_t arc)
+static struct model_range range_of(struct route_planner *p, uint32_t arc)
 {
 	const struct route_arc *a = &p->g->arcs[arc];
 	const struct route_edge *edge = &p->g->edges[a->way >> 1];
@@ -105,8 +105,12 @@ static struct model_range range_of(const struct route_planner *p, uint32_t arc)
 	if (p->liquidity && p->known[a->way >> 1]) {
 		e = liquidity_at(p->liquidity, p->known[a->way >> 1] - 1);
 		/* The slot may be another channel's by now. */
-		if (e && e->scid.v == edge->scid.v)
-			return liquidity_range(p->liquidity, e, a->way & 1, MSAT(capacity), p->q->now_s);
+		if (e && e->scid.v == edge->scid.v) {
+			struct model_range r = liquidity_range(p->liquidity, e, a->way & 1, MSAT(capacity), p->q->now_s);
+
+			p->facts |= r.high < capacity;
+			return r;
+		}
 	}
 	return (struct model_range){ 0, capacity, capacity };
 }
@@ -193,7 +197,7 @@ static void add_own(struct route_planner *p, const struct route_own *o)
 }
 
 /* Its capacity is nobody's word, so it counts as certain until it has failed lately. */
-static struct model_range hint_range(const struct route_planner *p, const struct route_hint *h, int direction)
+static struct model_range hint_range(struct route_planner *p, const struct route_hint *h, int direction)
 {
 	uint64_t most = h->htlc_max.v ? h->htlc_max.v : SEARCH_AMOUNT_MAX;
 	struct model_range r = { most, most, most };
@@ -202,6 +206,7 @@ static struct model_range hint_range(const struct route_planner *p, const struct
 
 	if (s && s->could_not.v && s->could_not.v <= most && s->could_not_at_s + LIQUIDITY_HALF_LIFE_S > p->q->now_s)
 		r.low = r.high = s->could_not.v - 1;
+	p->facts |= r.high < most;
 	return r;
 }
 

@@ -133,7 +133,7 @@ static void plan(struct route_desk *d, struct route_job *j)
 	layers[q.layer_count++] = d->reserved;
 	layers[q.layer_count++] = d->promised;
 	q.layers = layers;
-	q.liquidity = d->facts;
+	q.liquidity = j->without_facts ? NULL : d->facts;
 	route_plan(d->planner, &j->plan, &j->memory, &q);
 	if (!j->binding)
 		return;

@@ -51,9 +51,10 @@ struct route_job {
 	uint64_t settled;    /* of plans up to this number the desk holds nothing any more */
 	/* BUILD. */
 	struct route_builder *builder; /* owned until the job has run */
-	/* PLAN.  Of the request's layers there are at most ROUTE_JOB_LAYERS_MAX, and its liquidity is the desk's. */
+	/* PLAN.  Of the request's layers there are at most ROUTE_JOB_LAYERS_MAX, and its liquidity is the desk's or none. */
 	uint64_t number;     /* grows from plan to plan */
 	bool binding;        /* its parts will be sent: they are held */
+	bool without_facts;
 	struct route_request request;
 	/* The answer. */
 	uint32_t channels, nodes; /* of the snapshot */

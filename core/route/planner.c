@@ -364,6 +364,7 @@ void route_plan(struct route_planner *p, struct route_plan *out, struct arena *a
 	if (!sane(q))
 		return;
 	p->searches = 0;
+	p->facts = false;
 	p->work = 0;
 	p->work_max = ROUTE_WORK_MAX;
 	arcs_learn(p, q->liquidity);
@@ -386,6 +387,7 @@ void route_plan(struct route_planner *p, struct route_plan *out, struct arena *a
 	}
 	out->fee = MSAT(x.fee);
 	out->searches = p->searches;
+	out->facts = p->facts;
 	out->work = p->work;
 	/* Leaves nothing of the flow in the lists of the nodes. */
 	search_reset(p);

@@ -121,6 +121,7 @@ struct route_plan {
 	struct amount_msat fee;   /* TOO_EXPENSIVE: what the cheapest that was found would take; 0: not known */
 	uint32_t chance_q30;      /* that all parts pass at once */
 	uint32_t searches;        /* how often the graph was searched */
+	bool facts;               /* something that payments have shown bounded an arc that was looked at */
 	uint64_t work;            /* arcs that were looked at; ROUTE_WORK_MAX and what the last searches took */
 };
 

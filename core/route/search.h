@@ -123,6 +123,7 @@ struct route_planner {
 	uint64_t fee_left;     /* for what is not settled yet */
 	struct prices prices;
 	bool hit_fee, hit_length; /* something was passed by for it */
+	bool facts;               /* something that payments have shown bounded an arc */
 	bool rates_only;          /* for a lower bound: base fees and HTLC minimums do not count */
 	uint32_t searches;
 	uint64_t work, work_max;  /* arcs looked at, and nodes by the eighth */

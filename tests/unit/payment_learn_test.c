@@ -1,4 +1,5 @@
 /* What each failure of BOLT 4 teaches a payment, from every place on its way. */
+#include "payment/plan.h"
 #include "tests/unit/payment_send_setup.h"
 
 /* 0 - A - far - payee: our channel 7, then 500 and 501. */
@@ -138,6 +139,36 @@ TEST(each_failure_of_the_payee)
 		CHECK(code == FAIL_MPP_TIMEOUT || limit_of(only_question(s), 501, NULL)->most.v == 0);
 		scene_release(s);
 	}
+}
+
+static uint64_t most_after(struct payment_plan *plan, uint64_t failed, uint64_t part, uint64_t next_part)
+{
+	const uint32_t before = plan->limit_count;
+
+	plan_limit_full(plan, (struct scid){ 500 }, 1, MSAT(failed), part, next_part);
+	CHECK_EQ(plan->limit_count, before ? before : 1);
+	return plan->limits[0].most.v;
+}
+
+/* An offline peer is told from a lack of liquidity by asking for less: once. */
+TEST(a_channel_that_does_not_carry_half_is_left)
+{
+	struct send_request q = request(1, MSAT_PAID);
+	struct payment_plan *plan = plan_new(&q, q.amount);
+
+	CHECK_EQ(most_after(plan, 1000, 1, 2), 999);
+	CHECK_EQ(most_after(plan, 501, 2, 3), 500);
+	CHECK_EQ(most_after(plan, 500, 3, 4), 0);
+	plan_free(plan);
+	/* Three of one plan come back, each with fewer beside it: nothing was tried again yet. */
+	plan = plan_new(&q, q.amount);
+	CHECK_EQ(most_after(plan, 1000, 2, 4), 999);
+	CHECK_EQ(most_after(plan, 700, 1, 4), 699);
+	CHECK_EQ(most_after(plan, 300, 3, 4), 299);
+	CHECK_EQ(most_after(plan, 299, 4, 5), 0);
+	/* What is closed for another reason stays so. */
+	CHECK_EQ(most_after(plan, 700, 5, 6), 0);
+	plan_free(plan);
 }
 
 /* A channel_update that a failure brings is not read (B4.receiving_failure_codes.5), and not all of it is kept. */
