@@ -85,6 +85,17 @@ uint32_t delay_param(const struct params *params)
 	return risk ? (uint32_t)(risk->u.ppm * 1000ull / BLOCKS_OF_A_YEAR) : 0;
 }
 
+static const char *const *layers_param(struct params *params, uint32_t *count)
+{
+	const size_t size = params_count(params, "layers");
+	const char **names = ARENA_ARRAY(&params->arena, const char *, size);
+
+	for (size_t i = 0; i < size; i++)
+		names[i] = params_element(params, "layers", i).u.string;
+	*count = (uint32_t)size;
+	return names;
+}
+
 static uint32_t max_delay_param(const struct params *params)
 {
 	const struct value *delay = params_get(params, "maxdelay");
@@ -120,6 +131,7 @@ void method_pay(void *context, struct lampo_call *call, struct params *params)
 	command.u.pay.has_partial = partial != NULL;
 	if (partial)
 		command.u.pay.partial = due = partial->u.msat;
+	command.u.pay.layers = layers_param(params, &command.u.pay.layer_count);
 	if (exclude_param(call, params, &command.u.pay.exclude, &command.u.pay.exclude_count) &&
 	    fee_limit_param(call, params, has_due || partial, due, &command.u.pay.has_fee_limit, &command.u.pay.fee_limit))
 		order(context, call, &command);
@@ -153,6 +165,52 @@ MUST_USE static bool records_param(struct lampo_call *call, struct params *param
 	return true;
 }
 
+/* One field of a hop; false: it is missing or of another type. */
+static bool hint_field(const json_t *hop, struct arena *a, const char *name, enum lampo_type type, struct value *out)
+{
+	const json_t *json = json_object_get(hop, name);
+	char why[RPC_WHY_SIZE];
+
+	return json && value_read(out, type, json, a, why);
+}
+
+static bool read_hint_hop(struct record_payment_hint *out, uint32_t way, const json_t *hop, struct arena *a)
+{
+	struct value id, scid, base, ppm, delta;
+
+	if (!json_is_object(hop) || !hint_field(hop, a, "id", LAMPO_PUBKEY, &id) || !hint_field(hop, a, "scid", LAMPO_SCID, &scid) ||
+	    !hint_field(hop, a, "feebase", LAMPO_MSAT, &base) || !hint_field(hop, a, "feeprop", LAMPO_U32, &ppm) ||
+	    !hint_field(hop, a, "expirydelta", LAMPO_U16, &delta) || MSAT_LESS(MSAT(UINT32_MAX), base.u.msat))
+		return false;
+	*out = (struct record_payment_hint){ way, id.u.pubkey, scid.u.scid, (uint32_t)base.u.msat.v, (uint32_t)ppm.u.number,
+					     (uint16_t)delta.u.number };
+	return true;
+}
+
+/* [[{"id", "scid", "feebase", "feeprop", "expirydelta"}, ...], ...]: hops of ways to the node. */
+MUST_USE static bool hints_param(struct lampo_call *call, struct params *params, struct command *command)
+{
+	const struct value *value = params_get(params, "routehints");
+	struct record_payment_hint *hints = ARENA_ARRAY(&params->arena, struct record_payment_hint, SEND_HINT_HOPS_MAX);
+	const size_t ways = value ? json_array_size(value->u.json) : 0;
+
+	command->u.keysend.hints = hints;
+	for (size_t i = 0; i < ways; i++) {
+		const json_t *way = json_array_get(value->u.json, i);
+
+		for (size_t k = 0; k < json_array_size(way) || !json_is_array(way); k++) {
+			if (json_is_array(way) && command->u.keysend.hint_count < SEND_HINT_HOPS_MAX &&
+			    read_hint_hop(&hints[command->u.keysend.hint_count++], (uint32_t)i, json_array_get(way, k), &params->arena))
+				continue;
+			rpc_fail(call, RPC_INVALID_PARAMS, NULL,
+				 "parameter 'routehints' should be ways of {\"id\", \"scid\", \"feebase\", \"feeprop\", \"expirydelta\"}, "
+				 "of at most %u hops together", SEND_HINT_HOPS_MAX);
+			return false;
+		}
+	}
+	return true;
+}
+
 void method_keysend(void *context, struct lampo_call *call, struct params *params)
 {
 	struct command command = { .kind = COMMAND_KEYSEND };
@@ -162,7 +220,8 @@ void method_keysend(void *context, struct lampo_call *call, struct params *param
 	command.u.keysend.label = params_string_or_null(params, "label");
 	command.u.keysend.retry_for_s = retry_param(params);
 	command.u.keysend.max_delay = max_delay_param(params);
-	if (records_param(call, params, &command) &&
+	command.u.keysend.layers = layers_param(params, &command.u.keysend.layer_count);
+	if (records_param(call, params, &command) && hints_param(call, params, &command) &&
 	    exclude_param(call, params, &command.u.keysend.exclude, &command.u.keysend.exclude_count) &&
 	    fee_limit_param(call, params, true, command.u.keysend.amount, &command.u.keysend.has_fee_limit,
 			    &command.u.keysend.fee_limit))

@@ -18,6 +18,11 @@
 #define EXCLUDE { .name = "exclude", .type = LAMPO_ARRAY, \
 	.doc = "Nodes and channels not to use: ids of nodes, or short channel ids with a direction as in \"1x2x3/0\"." }
 
+#define LAYERS { .name = "layers", .type = LAMPO_ARRAY, .element = LAMPO_STRING, \
+	.doc = "Layers to lay over the graph, as `askrene-create-layer` makes them, at most 12.  Of those that make themselves " \
+	       "auto.no_mpp_support lets the payment go in one part alone; auto.localchans and auto.sourcefree hold in any case.  After a " \
+	       "restart a payment whose layer is gone makes no new parts." }
+
 static const struct lampo_result paid_results[] = {
 	{ "payment_preimage", LAMPO_HASH, 0, "The receipt." },
 	{ "payment_hash", LAMPO_HASH, 0, "What it proves to be paid." },
@@ -58,6 +63,7 @@ static const struct lampo_param pay_params[] = {
 	{ .name = "partial_msat", .type = LAMPO_MSAT,
 	  .doc = "Pay this much of it alone: somebody else pays the rest at the same time, or the payee gives all of it back." },
 	TIMEOUT,
+	LAYERS,
 };
 const struct lampo_method schema_pay = {
 	.name = "pay",
@@ -83,11 +89,14 @@ static const struct lampo_param keysend_params[] = {
 	RETRY_FOR,
 	MAXDELAY,
 	EXEMPTFEE,
-	{ .name = "routehints", .type = LAMPO_ARRAY, .flags = LAMPO_UNSUPPORTED, .doc = "Ways to the node." },
+	{ .name = "routehints", .type = LAMPO_ARRAY,
+	  .doc = "Ways to the node that gossip need not know, each a list of hops with id, scid, feebase, feeprop and expirydelta: the node "
+		 "id takes that to forward over scid.  At most 100 hops together." },
 	{ .name = "extratlvs", .type = LAMPO_OBJECT, .doc = "Records for the payee: {\"number\": \"hex\"}, from 65536 on." },
 	MAXFEE,
 	TIMEOUT,
 	EXCLUDE,
+	LAYERS,
 };
 const struct lampo_method schema_keysend = {
 	.name = "keysend",

@@ -52,7 +52,8 @@ static const struct lampo_param getroutes_params[] = {
 	{ .name = "layers", .type = LAMPO_ARRAY, .element = LAMPO_STRING, .flags = LAMPO_REQUIRED,
 	  .doc = "Layers to lay over the graph, the later over the earlier.  Of those that make themselves: auto.localchans, this node's "
 		 "channels as they are now, where the source is this node; auto.no_mpp_support, one route alone; auto.sourcefree, which "
-		 "changes nothing: what leaves the source is free in any case." },
+		 "changes nothing: what leaves the source is free in any case; auto.include_fees, by which amount_msat is what is sent, and fees "
+		 "come off what arrives." },
 	{ .name = "maxfee_msat", .type = LAMPO_MSAT, .flags = LAMPO_REQUIRED, .doc = "The most that may go to fees." },
 	{ .name = "final_cltv", .type = LAMPO_U32, .flags = LAMPO_REQUIRED, .doc = "Blocks that the destination wants to have." },
 	{ .name = "maxdelay", .type = LAMPO_U32, .fallback = "2016", .doc = "The most blocks that a route may take, at most 2016." },

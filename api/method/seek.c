@@ -22,6 +22,10 @@ static bool automatic(struct command *command, const char *name, const struct pu
 		command->u.routes.parts_max = 1;
 		return true;
 	}
+	if (!strcmp(name, "auto.include_fees")) {
+		command->u.routes.include_fees = true;
+		return true;
+	}
 	if (!strcmp(name, "auto.localchans")) {
 		command->u.routes.own = SAME(command->u.routes.source, *self);
 		return true;
@@ -29,7 +33,7 @@ static bool automatic(struct command *command, const char *name, const struct pu
 	return false;
 }
 
-MUST_USE static bool layers_param(const struct pubkey *self, struct lampo_call *call, struct params *params, struct command *command)
+static void layers_param(const struct pubkey *self, struct params *params, struct command *command)
 {
 	size_t count = params_count(params, "layers");
 	const char **names = ARENA_ARRAY(&params->arena, const char *, count);
@@ -39,14 +43,9 @@ MUST_USE static bool layers_param(const struct pubkey *self, struct lampo_call *
 
 		if (automatic(command, name, self))
 			continue;
-		if (!strcmp(name, "auto.include_fees")) {
-			rpc_fail(call, RPC_INVALID_PARAMS, NULL, "the layer auto.include_fees is not supported: the sender pays the fees");
-			return false;
-		}
 		names[command->u.routes.layer_count++] = name;
 	}
 	command->u.routes.layers = names;
-	return true;
 }
 
 void method_getroutes(void *context, struct lampo_call *call, struct params *params)
@@ -68,8 +67,8 @@ void method_getroutes(void *context, struct lampo_call *call, struct params *par
 		rpc_fail(call, RPC_INVALID_PARAMS, NULL, "parameter 'maxdelay' is at most %u", DELAY_MAX);
 		return;
 	}
-	if (layers_param(&info.config->node_id, call, params, &command))
-		order(context, call, &command);
+	layers_param(&info.config->node_id, params, &command);
+	order(context, call, &command);
 }
 
 void method_getroute(void *context, struct lampo_call *call, struct params *params)

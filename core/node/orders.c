@@ -1,5 +1,9 @@
 /* Orders of users about payments: read from their invoices and handed to their machine. */
 #include "node/state.h"
+#include "node/view.h"
+#include "node/ways.h"
+
+#include <string.h>
 
 #include "invoice/invoice.h"
 
@@ -23,6 +27,49 @@ static void fill_hints(struct step *s, struct send_request *q, const struct invo
 	}
 	q->hints = hints;
 	q->hint_count = v->route_count;
+}
+
+/* Hints as a user gives them and a record keeps them. */
+static void fill_given_hints(struct step *s, struct send_request *q, const struct record_payment_hint *given, uint32_t count)
+{
+	struct path_hint *hints = ARENA_ARRAY(&s->out->arena, struct path_hint, count);
+	struct path_hint_hop *hops = ARENA_ARRAY(&s->out->arena, struct path_hint_hop, count);
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct record_payment_hint *h = &given[i];
+
+		if (i == 0 || h->way != given[i - 1].way)
+			hints[q->hint_count++].hops = &hops[i];
+		hops[i] = (struct path_hint_hop){ h->node, h->scid, h->fee_base_msat, h->fee_ppm, h->cltv_delta };
+		hints[q->hint_count - 1].count++;
+	}
+	q->hints = hints;
+}
+
+_Static_assert(SEND_LAYERS_MAX < ROUTE_JOB_LAYERS_MAX, "a question has room for the layers of a payment");
+
+/* A layer that a user wrote wrongly would be one that says nothing, and one that is gone lets through what it forbade.  Of
+ * those that make themselves a payment has two in any case. */
+static const char *wrong_layer(const struct node *n, struct step *s, const char *name)
+{
+	struct layer_view l;
+
+	if (strcmp(name, "auto.localchans") == 0 || strcmp(name, "auto.sourcefree") == 0 || strcmp(name, SEND_LAYER_ONE_PART) == 0)
+		return NULL;
+	if (strcmp(name, "auto.include_fees") == 0)
+		return "auto.include_fees is for getroutes: a payee takes no less than its invoice asks for";
+	if (node_view_layer_named(n, name, &l))
+		return NULL;
+	return arena_printf(&s->out->arena, "there is no layer of the name %s", name);
+}
+
+static const char *wrong_layers(const struct node *n, struct step *s, const char *const *names, uint32_t count)
+{
+	const char *why = count > SEND_LAYERS_MAX ? "so many layers at once are not looked through" : NULL;
+
+	for (uint32_t i = 0; i < count && !why; i++)
+		why = wrong_layer(n, s, names[i]);
+	return why;
 }
 
 static void fill_from_invoice(const struct node *n, struct send_request *q, const struct invoice *v)
@@ -74,6 +121,8 @@ static bool may_pay(struct node *n, struct step *s, const struct command *cmd, c
 	bool expired = invoice_expires_at_s(v) < s->now_ms / 1000;
 
 	*code = REPLY_INVALID;
+	if ((*why = wrong_layers(n, s, cmd->u.pay.layers, cmd->u.pay.layer_count)))
+		return false;
 	if (cmd->u.pay.description && !invoice_describes(v, bytes_from_string(cmd->u.pay.description))) {
 		*why = "the invoice is for another description";
 		return false;
@@ -91,7 +140,8 @@ static void command_pay(struct node *n, struct step *s, uint64_t call, const str
 				  .has_fee_limit = cmd->u.pay.has_fee_limit, .fee_limit = cmd->u.pay.fee_limit,
 				  .max_delay = cmd->u.pay.max_delay, .delay_ppb = cmd->u.pay.delay_ppb,
 				  .retry_for_s = cmd->u.pay.retry_for_s, .exclude = cmd->u.pay.exclude,
-				  .exclude_count = cmd->u.pay.exclude_count };
+				  .exclude_count = cmd->u.pay.exclude_count, .layers = cmd->u.pay.layers,
+				  .layer_count = cmd->u.pay.layer_count };
 	enum reply_code code = REPLY_INVALID;
 	struct invoice v;
 	const char *why = NULL;
@@ -119,8 +169,15 @@ static void command_keysend(struct node *n, struct step *s, uint64_t call, const
 				  .has_fee_limit = cmd->u.keysend.has_fee_limit, .fee_limit = cmd->u.keysend.fee_limit,
 				  .max_delay = cmd->u.keysend.max_delay, .retry_for_s = cmd->u.keysend.retry_for_s,
 				  .records = cmd->u.keysend.records, .record_count = cmd->u.keysend.record_count,
-				  .exclude = cmd->u.keysend.exclude, .exclude_count = cmd->u.keysend.exclude_count };
+				  .exclude = cmd->u.keysend.exclude, .exclude_count = cmd->u.keysend.exclude_count,
+				  .layers = cmd->u.keysend.layers, .layer_count = cmd->u.keysend.layer_count };
+	const char *why = wrong_layers(n, s, cmd->u.keysend.layers, cmd->u.keysend.layer_count);
 
+	if (why) {
+		node_reply_error(s, call, cmd->kind, REPLY_INVALID, why);
+		return;
+	}
+	fill_given_hints(s, &q, cmd->u.keysend.hints, cmd->u.keysend.hint_count);
 	send_pay(n->send, s, &q);
 }
 
@@ -137,6 +194,15 @@ static void command_probe(struct node *n, struct step *s, uint64_t call, const s
 
 /* --- after a restart --- */
 
+static bool layers_are_there(const struct node *n, struct step *s, const struct payment *p)
+{
+	for (uint32_t i = 0; i < p->r.layers_count; i++)
+		if (wrong_layer(n, s, arena_printf(&s->out->arena, "%.*s", (int)p->r.layers[i].name.size,
+						   (const char *)p->r.layers[i].name.data)))
+			return false;
+	return true;
+}
+
 void node_pay_resume(struct node *n, struct step *s)
 {
 	const struct payment *p;
@@ -147,6 +213,11 @@ void node_pay_resume(struct node *n, struct step *s)
 		const char *why = NULL;
 		struct invoice v;
 
+		/* A way that a layer forbade, which is gone with the run, must not be gone now. */
+		if (!layers_are_there(n, s, p))
+			continue;
+		if (p->r.kind == PAYMENT_KEYSEND)
+			fill_given_hints(s, &q, p->r.hints, p->r.hints_count);
 		if (p->r.kind == PAYMENT_BOLT11) {
 			if (!invoice_decode(&s->out->arena, &v, &why, n->config->network, p->r.bolt11))
 				continue;

@@ -129,7 +129,8 @@ static void ask(struct node *n, struct step *s, const struct send_question *q)
 		.id = q->id, .answer = planned, .binding = true, .payee = q->payee, .amount = q->amount,
 		.fee_limit = q->fee_limit, .part_min = q->part_min, .final_cltv = q->final_cltv, .cltv_max = q->cltv_max,
 		.parts_max = q->parts_max, .hops_max = q->hops_max, .hints = q->hints, .hint_count = q->hint_count,
-		.exclusions = exclusions_of(s, q), .taste = { .delay_ppb = q->delay_ppb }, .without_facts = q->anew,
+		.exclusions = exclusions_of(s, q), .layers = q->layers, .layer_count = q->layer_count,
+		.taste = { .delay_ppb = q->delay_ppb }, .without_facts = q->anew,
 	};
 
 	node_ways_ask(n, s, &w);

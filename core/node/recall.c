@@ -62,6 +62,15 @@ static const char *copy_text(struct arena *a, const char *text)
 	return text ? arena_string(a, text) : NULL;
 }
 
+static const char *const *copy_texts(struct arena *a, const char *const *texts, uint32_t count)
+{
+	const char **out = ARENA_ARRAY(a, const char *, count);
+
+	for (uint32_t i = 0; i < count; i++)
+		out[i] = arena_string(a, texts[i]);
+	return out;
+}
+
 /* Of the kinds that come here. */
 static void copy_command(struct arena *a, struct command *out, const struct command *cmd)
 {
@@ -71,6 +80,7 @@ static void copy_command(struct arena *a, struct command *out, const struct comm
 		out->u.pay.label = copy_text(a, cmd->u.pay.label);
 		out->u.pay.description = copy_text(a, cmd->u.pay.description);
 		out->u.pay.exclude = arena_copy(a, cmd->u.pay.exclude, cmd->u.pay.exclude_count * sizeof(*cmd->u.pay.exclude));
+		out->u.pay.layers = copy_texts(a, cmd->u.pay.layers, cmd->u.pay.layer_count);
 	}
 	if (cmd->kind == COMMAND_SENDPAY) {
 		out->u.sendpay.hops = arena_copy(a, cmd->u.sendpay.hops, cmd->u.sendpay.hop_count * sizeof(*cmd->u.sendpay.hops));

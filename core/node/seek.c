@@ -103,7 +103,7 @@ void node_seek_command(struct node *n, struct step *s, uint64_t call, const stru
 		.payee = cmd->u.routes.destination, .amount = cmd->u.routes.amount, .fee_limit = cmd->u.routes.fee_limit,
 		.final_cltv = cmd->u.routes.final_cltv, .cltv_max = cmd->u.routes.cltv_max, .parts_max = cmd->u.routes.parts_max,
 		.hops_max = cmd->u.routes.hops_max, .layers = cmd->u.routes.layers, .layer_count = cmd->u.routes.layer_count,
-		.taste = { .delay_ppb = cmd->u.routes.delay_ppb },
+		.include_fees = cmd->u.routes.include_fees, .taste = { .delay_ppb = cmd->u.routes.delay_ppb },
 	};
 	const char *wrong = unknown_layer(n, s, cmd);
 

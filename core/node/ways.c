@@ -437,6 +437,7 @@ void node_ways_ask(struct node *n, struct step *s, const struct ways_question *q
 	j->job->number = ++w->next_plan;
 	j->job->binding = q->binding;
 	j->job->without_facts = q->without_facts;
+	j->job->include_fees = q->include_fees;
 	j->job->request = (struct route_request){
 		.source = q->from_graph ? q->source : n->config->node_id, .target = q->payee, .amount = q->amount, .fee_limit = q->fee_limit,
 		.final_cltv = q->final_cltv, .cltv_max = q->cltv_max, .parts_max = q->parts_max, .hops_max = q->hops_max,

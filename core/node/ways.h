@@ -52,6 +52,7 @@ struct ways_question {
 	const char *const *layers;    /* names; one that there is not says nothing */
 	uint32_t layer_count;         /* below ROUTE_JOB_LAYERS_MAX */
 	struct route_taste taste;     /* zeros: the usual */
+	bool include_fees;            /* `amount` is what is sent; not binding */
 	bool without_facts;           /* as if no payment had shown anything yet; what is in flight still counts */
 };
 

@@ -17,7 +17,7 @@ static bool payment_is_sound(const struct payment *p)
 	struct sha256 h = sha256(p->r.preimage.v, sizeof(p->r.preimage.v));
 
 	if (p->group == 0 || p->r.kind < PAYMENT_BOLT11 || p->r.kind > PAYMENT_ROUTE || !tries_are_sound(p) ||
-	    p->r.exclude_count > SEND_EXCLUDE_MAX || MSAT_LESS(ledger_total(p), p->r.amount))
+	    p->r.exclude_count > SEND_EXCLUDE_MAX || p->r.layers_count > SEND_LAYERS_MAX || p->r.hints_count > SEND_HINT_HOPS_MAX || MSAT_LESS(ledger_total(p), p->r.amount))
 		return false;
 	switch ((enum payment_state)p->r.state) {
 	case PAYMENT_PENDING:

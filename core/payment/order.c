@@ -51,6 +51,15 @@ static struct amount_msat total_of(const struct send_request *q)
 	return q->total.v ? q->total : q->amount;
 }
 
+static uint32_t hint_hops(const struct send_request *q)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < q->hint_count; i++)
+		count += q->hints[i].count;
+	return count;
+}
+
 /* The reason why a request is none, or NULL. */
 static const char *refusal(const struct send *s, const struct step *step, const struct send_request *q,
 			   enum reply_code *code)
@@ -63,8 +72,12 @@ static const char *refusal(const struct send *s, const struct step *step, const 
 		return "the amount is not one that can be paid";
 	if (q->exclude_count > SEND_EXCLUDE_MAX)
 		return "more is excluded than one payment may exclude";
+	if (q->layer_count > SEND_LAYERS_MAX)
+		return "so many layers at once are not looked through";
 	if (why)
 		return why;
+	if (q->kind == PAYMENT_KEYSEND && hint_hops(q) > SEND_HINT_HOPS_MAX)
+		return "the hints have more hops than one payment may have";
 	if (q->kind != PAYMENT_BOLT11)
 		return SAME(q->payee, s->config.self) ? "a payment without invoice to this node itself moves nothing" : NULL;
 	why = bad_invoice(s, q, total);
@@ -88,6 +101,27 @@ static struct amount_msat default_fee_limit(struct amount_msat amount)
 	struct amount_msat part = msat_ppm(amount, FEE_PPM_DEFAULT);
 
 	return MSAT_LESS(part, MSAT(FEE_MIN_DEFAULT)) ? MSAT(FEE_MIN_DEFAULT) : part;
+}
+
+/* Hints that no invoice has: the record keeps them. */
+static void fill_hints(struct payment *p, const struct send_request *q, struct arena *a)
+{
+	p->r.hints = ARENA_ARRAY(a, struct record_payment_hint, hint_hops(q));
+	for (uint32_t i = 0; i < q->hint_count; i++)
+		for (uint32_t k = 0; k < q->hints[i].count; k++) {
+			const struct path_hint_hop *h = &q->hints[i].hops[k];
+
+			p->r.hints[p->r.hints_count++] = (struct record_payment_hint){ i, h->node_id, h->scid, h->fee_base_msat, h->fee_ppm,
+										       h->cltv_delta };
+		}
+}
+
+static void fill_layers(struct payment *p, const struct send_request *q, struct arena *a)
+{
+	p->r.layers = ARENA_ARRAY(a, struct record_payment_layer, q->layer_count);
+	for (uint32_t i = 0; i < q->layer_count; i++)
+		p->r.layers[i].name = bytes_from_string(q->layers[i]);
+	p->r.layers_count = q->layer_count;
 }
 
 /* All that the record has; views borrow from the request, and custom from the plan. */
@@ -115,7 +149,9 @@ static struct payment *start(struct send *s, struct step *step, const struct sen
 	p->next_part = 1;
 	p->plan = plan_new(q, total_of(q));
 	p->plan->self = SAME(q->payee, s->config.self);
+	fill_layers(p, q, &step->out->arena);
 	if (q->kind == PAYMENT_KEYSEND) {
+		fill_hints(p, q, &step->out->arena);
 		p->plan->final.has_keysend = true;
 		p->plan->final.keysend = p->r.preimage = *keysend;
 		tlv_list_encode(p->plan->final.custom, p->plan->final.custom_count, &custom);
@@ -123,7 +159,8 @@ static struct payment *start(struct send *s, struct step *step, const struct sen
 	}
 	if (q->kind == PAYMENT_PROBE) {
 		p->r.exclude = NULL;
-		p->r.exclude_count = 0;
+		p->r.layers = NULL;
+		p->r.exclude_count = p->r.layers_count = 0;
 		ledger_index_probe(s, p);
 	} else {
 		ledger_store(p, step);
@@ -224,6 +261,15 @@ static bool restore_keysend(struct payment *p)
 			       NULL) == DECODE_OK;
 }
 
+static const char *const *layers_of(const struct payment *p, struct arena *a)
+{
+	const char **names = ARENA_ARRAY(a, const char *, p->r.layers_count);
+
+	for (uint32_t i = 0; i < p->r.layers_count; i++)
+		names[i] = arena_printf(a, "%.*s", (int)p->r.layers[i].name.size, (const char *)p->r.layers[i].name.data);
+	return names;
+}
+
 void send_carry_on(struct send *s, struct step *step, const struct payment *payment, const struct send_request *request)
 {
 	struct payment *p = ledger_get(s, &payment->payment_hash, payment->group);
@@ -232,6 +278,8 @@ void send_carry_on(struct send *s, struct step *step, const struct payment *paym
 	ASSERT(p && can_carry_on(p, step->now_ms) && q.kind == p->r.kind);
 	q.exclude = p->r.exclude;
 	q.exclude_count = p->r.exclude_count;
+	q.layers = layers_of(p, &step->out->arena);
+	q.layer_count = p->r.layers_count;
 	p->plan = plan_new(&q, ledger_total(p));
 	p->plan->self = SAME(p->r.payee, s->config.self);
 	p->plan->resumed = true;

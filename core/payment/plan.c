@@ -1,5 +1,7 @@
 #include "payment/plan.h"
 
+#include <string.h>
+
 static struct path_hint *copy_hints(struct arena *a, const struct path_hint *hints, uint32_t count)
 {
 	struct path_hint *copy = ARENA_ARRAY(a, struct path_hint, count);
@@ -52,6 +54,16 @@ static void copy_exclusions(struct payment_plan *plan, const struct send_request
 	}
 }
 
+static void copy_layers(struct payment_plan *plan, const struct send_request *q)
+{
+	plan->layers = ARENA_ARRAY(&plan->memory, const char *, q->layer_count);
+	for (uint32_t i = 0; i < q->layer_count; i++) {
+		plan->layers[i] = arena_string(&plan->memory, q->layers[i]);
+		plan->one_part |= strcmp(q->layers[i], SEND_LAYER_ONE_PART) == 0;
+	}
+	plan->layer_count = q->layer_count;
+}
+
 struct payment_plan *plan_new(const struct send_request *q, struct amount_msat total)
 {
 	struct payment_plan *plan = NEW(struct payment_plan);
@@ -64,6 +76,7 @@ struct payment_plan *plan_new(const struct send_request *q, struct amount_msat t
 	plan->ask_again_ms = UINT64_MAX;
 	plan->hints = copy_hints(&plan->memory, q->hints, q->hint_count);
 	plan->hint_count = q->hint_count;
+	copy_layers(plan, q);
 	copy_exclusions(plan, q);
 	plan->final.is_final = true;
 	/* B4.packet_structure.23, B4.basic_multi_part_payments.6 */

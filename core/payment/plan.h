@@ -18,6 +18,9 @@ struct payment_plan {
 	uint32_t slack;           /* blocks that may come on the way */
 	uint64_t expires_at_s;
 	uint32_t hops_max;        /* of one part: more did not fit into an onion; 0: as the planner likes */
+	bool one_part;            /* the user wants no more */
+	const char **layers;
+	uint32_t layer_count;
 	struct path_hint *hints;
 	uint32_t hint_count;
 	struct send_limit *limits; /* owned */

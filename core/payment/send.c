@@ -114,7 +114,7 @@ static uint32_t parts_allowed(const struct payment *p)
 	const uint32_t tries = SEND_ATTEMPTS_MAX - p->plan->attempts, parts = SEND_PARTS_MAX - p->part_count;
 
 	/* B4.basic_multi_part_payments.10 */
-	if (!p->plan->basic_mpp)
+	if (!p->plan->basic_mpp || p->plan->one_part)
 		return 1;
 	return tries < parts ? tries : parts;
 }
@@ -133,7 +133,8 @@ static void ask(struct send *s, struct step *step, struct payment *p, struct sen
 	*q = (struct send_question){
 		.id = ledger_ask(s, p), .payee = p->r.payee, .amount = amount, .fee_limit = fee_limit, .part_min = SEND_PART_MIN,
 		.final_cltv = plan->min_final_cltv + plan->slack, .cltv_max = p->r.max_delay, .parts_max = parts_allowed(p),
-		.hops_max = plan->hops_max, .delay_ppb = p->r.delay_ppb, .anew = plan->anew, .hints = plan->hints, .hint_count = plan->hint_count,
+		.hops_max = plan->hops_max, .delay_ppb = p->r.delay_ppb, .layers = plan->layers, .layer_count = plan->layer_count,
+		.anew = plan->anew, .hints = plan->hints, .hint_count = plan->hint_count,
 		.limits = plan->limits, .limit_count = plan->limit_count,
 	};
 	if (out->last)

@@ -56,6 +56,11 @@
 #define SEND_KEYSEND_CLTV 42u
 /* Channels and nodes that a user may exclude from one payment. */
 #define SEND_EXCLUDE_MAX 1000u
+/* Layers that a user may name for one payment, and hops of the hints that he may give to a keysend. */
+#define SEND_LAYERS_MAX 12u
+#define SEND_HINT_HOPS_MAX 100u
+/* A layer that makes itself (Core Lightning's name): the payee gets one part. */
+#define SEND_LAYER_ONE_PART "auto.no_mpp_support"
 /* Probes at once. */
 #define SEND_PROBES_MAX 32u
 /* After a restart channels come back one by one. */
@@ -156,8 +161,10 @@ struct send_request {
 	bool has_min_final_cltv;
 	uint32_t min_final_cltv;
 	uint64_t expires_at_s;
-	const struct path_hint *hints;
+	const struct path_hint *hints; /* KEYSEND: the user's; they are stored */
 	uint32_t hint_count;
+	const char *const *layers;   /* names, for whoever plans */
+	uint32_t layer_count;
 	const char *bolt11;
 	const struct custom_record *records; /* KEYSEND: any order, each type once, from PAYLOAD_CUSTOM_MIN on */
 	uint32_t record_count;
@@ -181,7 +188,7 @@ MUST_USE bool send_resume(struct send *s, struct step *step,
 			  const void *context);
 /* for (at = 0; (p = send_interrupted(s, step, &at)); ): pending payments that could carry on; after send_resume. */
 const struct payment *send_interrupted(const struct send *s, const struct step *step, uint32_t *at);
-/* q: what its invoice says, as at first (KEYSEND: nothing is read); the rest is in the record. */
+/* q: what its invoice says, as at first (KEYSEND: nothing but the record's hints); the rest is in the record. */
 void send_carry_on(struct send *s, struct step *step, const struct payment *p, const struct send_request *q);
 /* Once after these: who cannot carry on and has nothing in flight has failed. */
 void send_resumed(struct send *s, struct step *step);
@@ -211,6 +218,8 @@ struct send_question {
 	uint32_t parts_max;
 	uint32_t hops_max;         /* 0: as the planner likes */
 	uint32_t delay_ppb;        /* 0: as the planner likes */
+	const char *const *layers; /* to be laid over the graph; borrowed as what follows */
+	uint32_t layer_count;
 	bool anew;                 /* what other payments have shown does not count */
 	/* Borrowed until the next call of this machine. */
 	const struct path_hint *hints;

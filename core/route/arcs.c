@@ -314,7 +314,10 @@ static void rule_update(struct route_planner *p, const struct route_rule *r)
 
 	route_policy_set(&t.policy, &r->u.update.policy, r->u.update.sets);
 	if (old != ROUTE_NONE && arc_is_extra(p, old)) {
-		if (!p->extras[old - p->g->arc_count].own)
+		/* Terms of our own channels are what they are, but the user may shut them. */
+		if (p->extras[old - p->g->arc_count].own)
+			arc_state_of(p, old)->off = (r->u.update.sets & ROUTE_SETS_ENABLED) && !r->u.update.policy.enabled;
+		else
 			put_policy(&p->extras[old - p->g->arc_count], arc_state_of(p, old), &t.policy);
 		return;
 	}

@@ -122,6 +122,32 @@ static void promise(struct route_desk *d, uint64_t number, const struct route_le
 	d->promises[d->promise_count++] = (struct promise){ number, h->scid, h->direction, h->amount };
 }
 
+#define INCLUDE_ROUNDS_MAX 8u
+
+/* What arrives is sought from below: so much less than is sent as fees may take at most, then so much less as they did take.
+ * Fees are rounded, so what is sent may be a few millisatoshi less than was asked for, and never more. */
+static void plan_fees_inside(struct route_desk *d, struct route_job *j, struct route_request *q)
+{
+	const struct amount_msat sent = q->amount, half = msat_half(sent);
+	struct amount_msat all, next;
+	struct route_plan p = { 0 };
+
+	q->amount = msat_sub_or_zero(sent, msat_min(q->fee_limit, half));
+	route_plan(d->planner, &p, &j->memory, q);
+	j->plan = p;
+	for (uint32_t round = 0; j->plan.verdict == ROUTE_FOUND && round < INCLUDE_ROUNDS_MAX; round++) {
+		next = msat_sub_or_zero(sent, p.fee);
+		if (next.v == q->amount.v || next.v == 0)
+			break;
+		q->amount = next;
+		route_plan(d->planner, &p, &j->memory, q);
+		if (p.verdict != ROUTE_FOUND)
+			break;
+		if (msat_add(&all, next, p.fee) && !MSAT_LESS(sent, all))
+			j->plan = p;
+	}
+}
+
 static void plan(struct route_desk *d, struct route_job *j)
 {
 	const struct route_layer *layers[ROUTE_LAYERS_MAX];
@@ -134,7 +160,10 @@ static void plan(struct route_desk *d, struct route_job *j)
 	layers[q.layer_count++] = d->promised;
 	q.layers = layers;
 	q.liquidity = j->without_facts ? NULL : d->facts;
-	route_plan(d->planner, &j->plan, &j->memory, &q);
+	if (j->include_fees)
+		plan_fees_inside(d, j, &q);
+	else
+		route_plan(d->planner, &j->plan, &j->memory, &q);
 	if (!j->binding)
 		return;
 	for (uint32_t i = 0; i < j->plan.part_count; i++)

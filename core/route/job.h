@@ -55,6 +55,7 @@ struct route_job {
 	uint64_t number;     /* grows from plan to plan */
 	bool binding;        /* its parts will be sent: they are held */
 	bool without_facts;
+	bool include_fees;   /* the request's amount is what is sent: fees come off what arrives.  Not for binding plans */
 	struct route_request request;
 	/* The answer. */
 	uint32_t channels, nodes; /* of the snapshot */

@@ -299,6 +299,8 @@ struct command {
 			struct amount_msat partial;
 			const struct sciddir_or_pubkey *exclude;
 			uint32_t exclude_count;
+			const char *const *layers;
+			uint32_t layer_count;
 		} pay;
 		struct {
 			struct pubkey destination;
@@ -312,6 +314,10 @@ struct command {
 			uint32_t record_count;
 			const struct sciddir_or_pubkey *exclude;
 			uint32_t exclude_count;
+			const struct record_payment_hint *hints;
+			uint32_t hint_count;
+			const char *const *layers;
+			uint32_t layer_count;
 		} keysend;
 		struct {
 			struct pubkey destination;
@@ -406,6 +412,7 @@ struct command {
 			struct amount_msat amount, fee_limit;
 			uint32_t final_cltv, cltv_max, parts_max, hops_max;
 			uint32_t delay_ppb;       /* of the amount, for a block of delay; 0: the usual */
+			bool include_fees;        /* amount is what is sent */
 			const char *const *layers;
 			uint32_t layer_count;
 			const struct sciddir_or_pubkey *exclude;

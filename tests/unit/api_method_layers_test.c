@@ -117,6 +117,18 @@ TEST(routes_over_layers)
 	CHECK_EQ(int_at(hop, "delay"), 54);
 	CHECK_EQ(int_at(hop, "cltv_out"), 20);
 	CHECK_STR(text_at(hop, "next_node_id"), far_hex);
+	json_decref(o);
+	/* Fees come off what arrives: 4998501 and 1000 + 499. */
+	o = routes(w, far_hex, "5000sat", ",'more','auto.include_fees'");
+	r = only(o, "routes");
+	CHECK_EQ(int_at(r, "amount_msat"), 4998501);
+	hop = json_array_get(json_object_get(r, "path"), 0);
+	CHECK_EQ(int_at(hop, "amount_in_msat"), 5000000);
+	json_decref(o);
+	world_refused(w, 0, "getroutes", world_text(w, "['%s','%s','5000sat',['auto.localchans','more','auto.include_fees'],1498,20]",
+						    w->nodes[0].id_hex, far_hex), 206, "");
+	o = routes(w, far_hex, "5000sat", ",'more'");
+	hop = json_array_get(json_object_get(only(o, "routes"), "path"), 1);
 	/* What a path takes can be reserved as it came. */
 	json_decref(world_call(w, 0, "askrene-reserve", world_text(w, "{'path':[{'short_channel_id_dir':'%s','amount_msat':%llu}]}",
 								 text_at(hop, "short_channel_id_dir"), 896000000ull)));
@@ -125,7 +137,6 @@ TEST(routes_over_layers)
 	/* Over nothing that is public there is no way from here. */
 	world_refused(w, 0, "getroutes", world_text(w, "['%s','%s','5000sat',[],100000,20]", w->nodes[0].id_hex, w->nodes[1].id_hex), 205, "");
 	world_refused(w, 0, "getroutes", world_text(w, "['%s','%s','5000sat',['none'],100000,20]", w->nodes[0].id_hex, far_hex), -32602, "no layer of the name none");
-	world_refused(w, 0, "getroutes", world_text(w, "['%s','%s','5000sat',['auto.include_fees'],1,20]", w->nodes[0].id_hex, far_hex), -32602, "not supported");
 	world_refused(w, 0, "getroutes", world_text(w, "['%s','%s','5000sat',[],1,20,2017]", w->nodes[0].id_hex, far_hex), -32602, "'maxdelay'");
 	world_refused(w, 0, "getroutes", world_text(w, "['%s','%s','3000sat',['auto.localchans','more'],1,20]", w->nodes[0].id_hex, far_hex), 206, "1300 msat");
 	world_refused(w, 0, "getroutes", world_text(w, "['%s','%s','3000sat',['auto.localchans','more'],9999,20,50]", w->nodes[0].id_hex, far_hex), 206, "");
@@ -134,6 +145,32 @@ TEST(routes_over_layers)
 	world_refused(w, 0, "getroutes",
 		      world_text(w, "['%s','%s','%llumsat',['auto.localchans'],1,20]", w->nodes[0].id_hex, w->nodes[1].id_hex,
 				 (unsigned long long)spendable + 1), 205, "");
+	world_free(w);
+}
+
+TEST(payments_name_layers)
+{
+	struct world *w = with_channel();
+	const char *bob = w->nodes[1].id_hex;
+	json_t *invoice = world_call(w, 1, "invoice", "[5000,'layered','of layers']"), *o;
+	const char *bolt11 = world_text(w, "%s", text_at(invoice, "bolt11"));
+	const int direction = strcmp(w->nodes[0].id_hex, bob) < 0 ? 0 : 1;
+
+	json_decref(world_call(w, 0, "askrene-create-layer", "['closed']"));
+	json_decref(world_call(w, 0, "askrene-update-channel",
+			       world_text(w, "{'layer':'closed','short_channel_id_dir':'103x1x0/%d','enabled':false}", direction)));
+	world_refused(w, 0, "pay", world_text(w, "{'bolt11':'%s','layers':['closed']}", bolt11), 205, "");
+	world_refused(w, 0, "keysend", world_text(w, "{'destination':'%s','amount_msat':5000,'layers':['closed']}", bob), 205, "");
+	world_refused(w, 0, "pay", world_text(w, "{'bolt11':'%s','layers':['opened']}", bolt11), -32602, "no layer of the name opened");
+	world_refused(w, 0, "keysend", world_text(w, "{'destination':'%s','amount_msat':5000,'layers':['auto.sun']}", bob), -32602,
+		      "no layer of the name auto.sun");
+	world_refused(w, 0, "pay", world_text(w, "{'bolt11':'%s','layers':['auto.include_fees']}", bolt11), -32602, "no less than its invoice");
+	world_refused(w, 0, "pay", world_text(w, "{'bolt11':'%s','layers':['closed','closed','closed','closed','closed','closed','closed',"
+						 "'closed','closed','closed','closed','closed','closed']}", bolt11), -32602, "so many layers");
+	o = world_call(w, 0, "pay", world_text(w, "{'bolt11':'%s','layers':['auto.localchans','auto.sourcefree','auto.no_mpp_support']}", bolt11));
+	CHECK_EQ(int_at(o, "parts"), 1);
+	json_decref(o);
+	json_decref(invoice);
 	world_free(w);
 }
 

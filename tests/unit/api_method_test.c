@@ -307,6 +307,11 @@ TEST(payments_that_are_refused)
 	world_refused(w, 0, "pay", world_text(w, "{'bolt11':'%s','amount_msat':1,'exclude':['1x2']}", bolt11), -32602, "'exclude'");
 	world_refused(w, 0, "keysend", world_text(w, "{'destination':'%s','amount_msat':1,'extratlvs':{'5':'00'}}", w->nodes[1].id_hex),
 		      -32602, "extratlvs");
+	world_refused(w, 0, "keysend", world_text(w, "{'destination':'%s','amount_msat':1,'routehints':[{'id':1}]}", w->nodes[1].id_hex),
+		      -32602, "routehints");
+	world_refused(w, 0, "keysend", world_text(w, "{'destination':'%s','amount_msat':1,'routehints':[[{'id':'%s','scid':'1x2x3','feebase':0,"
+						     "'feeprop':0,'expirydelta':65536}]]}", w->nodes[1].id_hex, w->nodes[1].id_hex),
+		      -32602, "routehints");
 	world_refused(w, 0, "pay", world_text(w, "{'bolt11':'%s','amount_msat':'1000000sat','retry_for':1}", bolt11), 205, "");
 	o = world_call(w, 0, "listpays", "{'status':'failed'}");
 	CHECK_EQ(int_at(only(o, "pays"), "error_code"), 205);

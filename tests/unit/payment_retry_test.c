@@ -873,12 +873,36 @@ TEST(records_that_contradict_one_another)
 	arena_release(&t->arena);
 }
 
-/* The record as version 1 had it: without what came later, which is empty here. */
-static struct bytes as_version_1(struct buf *record, size_t later)
+/* The record as an older version had it: without what came later, which is empty here. */
+static struct bytes as_version(uint16_t old, uint16_t now, struct buf *record, size_t later)
 {
-	CHECK_EQ(load_be16(record->data), 2);
-	store_be16(record->data, 1);
+	CHECK_EQ(load_be16(record->data), now);
+	store_be16(record->data, old);
 	return BYTES(record->data, record->size - later);
+}
+
+/* Before there were hints and layers in it: the payment carries on. */
+TEST(payments_of_version_2)
+{
+	struct store *t = test_alloc(sizeof(*t));
+	struct send_offers offers;
+	struct scene *before, *s = scene();
+	struct record_payment book;
+	struct buf b = BUF_EMPTY;
+
+	arena_init(&t->arena);
+	before = run_with_two_parts(t, &offers);
+	CHECK(record_payment_decode(t->records[0].value, &t->arena, &book));
+	record_payment_encode(&book, &b);
+	t->records[0].value = as_version(2, RECORD_PAYMENT_VERSION, &b, 4 + 4);
+	CHECK(load_all(t, s));
+	CHECK(resume(s, every_htlc, true));
+	CHECK(send_wants_flush(s->send));
+	CHECK_EQ(state_of(s, 1), PAYMENT_PENDING);
+	scene_release(s);
+	scene_release(before);
+	buf_release(&b);
+	arena_release(&t->arena);
 }
 
 /* What 0.1 stored: the payment waits for what is in flight and makes no new parts. */
@@ -900,12 +924,12 @@ TEST(records_of_version_1)
 	book.retry_until_ms = 0;
 	book.max_delay = book.delay_ppb = 0;
 	record_payment_encode(&book, &b);
-	t->records[0].value = as_version_1(&b, 8 + 8 + 4 + 4 + 4 + 4 + 4);
+	t->records[0].value = as_version(1, RECORD_PAYMENT_VERSION, &b, 8 + 8 + 4 + 4 + 4 + 4 + 4 + 4 + 4);
 	CHECK(record_part_decode(t->records[1].value, &t->arena, &part));
 	part.created_at_s = 0;
 	part.scids_count = part.amounts_count = 0;
 	record_part_encode(&part, &c);
-	t->records[1].value = as_version_1(&c, 8 + 4 + 4);
+	t->records[1].value = as_version(1, RECORD_PART_VERSION, &c, 8 + 4 + 4);
 	CHECK(load_all(t, s));
 	CHECK(resume(s, every_htlc, true));
 	CHECK(!send_wants_flush(s->send));

@@ -291,6 +291,131 @@ TEST(a_keysend_over_a_forwarder)
 	net_is_quiet();
 }
 
+/* To 4, which gossip does not know, over 3. */
+static struct command keysend_over_hint(struct record_payment_hint *hint)
+{
+	struct command c = { .kind = COMMAND_KEYSEND };
+
+	net_square();
+	net_private[3][4] = true;
+	net_link(3, 4);
+	net_pump();
+	net_open(3, 4, NET_SAT);
+	net_restart(0);
+	net_pump();
+	*hint = (struct record_payment_hint){ 0, net[3].id, net_scid(3, 4), (uint32_t)net[3].config.forward_fee_base.v,
+					      net[3].config.forward_fee_ppm, (uint16_t)net[3].config.forward_cltv_delta };
+	c.u.keysend.destination = net[4].id;
+	c.u.keysend.amount = MSAT(7000000);
+	return c;
+}
+
+TEST(a_keysend_over_a_hint)
+{
+	struct record_payment_hint hint;
+	struct command c = keysend_over_hint(&hint);
+	uint64_t call, before = net_msat(4);
+
+	call = rig_command(&net[0], &c);
+	net_pump();
+	CHECK_EQ(rig_reply(&net[0], call)->code, REPLY_PAY_NO_ROUTE);
+	c.u.keysend.hints = &hint;
+	c.u.keysend.hint_count = 1;
+	call = rig_command(&net[0], &c);
+	net_pump();
+	CHECK_EQ(rig_reply(&net[0], call)->code, REPLY_OK);
+	CHECK_EQ(net_msat(4) - before, 7000000);
+	net_is_quiet();
+}
+
+/* The hint is the record's: a payment whose HTLC died with its node goes out again. */
+TEST(a_keysend_over_a_hint_carries_on)
+{
+	for (uint32_t messages = 0; messages < 6; messages++) {
+		struct record_payment_hint hint;
+		struct command c = keysend_over_hint(&hint);
+		uint64_t before = net_msat(4);
+		const struct payment *p;
+		struct sha256 hash;
+		uint32_t at = 0;
+
+		c.u.keysend.hints = &hint;
+		c.u.keysend.hint_count = 1;
+		(void)rig_command(&net[0], &c);
+		for (uint32_t i = 0; i < messages; i++)
+			CHECK(net_deliver_one());
+		p = send_next(node_view_payments(net[0].node), &at);
+		CHECK(p);
+		hash = p->payment_hash;
+		net_restart(0);
+		net_pump();
+		for (uint32_t i = 0; i < 20; i++) {
+			net_tick(1000);
+			net_pump();
+		}
+		CHECK_EQ(rig_payment(&net[0], &hash)->state, PAYMENT_COMPLETE);
+		CHECK_EQ(net_msat(4) - before, 7000000);
+		net_is_quiet();
+	}
+}
+
+/* One that names a layer carries on only where that is still there. */
+TEST(a_layer_that_is_gone_ends_a_payment)
+{
+	for (int persistent = 0; persistent < 2; persistent++) {
+		const char *const names[] = { "mine", SEND_LAYER_ONE_PART };
+		struct command layer = { .kind = COMMAND_LAYER }, c = { .kind = COMMAND_PAY };
+		struct net_bill bill;
+
+		net_square();
+		layer.u.layer.order = LAYER_CREATE;
+		layer.u.layer.layer = "mine";
+		layer.u.layer.persistent = persistent;
+		(void)rig_command(&net[0], &layer);
+		bill = net_bill(3, 10000000);
+		c.u.pay.bolt11 = bill.bolt11;
+		c.u.pay.layers = names;
+		c.u.pay.layer_count = 2;
+		net[0].worker_late = true;
+		(void)rig_command(&net[0], &c);
+		net_restart(0);
+		net[0].worker_late = false;
+		while (rig_worker_tick(&net[0]))
+			;
+		net_pump();
+		for (uint32_t i = 0; i < 20; i++) {
+			net_tick(1000);
+			net_pump();
+		}
+		CHECK_EQ(net_payment(&bill)->state, persistent ? PAYMENT_COMPLETE : PAYMENT_FAILED);
+		CHECK_EQ(net_paid(3, &bill), persistent);
+		net_is_quiet();
+	}
+}
+
+/* No channel carries so much: two parts do, which the user does not want. */
+TEST(one_part_where_the_user_wants_no_more)
+{
+	const char *const name = SEND_LAYER_ONE_PART;
+	struct command c = { .kind = COMMAND_PAY };
+	struct net_bill bill;
+	uint64_t call;
+
+	net_square();
+	bill = net_bill(3, 1500000000);
+	c.u.pay.bolt11 = bill.bolt11;
+	c.u.pay.layers = &name;
+	c.u.pay.layer_count = 1;
+	call = rig_command(&net[0], &c);
+	net_pump();
+	CHECK_EQ(rig_reply(&net[0], call)->code, REPLY_PAY_NO_ROUTE);
+	c.u.pay.layer_count = 0;
+	call = rig_command(&net[0], &c);
+	net_pump();
+	CHECK_EQ(rig_reply(&net[0], call)->u.pay.parts, 2);
+	net_is_quiet();
+}
+
 /* Whoever plans by himself teaches the planner too. */
 TEST(what_sendpay_learns_pay_knows)
 {
