@@ -316,6 +316,7 @@ json_t *failed_pay(const struct reply *reply)
 	json_add_hex(o, "destination", BYTES_OF(reply->u.pay.destination.v));
 	json_add_msat(o, "amount_msat", reply->u.pay.amount);
 	json_add_u64(o, "created_at", reply->u.pay.created_at_s);
+	json_add_string(o, "status", "failed");
 	json_add(o, "attempts", tries_json(reply->u.pay.tries, reply->u.pay.try_count));
 	return o;
 }
@@ -345,6 +346,9 @@ json_t *reply_paid(const struct methods *m, const struct reply *reply)
 	json_add_msat(o, "amount_msat", reply->u.pay.amount);
 	json_add_msat(o, "amount_sent_msat", reply->u.pay.sent);
 	json_add_string(o, "status", "complete");
+	if (reply->u.pay.partial)
+		json_add_string(o, "warning_partial_completion",
+				"Not all parts have been claimed yet, but the payee has shown the preimage: it can claim all of them");
 	json_add_string(o, "state", "Success");
 	return o;
 }

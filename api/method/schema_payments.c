@@ -32,6 +32,7 @@ static const struct lampo_result paid_results[] = {
 	{ "amount_msat", LAMPO_MSAT, 0, "What arrived." },
 	{ "amount_sent_msat", LAMPO_MSAT, 0, "What left, fees included." },
 	{ "status", LAMPO_STRING, 0, "\"complete\"." },
+	{ "warning_partial_completion", LAMPO_STRING, LAMPO_OPTIONAL, "Some parts are not claimed yet; the payee can claim them all." },
 	{ "state", LAMPO_STRING, 0, "\"Success\"." },
 };
 static const struct lampo_error pay_errors[] = {

@@ -214,6 +214,16 @@ static struct record_payment_try *copy_tries(struct arena *a, const struct recor
 	return copy;
 }
 
+/* The payee has the preimage and has not claimed all of it yet. */
+static bool is_partial(const struct payment *p)
+{
+	const struct payment_part *part = p->parts;
+
+	while (part && part->paid)
+		part = part->next;
+	return p->r.state == PAYMENT_COMPLETE && part && p->r.kind != PAYMENT_PROBE;
+}
+
 static struct reply *reply_about(struct arena *a, const struct payment *p, enum payment_kind kind)
 {
 	struct reply *reply = ARENA_NEW(a, struct reply);
@@ -230,6 +240,7 @@ static struct reply *reply_about(struct arena *a, const struct payment *p, enum 
 	reply->u.pay.sent = p->r.sent;
 	reply->u.pay.created_at_s = p->r.created_at_s;
 	reply->u.pay.parts = p->r.parts;
+	reply->u.pay.partial = is_partial(p);
 	reply->u.pay.tries = copy_tries(a, p->r.tries, p->r.tries_count);
 	reply->u.pay.try_count = p->r.tries_count;
 	return reply;

@@ -273,7 +273,7 @@ static void no_way(struct send *s, struct step *step, struct payment *p, const s
 	struct payment_plan *plan = p->plan;
 	const uint64_t at_ms = step->now_ms + SEND_ASK_AGAIN_MS;
 
-	plan->code = answer->verdict == SEND_TOO_EXPENSIVE ? REPLY_PAY_TOO_EXPENSIVE :
+	plan->code = answer->verdict == SEND_TOO_EXPENSIVE || answer->verdict == SEND_TOO_SLOW ? REPLY_PAY_TOO_EXPENSIVE :
 		     plan->attempts ? REPLY_PAY_STOPPED : REPLY_PAY_NO_ROUTE;
 	plan->words = words_of(answer->verdict);
 	if (answer->verdict == SEND_TOO_EXPENSIVE && answer->fee.v)
@@ -387,6 +387,7 @@ bool send_fulfilled(struct send *s, struct step *step, uint64_t channel_key, uin
 	/* INV-S4 */
 	if (!SAME(hash, p->payment_hash))
 		return false;
+	part->paid = true;
 	if (p->r.state == PAYMENT_PENDING) {
 		/* The payee has the preimage out: it can and will claim all the others. */
 		in_flight(p, &amount, &sent);

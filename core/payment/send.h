@@ -74,6 +74,7 @@ struct payment_part {
 	struct payment_part *next;
 	struct payment *payment;
 	uint64_t id;
+	bool paid;                /* its preimage is known to us, and to its channel */
 	bool offered;             /* else an offer that the owner has not answered */
 	uint32_t *hold_times;     /* what its hops reported when it was paid; owned */
 	uint32_t hold_time_count;

@@ -497,6 +497,7 @@ struct reply {
 			struct amount_msat amount, sent;
 			uint64_t created_at_s;
 			uint32_t parts;
+			bool partial;             /* the payee has not claimed all of them yet */
 			/* What was tried, oldest first; of a failure too. */
 			const struct record_payment_try *tries;
 			uint32_t try_count;

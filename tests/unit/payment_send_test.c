@@ -478,7 +478,7 @@ TEST(fees_and_delay_are_considered_first)
 	q.max_delay = 24 + SEND_CLTV_SLACK + 39;
 	add_channel(s, 7, PEER_A, 500000);
 	pay(s, &q);
-	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_NO_ROUTE);
+	CHECK_EQ(reply_to(&s->effects, 101)->code, REPLY_PAY_TOO_EXPENSIVE);
 	CHECK(strstr(reply_to(&s->effects, 101)->message, "longer than allowed"));
 	q.max_delay++;
 	pay(s, &q);
