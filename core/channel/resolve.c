@@ -92,6 +92,9 @@ void update_propose_resolved(struct channel *ch)
 _Static_assert(sizeof(struct tlv_update_fulfill_htlc_attribution_data) == ATTRIBUTION_DATA_SIZE &&
 	       sizeof(struct tlv_update_fail_htlc_attribution_data) == ATTRIBUTION_DATA_SIZE, "hold times and HMACs without a gap");
 
+/* What is left for a reason beside type, channel_id, id, len and the record with its type and length. */
+#define REASON_WITH_ATTRIBUTION_MAX (MESSAGE_SIZE_MAX - (2u + 32 + 8 + 2) - (1 + 3 + ATTRIBUTION_DATA_SIZE))
+
 static void send_fulfill(struct channel *ch, const struct channel_htlc *h, struct buf *b)
 {
 	struct msg_update_fulfill_htlc m = { .channel_id = ch->r.id, .id = h->id, .payment_preimage = h->preimage };
@@ -109,7 +112,9 @@ static void send_fail(struct channel *ch, const struct channel_htlc *h, struct b
 	struct msg_update_fail_htlc m = { .channel_id = ch->r.id, .id = h->id, .reason = h->reason };
 	struct tlv_update_fail_htlc_attribution_data told;
 
-	if (ch->attribution_negotiated && h->attribution.size) {
+	/* A reason from downstream may be so long that the message would not be one any more: no honest node's is, so nobody
+	 * misses the times. */
+	if (ch->attribution_negotiated && h->attribution.size && h->reason.size <= REASON_WITH_ATTRIBUTION_MAX) {
 		memcpy(&told, h->attribution.data, sizeof(told));
 		m.tlvs.attribution_data = &told;
 	}

@@ -345,7 +345,7 @@ static inline void rig_release(void *context, const struct effect *f)
 	switch (f->kind) {
 	case EFFECT_SEND:
 		/* B1.lightning_message_format.1: tests/house/numbers.py says what the codecs know. */
-		ASSERT(msg_type(f->u.send.message, &type) && msg_codec(type));
+		ASSERT(msg_type(f->u.send.message, &type) && msg_codec(type) && f->u.send.message.size <= MESSAGE_SIZE_MAX);
 		i->id = f->u.send.connection;
 		i->data = arena_bytes(&r->kept, f->u.send.message);
 		break;
