@@ -166,7 +166,7 @@ static bool configure(struct sqlite_store *s)
 	}
 	return run(s, "PRAGMA journal_mode=WAL") && run(s, "PRAGMA synchronous=FULL")
 	       && run(s, "PRAGMA wal_autocheckpoint=0") && run(s, "PRAGMA foreign_keys=OFF")
-	       && run(s, "PRAGMA cache_size=-8192") && run(s, "PRAGMA temp_store=MEMORY");
+	       && run(s, "PRAGMA cache_size=-4096") && run(s, "PRAGMA temp_store=MEMORY");
 }
 
 static bool migrate(struct sqlite_store *s)
