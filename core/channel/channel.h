@@ -205,7 +205,7 @@ MUST_USE enum offer_result channel_may_offer(const struct channel *ch, const str
 
 /* Resolve an incoming HTLC that is irrevocably committed.  Stored at once, also without a connection.  False if
  * there is none such or it is resolved already (the same preimage again is true).  attribution: attribution_data of
- * ATTRIBUTION_DATA_SIZE bytes, or empty; sent only to a peer that has offered option_attribution_data. */
+ * ATTRIBUTION_DATA_SIZE bytes, or empty; sent while we offer option_attribution_data. */
 MUST_USE bool channel_fulfill(struct channel *ch, struct step *s, uint64_t id, const struct preimage *preimage,
 			      struct bytes attribution);
 MUST_USE bool channel_fail_htlc(struct channel *ch, struct step *s, uint64_t id, struct bytes reason, struct bytes attribution);

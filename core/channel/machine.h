@@ -100,7 +100,8 @@ struct channel {
 
 	uint64_t connection;
 	enum link link;
-	bool anysegwit, upfront_shutdown, scid_alias_negotiated, attribution_negotiated;
+	bool anysegwit, upfront_shutdown, scid_alias_negotiated;
+	bool attribution_offered;      /* by us: nobody need have offered it to us (B4.intermediate_nodes.1), and LDK 0.2 does not */
 	uint64_t ask_id;
 	enum ask ask;
 	struct opening *open;          /* owned; NULL after OPENINGD */

@@ -45,7 +45,7 @@ void channel_connected(struct channel *ch, struct step *s, struct channel_notes 
 	ch->signatures_wanted = false;
 	ch->anysegwit = features_negotiated(our_features, their_features, FEATURE_SHUTDOWN_ANYSEGWIT);
 	ch->upfront_shutdown = features_negotiated(our_features, their_features, FEATURE_UPFRONT_SHUTDOWN_SCRIPT);
-	ch->attribution_negotiated = features_negotiated(our_features, their_features, FEATURE_ATTRIBUTION_DATA);
+	ch->attribution_offered = features_offered(our_features, FEATURE_ATTRIBUTION_DATA);
 	ch->scid_alias_negotiated = features_negotiated(our_features, their_features, FEATURE_SCID_ALIAS);
 	if (ch->r.state >= AWAITING_UNILATERAL) {
 		/* B2.message_retransmission.7 */

@@ -100,7 +100,7 @@ static void send_fulfill(struct channel *ch, const struct channel_htlc *h, struc
 	struct msg_update_fulfill_htlc m = { .channel_id = ch->r.id, .id = h->id, .payment_preimage = h->preimage };
 	struct tlv_update_fulfill_htlc_attribution_data told;
 
-	if (ch->attribution_negotiated && h->attribution.size) {
+	if (ch->attribution_offered && h->attribution.size) {
 		memcpy(&told, h->attribution.data, sizeof(told));
 		m.tlvs.attribution_data = &told;
 	}
@@ -114,7 +114,7 @@ static void send_fail(struct channel *ch, const struct channel_htlc *h, struct b
 
 	/* A reason from downstream may be so long that the message would not be one any more: no honest node's is, so nobody
 	 * misses the times. */
-	if (ch->attribution_negotiated && h->attribution.size && h->reason.size <= REASON_WITH_ATTRIBUTION_MAX) {
+	if (ch->attribution_offered && h->attribution.size && h->reason.size <= REASON_WITH_ATTRIBUTION_MAX) {
 		memcpy(&told, h->attribution.data, sizeof(told));
 		m.tlvs.attribution_data = &told;
 	}
@@ -160,10 +160,10 @@ static struct channel_htlc *ours_to_remove(struct channel *ch, struct step *s, s
 	return NULL;
 }
 
-/* What came with an update of the peer; only what we have offered to take. */
+/* What came with an update of the peer; none unless we have offered to take it. */
 static struct bytes attribution_told(const struct channel *ch, const void *told)
 {
-	return told && ch->attribution_negotiated ? BYTES(told, ATTRIBUTION_DATA_SIZE) : BYTES_NONE;
+	return told && ch->attribution_offered ? BYTES(told, ATTRIBUTION_DATA_SIZE) : BYTES_NONE;
 }
 
 void update_note_fulfilled(struct channel *ch, struct step *s, struct channel_notes *notes, const struct channel_htlc *h,

@@ -85,7 +85,7 @@ struct channel *channel_new_opening(struct step *s, const struct channel_open_ar
 	ch->connection = args->connection;
 	ch->anysegwit = negotiated(args, FEATURE_SHUTDOWN_ANYSEGWIT);
 	ch->upfront_shutdown = negotiated(args, FEATURE_UPFRONT_SHUTDOWN_SCRIPT);
-	ch->attribution_negotiated = negotiated(args, FEATURE_ATTRIBUTION_DATA);
+	ch->attribution_offered = features_offered(args->our_features, FEATURE_ATTRIBUTION_DATA);
 	ch->scid_alias_negotiated = negotiated(args, FEATURE_SCID_ALIAS);
 	ch->open = NEW(struct opening);
 	ch->open->deadline_ms = s->now_ms + args->policy->opening_timeout_ms;

@@ -9,7 +9,7 @@ const struct channel_record *channel_record_of(const struct channel *ch)
 
 bool channel_takes_attribution(const struct channel *ch)
 {
-	return ch->attribution_negotiated || ch->link == LINK_DOWN;
+	return ch->attribution_offered || ch->link == LINK_DOWN;
 }
 
 bool channel_is_connected(const struct channel *ch)

@@ -15,7 +15,7 @@ static inline const struct outpoint *channel_funding(const struct channel *ch) {
 
 /* The peer is there and channel_reestablish is exchanged. */
 MUST_USE bool channel_is_connected(const struct channel *ch);
-/* Whether its peer may take attribution_data for what is resolved now: as long as it is away, nobody knows. */
+/* Whether what is resolved now may be told with attribution_data: until the peer is there nobody knows what we offer. */
 MUST_USE bool channel_takes_attribution(const struct channel *ch);
 /* Payments can be sent: CHANNELD_NORMAL and connected. */
 MUST_USE bool channel_is_usable(const struct channel *ch);

@@ -106,30 +106,38 @@ TEST(a_preimage_brings_it_at_once)
 	arena_release(&a);
 }
 
-/* Whoever has not offered it, in this connection, gets none and says none that counts. */
-TEST(only_between_two_that_offer_it)
+static void offer_no_more(struct pair *p, int side)
 {
 	struct feature_policy without = feature_policy_default();
-	struct pair p;
-	struct arena a;
-	uint64_t id;
 
-	arena_init(&a);
-	ready_with_htlc(&p, &id);
 	feature_policy_set(&without, FEATURE_ATTRIBUTION_DATA, FEATURE_OFF);
-	buf_clear(&p.side[0].features);
-	features_build(&without, FEATURES_INIT, &p.side[0].features);
-	pair_cut(&p);
-	pair_connect(&p);
-	pair_run(&p);
-	CHECK(!channel_takes_attribution(p.side[1].ch));
-	CHECK(pair_fail(&p, 1, id));
-	pair_flush(&p, 1);
-	CHECK(!told_fail(&p, 0, &a));
-	pair_run(&p);
-	CHECK_EQ(pair_note(&p, 0, CHANNEL_NOTE_HTLC_FAILED)->attribution_size, 0);
-	pair_release(&p);
-	arena_release(&a);
+	buf_clear(&p->side[side].features);
+	features_build(&without, FEATURES_INIT, &p->side[side].features);
+	pair_cut(p);
+	pair_connect(p);
+	pair_run(p);
+}
+
+/* Whoever does not offer it says none, whatever it is given, and none is handed up to who does not. */
+TEST(only_as_long_as_we_offer_it)
+{
+	for (int side = 0; side < 2; side++) {
+		struct pair p;
+		struct arena a;
+		uint64_t id;
+
+		arena_init(&a);
+		ready_with_htlc(&p, &id);
+		offer_no_more(&p, side);
+		CHECK_EQ(channel_takes_attribution(p.side[1].ch), side == 0);
+		CHECK(pair_fail(&p, 1, id));
+		pair_flush(&p, 1);
+		CHECK_EQ(told_fail(&p, 0, &a) != NULL, side == 0);
+		pair_run(&p);
+		CHECK_EQ(pair_note(&p, 0, CHANNEL_NOTE_HTLC_FAILED)->attribution_size, 0);
+		pair_release(&p);
+		arena_release(&a);
+	}
 }
 
 /* B2.forwarding_htlcs.1: the hold time begins when the HTLC is irrevocable, and a restart does not begin it anew. */
