@@ -14,7 +14,7 @@ PKG_CONFIG ?= pkg-config
 OBJCOPY ?= objcopy
 
 CORE_PACKAGES := libsecp256k1 nettle
-EDGE_PACKAGES := libuv sqlite3 jansson
+EDGE_PACKAGES := libuv sqlite3 jansson libevent_extra libevent_core
 
 ifeq ($(BUILD),release)
   OPT := -O2 -g

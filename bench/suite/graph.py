@@ -16,7 +16,7 @@ GRAPH = "mainnet-2026-02-03.tsv.xz"
 STARTS, QUICK_STARTS = 10, 3
 PLANS, PAYMENTS = 100, 50
 MSAT = 1_000_000
-# The issue's: seconds until it answers, and MiB resident.
+# What is aimed at: seconds until it answers, and MiB resident.
 READY_S, RESIDENT_MIB = 0.5, 30
 
 

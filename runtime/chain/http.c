@@ -1,90 +1,312 @@
 #include "runtime/chain/http.h"
 
-#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bitcoin/base64.h"
-#include "runtime/chain/http_answer.h"
 #include "runtime/chain/https.h"
 
-#define READ_SIZE 65536u
-#define HOST_MAX 255u
+#define HEADERS_MAX 65536
+#define PORT_DEFAULT 80
 
 struct http {
-	struct https *tls;      /* NULL: spoken here, by all that follows */
-	char host[HOST_MAX + 1], port[6];
-	char *path, *authority; /* owned */
-	uint32_t timeout_s;
-	int fd;                 /* -1: no connection */
+	struct https *tls;      /* NULL: libevent's, by all that follows */
+	struct event_base *base;
+	struct event *stopped, *clock;
 	int stop_pipe[2];       /* readable once it is interrupted */
 	atomic_bool stop;
-	int64_t deadline_ms;    /* of the call that is under way */
-	struct buf request;     /* has the login in it: wiped */
-	uint8_t *room;          /* READ_SIZE */
+	char *host, *authority, *path; /* owned */
+	uint16_t port;
+	uint32_t timeout_s;
+	struct evhttp_connection *connection; /* NULL: none yet */
+
+	/* Of the call that is under way. */
+	uint32_t waited_s;
+	struct buf *answer;
+	char *error;            /* HTTP_ERROR_SIZE */
+	int status;
+	bool over, good;
+	bool kept;              /* over a connection of before */
+	bool heard;             /* an answer has begun */
+	bool unseen;            /* nobody can have seen the request: another address, or connection, may be asked */
 };
 
-static int64_t now_ms(void)
+/* ---- Where ---- */
+
+static char *join(const char *a, const char *b, const char *c)
 {
-	struct timespec t;
+	size_t size = strlen(a) + strlen(b) + strlen(c) + 1;
+	char *out = mem_alloc(size);
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* --- where --- */
-
-static char *copy(const char *s, size_t size)
-{
-	char *out = mem_alloc(size + 1);
-
-	memcpy(out, s, size);
-	out[size] = 0;
+	snprintf(out, size, "%s%s%s", a, b, c);
 	return out;
 }
 
 /* "http://host:port/path"; an IPv6 address stands in brackets. */
+static bool take_url(struct http *h, const struct evhttp_uri *uri)
+{
+	const char *scheme = evhttp_uri_get_scheme(uri), *host = evhttp_uri_get_host(uri), *path = evhttp_uri_get_path(uri);
+	const char *query = evhttp_uri_get_query(uri);
+	int port = evhttp_uri_get_port(uri);
+	char number[16] = "";
+
+	if (!scheme || strcmp(scheme, "http") || evhttp_uri_get_userinfo(uri) || !host || !*host || port == 0 || port > UINT16_MAX)
+		return false;
+	if (port > 0)
+		snprintf(number, sizeof(number), ":%d", port);
+	h->port = (uint16_t)(port > 0 ? port : PORT_DEFAULT);
+	h->authority = join(host, number, "");
+	h->host = join(host + (*host == '['), "", "");
+	h->host[strcspn(h->host, "]")] = 0;
+	h->path = join(path && *path ? path : "/", query ? "?" : "", query ? query : "");
+	return *h->host;
+}
+
 static bool parse_url(struct http *h, const char *url)
 {
-	const char *at = url + strlen("http://"), *host = at, *end = at + strcspn(at, "/?#"), *host_end, *port;
+	struct evhttp_uri *uri = evhttp_uri_parse(url);
+	bool good = uri && take_url(h, uri);
 
-	if (memchr(at, '@', (size_t)(end - at)))
-		return false;
-	if (*at == '[') {
-		host++;
-		host_end = memchr(at, ']', (size_t)(end - at));
-		port = host_end ? host_end + 1 : NULL;
-	} else {
-		host_end = port = at + strcspn(at, ":/?#");
+	if (uri)
+		evhttp_uri_free(uri);
+	return good;
+}
+
+/* ---- The end of a call ---- */
+
+static void end(struct http *h, bool good)
+{
+	h->over = true;
+	h->good = good;
+	event_base_loopbreak(h->base);
+}
+
+PRINTF_LIKE(2, 3)
+static void fail(struct http *h, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(h->error, HTTP_ERROR_SIZE, format, args);
+	va_end(args);
+	end(h, false);
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	fail(context, "interrupted");
+}
+
+static bool is_connected(struct http *h)
+{
+	evutil_socket_t fd = bufferevent_getfd(evhttp_connection_get_bufferevent(h->connection));
+	struct sockaddr_storage there;
+	socklen_t size = sizeof(there);
+
+	return fd >= 0 && !getpeername(fd, (struct sockaddr *)&there, &size);
+}
+
+static void wait_seconds(struct http *h, uint32_t seconds)
+{
+	struct timeval t = { .tv_sec = seconds };
+
+	ASSERT(!event_add(h->clock, &t));
+	h->waited_s += seconds;
+}
+
+/* First the time for a connection, then the rest of the time for the answer. */
+static void on_clock(evutil_socket_t fd, short what, void *context)
+{
+	struct http *h = context;
+
+	(void)fd;
+	(void)what;
+	if (h->waited_s < h->timeout_s && is_connected(h)) {
+		wait_seconds(h, h->timeout_s - h->waited_s);
+		return;
 	}
-	if (!host_end || host_end == host || (size_t)(host_end - host) > HOST_MAX || (port != end && *port != ':'))
+	h->unseen = !is_connected(h);
+	fail(h, "timed out");
+}
+
+static int on_head(struct evhttp_request *request, void *context)
+{
+	(void)request;
+	((struct http *)context)->heard = true;
+	return 0;
+}
+
+static void on_error(enum evhttp_request_error why, void *context)
+{
+	struct http *h = context;
+
+	if (why == EVREQ_HTTP_DATA_TOO_LONG || why == EVREQ_HTTP_INVALID_HEADER) {
+		fail(h, "its answer is no HTTP, or longer than %u MiB", HTTP_ANSWER_MAX >> 20);
+		return;
+	}
+	h->unseen = h->kept && !h->heard;
+	fail(h, "the connection ended before the answer");
+}
+
+static void on_done(struct evhttp_request *request, void *context)
+{
+	struct http *h = context;
+	struct evbuffer *body;
+	size_t size;
+
+	if (!request || !evhttp_request_get_response_code(request)) {
+		h->unseen |= !h->over;
+		if (!h->over)
+			fail(h, "cannot connect");
+		return;
+	}
+	body = evhttp_request_get_input_buffer(request);
+	size = evbuffer_get_length(body);
+	if (size)
+		ASSERT(evbuffer_remove(body, buf_extend(h->answer, size), size) == (int)size);
+	h->status = evhttp_request_get_response_code(request);
+	end(h, true);
+}
+
+/* ---- One exchange ---- */
+
+static void add_header(struct evhttp_request *request, const char *name, const char *value)
+{
+	ASSERT(!evhttp_add_header(evhttp_request_get_output_headers(request), name, value));
+}
+
+static void add_login(struct evhttp_request *request, const char *login)
+{
+	struct buf value = BUF_EMPTY;
+
+	buf_add_string(&value, "Basic ");
+	base64_encode(&value, bytes_from_string(login));
+	buf_add_u8(&value, 0);
+	add_header(request, "Authorization", (const char *)value.data);
+	buf_wipe(&value);
+}
+
+static struct evhttp_request *new_request(struct http *h, const char *login, struct bytes body)
+{
+	struct evhttp_request *request = evhttp_request_new(on_done, h);
+
+	ASSERT(request);
+	evhttp_request_set_error_cb(request, on_error);
+	evhttp_request_set_header_cb(request, on_head);
+	add_header(request, "Host", h->authority);
+	add_header(request, "Content-Type", "application/json");
+	if (login)
+		add_login(request, login);
+	ASSERT(!evbuffer_add(evhttp_request_get_output_buffer(request), body.data, body.size));
+	return request;
+}
+
+static void hang_up(struct http *h)
+{
+	if (h->connection)
+		evhttp_connection_free(h->connection);
+	h->connection = NULL;
+}
+
+/* Over the connection that is there. */
+static bool ask(struct http *h, const char *login, struct bytes body)
+{
+	buf_clear(h->answer);
+	h->over = h->good = h->heard = h->unseen = false;
+	h->kept = is_connected(h);
+	h->waited_s = 0;
+	wait_seconds(h, h->timeout_s < HTTP_CONNECT_TIMEOUT_S ? h->timeout_s : HTTP_CONNECT_TIMEOUT_S);
+	if (evhttp_make_request(h->connection, new_request(h, login, body), EVHTTP_REQ_POST, h->path) && !h->over) {
+		h->unseen = true;
+		fail(h, "cannot connect");
+	}
+	while (!h->over && event_base_dispatch(h->base) == 0)
+		;
+	ASSERT(h->over);
+	event_del(h->clock);
+	if (!h->good)
+		hang_up(h);
+	return h->good;
+}
+
+/* libevent takes but the first address of a name, which need not be the one that bitcoind listens on. */
+static bool ask_each_address(struct http *h, const char *login, struct bytes body)
+{
+	const struct addrinfo like = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+	char number[NI_MAXHOST];
+	struct addrinfo *all;
+	int code = getaddrinfo(h->host, NULL, &like, &all);
+	bool good = false;
+
+	if (code) {
+		snprintf(h->error, HTTP_ERROR_SIZE, "cannot find %.100s: %.100s", h->host, gai_strerror(code));
 		return false;
-	memcpy(h->host, host, (size_t)(host_end - host));
-	port += port != end;
-	if ((size_t)(end - port) >= sizeof(h->port) || strspn(port, "0123456789") < (size_t)(end - port))
-		return false;
-	memcpy(h->port, port, (size_t)(end - port));
-	if (!*h->port)
-		strcpy(h->port, "80");
-	h->authority = copy(at, (size_t)(end - at));
-	h->path = *end == '/' ? copy(end, strcspn(end, "#")) : copy("/", 1);
-	return !strpbrk(h->path, " \r\n") && !strpbrk(h->authority, " \r\n");
+	}
+	h->unseen = true;
+	for (const struct addrinfo *a = all; a && !good && h->unseen && !atomic_load(&h->stop); a = a->ai_next) {
+		if (getnameinfo(a->ai_addr, a->ai_addrlen, number, sizeof(number), NULL, 0, NI_NUMERICHOST))
+			continue;
+		h->connection = evhttp_connection_base_new(h->base, NULL, number, h->port);
+		ASSERT(h->connection);
+		evhttp_connection_set_max_headers_size(h->connection, HEADERS_MAX);
+		evhttp_connection_set_max_body_size(h->connection, HTTP_ANSWER_MAX);
+		good = ask(h, login, body);
+	}
+	freeaddrinfo(all);
+	return good;
+}
+
+bool http_post(struct http *h, const char *login, struct bytes body, int *status, struct buf *answer, char error[HTTP_ERROR_SIZE])
+{
+	bool good = false;
+
+	if (h->tls)
+		return https_post(h->tls, login, body, status, answer, error);
+	h->answer = answer;
+	h->error = error;
+	h->unseen = true;
+	/* What came meanwhile: bitcoind ends a connection that is silent for thirty seconds. */
+	(void)event_base_loop(h->base, EVLOOP_NONBLOCK);
+	if (h->connection && is_connected(h))
+		good = ask(h, login, body);
+	else
+		hang_up(h);
+	/* A connection of before may end just then. */
+	if (!good && h->unseen && !atomic_load(&h->stop))
+		good = ask_each_address(h, login, body);
+	if (atomic_load(&h->stop))
+		snprintf(error, HTTP_ERROR_SIZE, "interrupted");
+	*status = h->status;
+	return good;
+}
+
+/* ---- Life ---- */
+
+static void begin_events(struct http *h)
+{
+	h->base = event_base_new();
+	ASSERT(h->base);
+	h->stopped = event_new(h->base, h->stop_pipe[0], EV_READ | EV_PERSIST, on_stop, h);
+	h->clock = event_new(h->base, -1, 0, on_clock, h);
+	ASSERT(h->stopped && h->clock && !event_add(h->stopped, NULL));
 }
 
 struct http *http_new(const char *url, uint32_t timeout_s, char error[HTTP_ERROR_SIZE])
 {
 	struct http *h = NEW(struct http);
-	bool good = false;
+	bool good;
 
-	h->fd = -1;
 	h->timeout_s = timeout_s;
 	atomic_init(&h->stop, false);
 	ASSERT(!pipe2(h->stop_pipe, O_CLOEXEC | O_NONBLOCK));
@@ -92,10 +314,10 @@ struct http *http_new(const char *url, uint32_t timeout_s, char error[HTTP_ERROR
 		h->tls = https_new(url, timeout_s, &h->stop, error);
 		good = h->tls != NULL;
 	} else {
-		good = !strncmp(url, "http://", 7) && parse_url(h, url);
+		begin_events(h);
+		good = parse_url(h, url);
 		if (!good)
 			snprintf(error, HTTP_ERROR_SIZE, "%.150s is not of the form http://host:port", url);
-		h->room = mem_alloc(READ_SIZE);
 	}
 	if (!good) {
 		http_free(h);
@@ -104,24 +326,21 @@ struct http *http_new(const char *url, uint32_t timeout_s, char error[HTTP_ERROR
 	return h;
 }
 
-static void hang_up(struct http *h)
-{
-	if (h->fd >= 0)
-		close(h->fd);
-	h->fd = -1;
-}
-
 void http_free(struct http *h)
 {
 	if (h->tls)
 		https_free(h->tls);
 	hang_up(h);
+	if (h->base) {
+		event_free(h->stopped);
+		event_free(h->clock);
+		event_base_free(h->base);
+	}
 	close(h->stop_pipe[0]);
 	close(h->stop_pipe[1]);
-	buf_wipe(&h->request);
-	mem_free(h->path);
+	mem_free(h->host);
 	mem_free(h->authority);
-	mem_free(h->room);
+	mem_free(h->path);
 	mem_free(h);
 }
 
@@ -132,196 +351,4 @@ void http_interrupt(struct http *h)
 	atomic_store(&h->stop, true);
 	unused = write(h->stop_pipe[1], "", 1); /* a full pipe says it as well */
 	(void)unused;
-}
-
-/* --- the connection --- */
-
-/* False: interrupted, or the time is over. */
-static bool wait_for(struct http *h, short events, int64_t until_ms, char *error)
-{
-	struct pollfd fds[2] = { { h->fd, events, 0 }, { h->stop_pipe[0], POLLIN, 0 } };
-
-	for (;;) {
-		int64_t left = until_ms - now_ms();
-		int n = left > 0 ? poll(fds, 2, (int)left) : 0;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			snprintf(error, HTTP_ERROR_SIZE, "timed out");
-			return false;
-		}
-		if (fds[1].revents) {
-			snprintf(error, HTTP_ERROR_SIZE, "interrupted");
-			return false;
-		}
-		return true;
-	}
-}
-
-static bool connect_to(struct http *h, const struct addrinfo *a, char *error)
-{
-	int64_t until = now_ms() + HTTP_CONNECT_TIMEOUT_S * 1000;
-	int one = 1, why = 0;
-	socklen_t size = sizeof(why);
-
-	h->fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol);
-	if (h->fd < 0)
-		why = errno;
-	else if (connect(h->fd, a->ai_addr, a->ai_addrlen) && errno != EINPROGRESS && errno != EINTR)
-		why = errno;
-	else if (!wait_for(h, POLLOUT, until < h->deadline_ms ? until : h->deadline_ms, error))
-		return false;
-	else if (getsockopt(h->fd, SOL_SOCKET, SO_ERROR, &why, &size))
-		why = errno;
-	if (why) {
-		snprintf(error, HTTP_ERROR_SIZE, "cannot connect: %.200s", strerror(why));
-		return false;
-	}
-	(void)setsockopt(h->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	return true;
-}
-
-static bool dial(struct http *h, char *error)
-{
-	const struct addrinfo like = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	struct addrinfo *all;
-	bool there = false;
-	int code = getaddrinfo(h->host, h->port, &like, &all);
-
-	if (code) {
-		snprintf(error, HTTP_ERROR_SIZE, "cannot find %.100s: %.100s", h->host, gai_strerror(code));
-		return false;
-	}
-	for (const struct addrinfo *a = all; a && !there && !atomic_load(&h->stop); a = a->ai_next) {
-		there = connect_to(h, a, error);
-		if (!there)
-			hang_up(h);
-	}
-	freeaddrinfo(all);
-	if (atomic_load(&h->stop))
-		snprintf(error, HTTP_ERROR_SIZE, "interrupted");
-	return there;
-}
-
-/* A connection of before may have been ended meanwhile: bitcoind does so after thirty seconds. */
-static bool still_up(const struct http *h)
-{
-	struct pollfd fd = { h->fd, POLLIN, 0 };
-
-	return h->fd >= 0 && poll(&fd, 1, 0) == 0;
-}
-
-/* --- one exchange --- */
-
-static void write_request(struct http *h, const char *login, struct bytes body)
-{
-	struct buf *r = &h->request;
-	char length[32];
-
-	mem_wipe(r->data, r->size);
-	buf_clear(r);
-	buf_add_string(r, "POST ");
-	buf_add_string(r, h->path);
-	buf_add_string(r, " HTTP/1.1\r\nHost: ");
-	buf_add_string(r, h->authority);
-	if (login) {
-		buf_add_string(r, "\r\nAuthorization: Basic ");
-		base64_encode(r, bytes_from_string(login));
-	}
-	snprintf(length, sizeof(length), "%zu", body.size);
-	buf_add_string(r, "\r\nContent-Type: application/json\r\nContent-Length: ");
-	buf_add_string(r, length);
-	buf_add_string(r, "\r\n\r\n");
-	buf_add_bytes(r, body);
-}
-
-static bool send_request(struct http *h, char *error)
-{
-	size_t sent = 0;
-
-	while (sent < h->request.size) {
-		ssize_t n = send(h->fd, h->request.data + sent, h->request.size - sent, MSG_NOSIGNAL);
-
-		if (n >= 0) {
-			sent += (size_t)n;
-		} else if (errno == EAGAIN) {
-			if (!wait_for(h, POLLOUT, h->deadline_ms, error))
-				return false;
-		} else if (errno != EINTR) {
-			snprintf(error, HTTP_ERROR_SIZE, "the connection ended: %.200s", strerror(errno));
-			return false;
-		}
-	}
-	return true;
-}
-
-/* *some: anything came of it. */
-static bool receive(struct http *h, struct http_answer *a, bool *some, char *error)
-{
-	size_t used = 0;
-
-	while (a->state != HTTP_DONE) {
-		ssize_t n = recv(h->fd, h->room, READ_SIZE, 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			if (!wait_for(h, POLLIN, h->deadline_ms, error))
-				return false;
-			continue;
-		}
-		if (n <= 0) {
-			if (n == 0 && http_answer_end(a))
-				return true;
-			snprintf(error, HTTP_ERROR_SIZE, "the connection ended before the answer%s%.150s", n ? ": " : "", n ? strerror(errno) : "");
-			return false;
-		}
-		*some = true;
-		if (!http_answer_read(a, BYTES(h->room, (size_t)n), &used)) {
-			snprintf(error, HTTP_ERROR_SIZE, "its answer is no HTTP, or longer than %u MiB", HTTP_ANSWER_MAX >> 20);
-			return false;
-		}
-		a->ends |= used < (size_t)n;
-	}
-	return true;
-}
-
-/* *again: the connection of before was gone, and nobody has seen the request. */
-static bool try_once(struct http *h, struct http_answer *a, bool *again, char *error)
-{
-	bool kept = still_up(h), some = false;
-
-	if (!kept) {
-		hang_up(h);
-		if (!dial(h, error))
-			return false;
-	}
-	if (send_request(h, error) && receive(h, a, &some, error)) {
-		if (a->ends)
-			hang_up(h);
-		return true;
-	}
-	hang_up(h);
-	*again = kept && !some && !atomic_load(&h->stop) && now_ms() < h->deadline_ms;
-	return false;
-}
-
-bool http_post(struct http *h, const char *login, struct bytes body, int *status, struct buf *answer, char error[HTTP_ERROR_SIZE])
-{
-	struct http_answer a;
-	bool again, good;
-
-	if (h->tls)
-		return https_post(h->tls, login, body, status, answer, error);
-	write_request(h, login, body);
-	h->deadline_ms = now_ms() + (int64_t)h->timeout_s * 1000;
-	do {
-		again = false;
-		buf_clear(answer);
-		http_answer_init(&a, answer, HTTP_ANSWER_MAX);
-		good = try_once(h, &a, &again, error);
-	} while (!good && again);
-	*status = a.status;
-	return good;
 }

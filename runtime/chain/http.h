@@ -1,8 +1,8 @@
 /* HTTP to bitcoind: POST over one connection that is kept.
  *
- * http:// is spoken here, for it is all that bitcoind speaks.  For https://, where somebody has put a TLS server before it,
- * libcurl is loaded when it is asked for (https.h): it and its thirty libraries take seven MiB, a quarter of what a node
- * with the whole network needs.  One thread, but for http_interrupt. */
+ * http:// is libevent's, as it is bitcoin-cli's, for it is all that bitcoind speaks.  For https://, where somebody has put a TLS
+ * server before it, libcurl is loaded when it is asked for (https.h): it and its thirty libraries take seven MiB, a quarter of
+ * what a node with the whole network needs.  One thread, but for http_interrupt. */
 #ifndef RUNTIME_CHAIN_HTTP_H
 #define RUNTIME_CHAIN_HTTP_H
 

@@ -1,4 +1,4 @@
-/* HTTP to bitcoind: answers in every form and in pieces of any size, connections that end when they like. */
+/* HTTP to bitcoind: answers in every form, connections that end when they like. */
 #include "runtime/chain/http.h"
 
 #include <arpa/inet.h>
@@ -10,124 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "runtime/chain/http_answer.h"
 #include "runtime/chain/https.h"
 #include "tests/test.h"
-
-/* ---- Answers ---- */
-
-struct read {
-	bool good, done, ends;
-	int status;
-	struct buf body;
-};
-
-/* Piece by piece; with `end` the connection ends then. */
-static struct read read_text(const char *text, size_t step, size_t most, bool end)
-{
-	struct read r = { .good = true };
-	struct http_answer a;
-	size_t size = strlen(text), used;
-
-	http_answer_init(&a, &r.body, most);
-	for (size_t at = 0; r.good && at < size && a.state != HTTP_DONE; at += used) {
-		struct bytes piece = BYTES((const uint8_t *)text + at, size - at < step ? size - at : step);
-
-		r.good = http_answer_read(&a, piece, &used);
-		CHECK(!r.good || used == piece.size || a.state == HTTP_DONE);
-	}
-	r.done = r.good && (end ? http_answer_end(&a) : a.state == HTTP_DONE);
-	r.status = a.status;
-	r.ends = a.ends;
-	return r;
-}
-
-static void check_read(const char *text, bool end, int status, const char *body, bool ends)
-{
-	for (size_t step = 1; step <= strlen(text); step++) {
-		struct read r = read_text(text, step, 1000, end);
-
-		CHECK(r.done);
-		CHECK_EQ(r.status, status);
-		CHECK_EQ(r.ends, ends);
-		CHECK(bytes_equal(buf_view(&r.body), bytes_from_string(body)));
-		buf_release(&r.body);
-	}
-}
-
-TEST(answers_are_read_in_any_pieces)
-{
-	check_read("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\nhello", false, 200, "hello", false);
-	check_read("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", false, 401, "", true);
-	check_read("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 500 Internal Server Error\r\ncontent-length:2 \r\n\r\n{}", false, 500, "{}", false);
-	check_read("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n00A;x=y\r\n, chunks!!\r\n0\r\nTrailer: x\r\n\r\n", false, 200,
-		   "hello, chunks!!", false);
-	check_read("HTTP/1.1 200 OK\n\nall until the end", true, 200, "all until the end", true);
-	check_read("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", false, 200, "x", true);
-	check_read("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx", false, 200, "x", false);
-	check_read("HTTP/1.1 204 No Content\r\n\r\n", false, 204, "", false);
-}
-
-TEST(what_is_no_answer_is_refused)
-{
-	static const char *const bad[] = {
-		"SSH-2.0-OpenSSH\r\n", "HTTP/2 200 OK\r\n", "HTTP/1.1 20 OK\r\n", "HTTP/1.1 2000 OK\r\n", "HTTP/1.1 101 Switching\r\n",
-		"HTTP/1.1 200 OK\r\nno colon\r\n", "HTTP/1.1 200 OK\r\n: no name\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n",
-		"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n",
-		"HTTP/1.1 200 OK\r\nContent-Length:\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100000000\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxx\r\n",
-	};
-
-	for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
-		struct read r = read_text(bad[i], 1 + i % 3, 1000, false);
-
-		if (r.good)
-			test_failed(__FILE__, __LINE__, "taken: %s", bad[i]);
-		buf_release(&r.body);
-	}
-}
-
-TEST(nothing_grows_beyond_its_bound)
-{
-	struct buf text = BUF_EMPTY;
-	struct read r;
-
-	/* A line, all lines, chunks that are small each, and what comes until the end. */
-	buf_add_string(&text, "HTTP/1.1 200 OK\r\nX: ");
-	memset(buf_extend(&text, HTTP_LINE_MAX), 'x', HTTP_LINE_MAX);
-	buf_add_u8(&text, 0);
-	r = read_text((const char *)text.data, 4096, 1000, false);
-	CHECK(!r.good);
-	buf_clear(&text);
-	buf_add_string(&text, "HTTP/1.1 200 OK\r\n");
-	while (text.size <= HTTP_HEAD_MAX)
-		buf_add_string(&text, "Header: and its value\r\n");
-	buf_add_u8(&text, 0);
-	r = read_text((const char *)text.data, 4096, 1000, false);
-	CHECK(!r.good);
-	r = read_text("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nhello\r\n1\r\n!\r\n", 4096, 10, false);
-	CHECK(!r.good);
-	CHECK_EQ(r.body.size, 10);
-	buf_release(&r.body);
-	r = read_text("HTTP/1.1 200 OK\r\n\r\nhello, hello", 4096, 10, true);
-	CHECK(!r.good);
-	buf_release(&text);
-}
-
-TEST(half_an_answer_is_none)
-{
-	struct read r = read_text("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello", 7, 1000, true);
-
-	CHECK(r.good && !r.done);
-	buf_release(&r.body);
-	r = read_text("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", 7, 1000, true);
-	CHECK(r.good && !r.done);
-	buf_release(&r.body);
-	r = read_text("HTTP/1.1 200 OK\r\n", 7, 1000, true);
-	CHECK(r.good && !r.done);
-}
 
 /* ---- Over a socket ---- */
 
@@ -247,6 +131,55 @@ static struct http *client(const char *url, uint32_t timeout_s)
 	if (!h)
 		test_failed(__FILE__, __LINE__, "%s", error);
 	return h;
+}
+
+TEST(answers_of_every_form)
+{
+	static const char *const bad[] = { "HTTP/1.1 200 OK\r\nContent-Length: 20971521\r\n\r\n", "SSH-2.0-dropbear\r\n\r\n",
+					   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n" };
+	struct server s = { .turns = { { .answer = "HTTP/1.0 200 OK\r\n\r\nuntil its end", .end = true },
+				       { .answer = "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n" } } };
+	char url[64];
+	struct http *h;
+
+	server_begin(&s, url);
+	h = client(url, 10);
+	check_post(h, 200, "until its end");
+	check_post(h, 401, "");
+	server_end(&s);
+	http_free(h);
+	for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
+		struct server refused = { .turns = { { .answer = bad[i], .end = true } } };
+
+		server_begin(&refused, url);
+		h = client(url, 10);
+		check_none(h, "");
+		server_end(&refused);
+		http_free(h);
+	}
+}
+
+TEST(nobody_listens)
+{
+	struct http *h = client("http://127.0.0.1:1", 10);
+
+	check_none(h, "cannot connect");
+	http_free(h);
+}
+
+/* A name of two addresses, of which the server listens on the one that is tried last. */
+TEST(each_address_of_a_name_is_tried)
+{
+	struct server s = { .turns = { { .answer = ONE } } };
+	char url[64], name[64];
+	struct http *h;
+
+	server_begin(&s, url);
+	snprintf(name, sizeof(name), "http://localhost:%u/", s.port);
+	h = client(name, 10);
+	check_post(h, 200, "1");
+	server_end(&s);
+	http_free(h);
 }
 
 TEST(one_connection_serves_many_calls)
