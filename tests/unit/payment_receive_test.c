@@ -32,6 +32,25 @@ TEST(an_unknown_hash_is_refused)
 	scene_release(s);
 }
 
+/* Our invoices ask for none: what a payer sends all the same is his own affair, in a set too, where it need not even agree. */
+TEST(metadata_that_nobody_asked_for_changes_nothing)
+{
+	struct scene *s = scene();
+	struct receive_htlc first = htlc(1, 0, 400), second = htlc(1, 1, 600);
+	struct payload p = payload(1, 400, 1000);
+
+	add(s, 1, "one", 1000);
+	p.has_metadata = true;
+	p.metadata = BYTES("meta", 4);
+	hand_in(s, &first, &p);
+	p = payload(1, 600, 1000);
+	p.has_metadata = true;
+	p.metadata = BYTES("data", 4);
+	hand_in(s, &second, &p);
+	check_fulfilled(s, 1, 2);
+	scene_release(s);
+}
+
 TEST(the_secret_is_required)
 {
 	struct scene *s = scene();
