@@ -167,8 +167,10 @@ struct sync {
 	uint64_t done_ms;        /* when the last one ended */
 	uint32_t rounds;         /* ended well */
 	uint64_t listen_ms;      /* from when on news is taken without any */
-	uint64_t lost;           /* lost_so_far at the end of the last one */
-	uint64_t deferred;       /* figures.deferred at its beginning */
+	uint64_t lost;           /* figures.over_bound at the end of the last one */
+	uint64_t away;           /* figures.away at its beginning: the chain source is asked while it lasts and after */
+	bool settling;           /* one has ended well, and the chain has not answered for all of it */
+	uint64_t deferred;       /* figures.deferred when the log last heard of it */
 	uint64_t told_ms;        /* when the log last heard of how far it is */
 	bool curiosity;          /* this one only asks for channels that updates spoke of */
 	uint64_t range_end;      /* block after the last asked for */

@@ -27,12 +27,6 @@ static uint32_t pick(struct step *s, uint32_t count)
 	return r % count;
 }
 
-/* What a sync would bring that we have let go by: a bound dropped it, or the chain source was away. */
-static uint64_t lost_so_far(const struct gossip *g)
-{
-	return g->figures.over_bound + g->figures.away;
-}
-
 /* ---- In the log ---- */
 
 static void tell_peer(const struct step *s, enum log_level level, const char *what, const struct gossip_peer *p)
@@ -54,12 +48,22 @@ static void tell_progress(struct gossip *g, const struct step *s)
 		  y->rounds + 1, y->wanted_at, y->wanted_count, graph_channel_count(g->graph), table_count(&g->candidates));
 }
 
-static void tell_end(const struct gossip *g, const struct step *s)
+static void tell_end(struct gossip *g, const struct step *s)
+{
+	log_write(s->log, LOG_INFO, "gossip", "sync %u is done: %u channels, %u nodes; %u more wait to be verified or for the chain",
+		  g->sync.rounds, graph_channel_count(g->graph), graph_node_count(g->graph), table_count(&g->candidates));
+	g->sync.settling = true;
+}
+
+/* Once the chain has answered for the last of them. */
+static void tell_deferred(struct gossip *g, const struct step *s)
 {
 	uint64_t deferred = g->figures.deferred - g->sync.deferred;
 
-	log_write(s->log, LOG_INFO, "gossip", "sync %u is done: %u channels, %u nodes", g->sync.rounds, graph_channel_count(g->graph),
-		  graph_node_count(g->graph));
+	if (!g->sync.settling || table_count(&g->candidates))
+		return;
+	g->sync.settling = false;
+	g->sync.deferred = g->figures.deferred;
 	if (deferred)
 		log_write(s->log, LOG_WARN, "gossip",
 			  "%llu channels are left out: the chain source could not show the block of their funding output, or was away (a "
@@ -195,7 +199,7 @@ static void end_sync(struct gossip *g, struct step *s, bool well)
 	}
 	y->phase = SYNC_IDLE;
 	y->done_ms = s->now_ms;
-	y->lost = lost_so_far(g);
+	y->lost = g->figures.over_bound;
 	y->open = false;
 	y->connection = 0;
 	mem_free(y->wanted);
@@ -223,7 +227,7 @@ static void begin_range(struct gossip *g, struct step *s, struct gossip_notes *o
 	struct buf b = BUF_EMPTY;
 
 	begin(g, s, p, SYNC_RANGE);
-	g->sync.deferred = g->figures.deferred;
+	g->sync.away = g->figures.away;
 	g->sync.told_ms = s->now_ms;
 	tell_peer(s, LOG_INFO, "asking for all it knows:", p);
 	g->sync.range_end = UINT32_MAX;
@@ -523,7 +527,7 @@ static uint64_t pause_of(const struct gossip *g)
 	/* Where everybody failed, everybody is tried again. */
 	if (!g->sync.rounds)
 		return FLUSH_MS;
-	return lost_so_far(g) != g->sync.lost ? SYNC_LOST_MS : SYNC_AGAIN_MS;
+	return g->figures.over_bound != g->sync.lost || g->figures.away != g->sync.away ? SYNC_LOST_MS : SYNC_AGAIN_MS;
 }
 
 static void begin_if_due(struct gossip *g, struct step *s, struct gossip_notes *out)
@@ -573,6 +577,7 @@ void sync_tick(struct gossip *g, struct step *s, struct gossip_notes *out)
 		return;
 	if (g->sync.phase != SYNC_IDLE && s->now_ms >= g->sync.deadline_ms)
 		silence(g, s, out);
+	tell_deferred(g, s);
 	rotate(g, s, out);
 	begin_if_due(g, s, out);
 	sync_flush(g, s, out);

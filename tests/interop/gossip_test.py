@@ -142,3 +142,31 @@ def a_private_channel_stays_private(net):
     a.restart()
     normal(net.watch, a, b.id)
     net.until("alice has bob's update again", lambda: "remote" in a.channel(b.id)["updates"])
+
+
+@test(timeout=240)
+def a_pruned_bitcoind_defers_what_it_cannot_show(net):
+    """Who starts later than the block of a channel was pruned: neither believes nor refuses it, and says why."""
+    daemon = net.start_bitcoind(extra=["-prune=1", "-fastprune"], name="pruned")
+    net._bitcoind = daemon
+    a, b = net.lampo("alice"), net.lampo("bob")
+    channel, _ = announced(net, a, b)
+    daemon.mine(500)
+    daemon.rpc("pruneblockchain", 320)
+    check(daemon.rpc("getblockchaininfo")["pruneheight"] > int(channel["short_channel_id"].split("x")[0]), "the channel's block is gone")
+    c = net.lampo("carol")
+    c.connect_to(a)
+    info = net.until("carol has asked the chain for the channel", lambda: [g for g in [c.getinfo()["gossip"]] if g["deferred"]], 60)[0]
+    check_equal((info["deferred"], info["channels"], info["synced"]), (1, 0, True), "what carol knows")
+
+    def said(words):
+        with open(c.log, encoding="utf-8") as f:
+            return words in f.read()
+
+    check(said("asking for all it knows: " + a.id), "the log says who is asked")
+    net.until("the log says what is left out, and why", lambda: said("1 channels are left out"), 30)
+    # Those who saw the block know the channel; so they do after a restart.
+    for node in (a, b):
+        check(known(node, channel), "%s knows it" % node.name)
+    a.restart()
+    check(known(a, channel), "alice knows it after a restart")

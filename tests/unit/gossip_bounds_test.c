@@ -478,11 +478,19 @@ TEST(peers_asked_after_a_start)
 	CHECK_EQ(count_sent(w, 0, 0, MSG_QUERY_CHANNEL_RANGE), SYNC_PEERS + 1);
 	world_later(w, TICK_MS);
 	CHECK_EQ(count_sent(w, 0, 0, MSG_QUERY_CHANNEL_RANGE), SYNC_PEERS + 2);
+	/* Away while the sync lasts: the same. */
+	world_hear(w, 1, make_channel(scid_at(900), 1, 2));
+	CHECK_EQ(gossip_figures(w->g).deferred, 2);
 	reply(w->g->sync.connection, 0, 0, true);
-	world_later(w, SYNC_AGAIN_MS - TICK_MS);
+	world_later(w, SYNC_LOST_MS - TICK_MS);
 	CHECK_EQ(count_sent(w, 0, 0, MSG_QUERY_CHANNEL_RANGE), SYNC_PEERS + 2);
 	world_later(w, TICK_MS);
 	CHECK_EQ(count_sent(w, 0, 0, MSG_QUERY_CHANNEL_RANGE), SYNC_PEERS + 3);
+	reply(w->g->sync.connection, 0, 0, true);
+	world_later(w, SYNC_AGAIN_MS - TICK_MS);
+	CHECK_EQ(count_sent(w, 0, 0, MSG_QUERY_CHANNEL_RANGE), SYNC_PEERS + 3);
+	world_later(w, TICK_MS);
+	CHECK_EQ(count_sent(w, 0, 0, MSG_QUERY_CHANNEL_RANGE), SYNC_PEERS + 4);
 	finish();
 }
 
