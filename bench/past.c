@@ -488,8 +488,9 @@ static void ask(struct run *r)
 	} else if (r->figure == PAGE_PENDING) {
 		call(r, "listpays", "{\"status\":\"pending\"}");
 	} else if (r->figure == DEL_FORWARD) {
-		/* What an earlier run has deleted is looked for all the same. */
-		snprintf(text, sizeof(text), "[\"0x0x%u\",%llu,\"settled\"]", FORWARDS_IN, (unsigned long long)number);
+		/* Others than an earlier run on what --keep has kept. */
+		snprintf(text, sizeof(text), "[\"0x0x%u\",%llu,\"settled\"]", FORWARDS_IN,
+			 (unsigned long long)(r->count ? 1 + (number + (uint64_t)getpid() * ROUNDS) % r->count : number));
 		call(r, "delforward", text);
 	} else {
 		ask_for_one(r, number);
