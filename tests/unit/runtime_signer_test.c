@@ -635,3 +635,32 @@ TEST(late_answers_come_once_and_in_any_order)
 	delayed_signer_free(d);
 	pair_release(&p);
 }
+
+/* What is computed ahead is what would have been computed when it was due, and the memo knows it with its secret. */
+TEST(points_are_computed_ahead)
+{
+	struct memo *memo = memo_new();
+	struct sign_request r;
+	struct answered a;
+	struct pair p;
+	uint64_t hits;
+
+	pair_init(&p);
+	local_signer_free(p.local);
+	p.local = local_signer_new(network_by_name("regtest"), BYTES_OF(((uint8_t[64]){ 1 })), p.our_secrets[0].v);
+	p.us = local_signer_port(p.local);
+	local_signer_share(p.local, memo, NULL);
+	CHECK(!p.us.ahead(p.us.context));
+	r = pair_revoke(&p, 0);
+	ask(&a, p.us, &r);
+	CHECK(!a.answer.refused && SAME(a.answer.next_point, p.our_points[2]));
+	CHECK(p.us.ahead(p.us.context) && !p.us.ahead(p.us.context));
+	hits = memo_hits(memo);
+	CHECK(memo_secret(memo, &p.our_secrets[3], &p.our_points[3]));
+	CHECK_EQ(memo_hits(memo), hits + 1);
+	r = pair_revoke(&p, 1);
+	ask(&a, p.us, &r);
+	CHECK(!a.answer.refused && SAME(a.answer.next_point, p.our_points[3]) && SAME(a.answer.secret, p.our_secrets[1]));
+	pair_release(&p);
+	memo_free(memo);
+}
