@@ -40,8 +40,8 @@ struct onion_request {
  * session key is no private key. */
 MUST_USE bool onion_build(struct buf *out, struct secret32 *secrets, const struct secp *s,
 			  const struct onion_request *r);
-/* The secrets alone: of r only the node ids, their number and the session key count.  So an origin need not keep
- * them while its HTLC is out. */
+/* The secrets alone: of r only the node ids, their number and the session key count.  So an origin has them
+ * again after a restart, and need not store them. */
 MUST_USE bool onion_secrets(struct secret32 *secrets, const struct secp *s, const struct onion_request *r);
 /* The bytes that a payload of this size takes in the packet, with its length and HMAC. */
 size_t onion_payload_cost(size_t payload_size);

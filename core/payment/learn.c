@@ -141,42 +141,47 @@ static void keep_hold_times(struct record_payment_try *said, struct arena *a, co
 	said->hold_times = arena_copy(a, r->hold_times, r->verified * sizeof(*r->hold_times));
 }
 
-static bool part_secrets(const struct send *s, const struct payment_part *part, struct secret32 secrets[ONION_HOPS_MAX])
+/* A part that was sent before a restart has them no more.  NULL: a node id of its record is no point. */
+static const struct secret32 *shared_secrets(const struct send *s, struct payment_part *part)
 {
 	struct onion_hop hops[ONION_HOPS_MAX] = { 0 };
 	struct onion_request r = { .hops = hops, .hop_count = part->r.nodes_count, .session_key = part->r.session_key };
-	bool good;
 
-	for (uint32_t i = 0; i < r.hop_count; i++)
-		hops[i].node_id = part->r.nodes[i];
-	good = onion_secrets(secrets, s->secp, &r);
+	if (!part->shared) {
+		for (uint32_t i = 0; i < r.hop_count; i++)
+			hops[i].node_id = part->r.nodes[i];
+		part->shared = NEW_ARRAY(struct secret32, r.hop_count);
+		if (!onion_secrets(part->shared, s->secp, &r)) {
+			mem_wipe_free(part->shared, r.hop_count * sizeof(*part->shared));
+			part->shared = NULL;
+		}
+	}
 	mem_wipe(&r, sizeof(r));
-	return good;
+	return part->shared;
 }
 
-const uint32_t *learn_hold_times(const struct send *s, struct arena *a, const struct payment_part *part, struct bytes attribution,
+const uint32_t *learn_hold_times(const struct send *s, struct arena *a, struct payment_part *part, struct bytes attribution,
 				 uint32_t *count)
 {
-	struct secret32 secrets[ONION_HOPS_MAX];
+	const struct secret32 *secrets = attribution.size ? shared_secrets(s, part) : NULL;
 	struct attribution_report r;
 
 	*count = 0;
-	if (!attribution.size || !part_secrets(s, part, secrets))
+	if (!secrets)
 		return NULL;
 	attribution_open(&r, secrets, part->r.nodes_count, attribution);
-	mem_wipe(secrets, sizeof(secrets));
 	*count = r.verified;
 	return arena_copy(a, r.hold_times, r.verified * sizeof(*r.hold_times));
 }
 
 static void read_packet(struct lesson *l, const struct send *s, struct arena *a, struct drbg *entropy,
-			const struct payment_part *part, const struct send_failure *f)
+			struct payment_part *part, const struct send_failure *f)
 {
 	const uint32_t count = part->r.nodes_count;
-	struct secret32 secrets[ONION_HOPS_MAX];
+	const struct secret32 *secrets = shared_secrets(s, part);
 	struct failure_report report = { 0 };
 
-	if (part_secrets(s, part, secrets) && failure_open(a, &report, secrets, count, f->reason, f->attribution)) {
+	if (secrets && failure_open(a, &report, secrets, count, f->reason, f->attribution)) {
 		read_report(l, s, a, part, &report);
 	} else {
 		l->carried = report.attributed.verified;
@@ -185,7 +190,6 @@ static void read_packet(struct lesson *l, const struct send *s, struct arena *a,
 		l->said.words = bytes_from_string(unreadable_words(a, &report.attributed, count));
 	}
 	keep_hold_times(&l->said, a, &report.attributed);
-	mem_wipe(secrets, sizeof(secrets));
 }
 
 /* We said it ourselves, or our peer did without a packet. */
@@ -203,7 +207,7 @@ static void read_local(struct lesson *l, const struct send *s, const struct paym
 }
 
 void learn_read(struct lesson *out, const struct send *s, struct arena *a, struct drbg *entropy,
-		const struct payment_part *part, const struct send_failure *f)
+		struct payment_part *part, const struct send_failure *f)
 {
 	*out = (struct lesson){ .blame = BLAME_NOBODY };
 	switch (f->kind) {

@@ -34,10 +34,10 @@ struct lesson {
 };
 
 /* The hold times of a payment that arrived, of so many hops as are sure; in the arena. */
-const uint32_t *learn_hold_times(const struct send *s, struct arena *a, const struct payment_part *part, struct bytes attribution,
+const uint32_t *learn_hold_times(const struct send *s, struct arena *a, struct payment_part *part, struct bytes attribution,
 				 uint32_t *count);
 void learn_read(struct lesson *out, const struct send *s, struct arena *a, struct drbg *entropy,
-		const struct payment_part *part, const struct send_failure *f);
+		struct payment_part *part, const struct send_failure *f);
 /* Into the payment's own limits.  Not for BLAME_PAYEE. */
 void learn_limits(struct payment_part *part, const struct lesson *l, const struct pubkey *self);
 

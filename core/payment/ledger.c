@@ -40,6 +40,7 @@ struct send *send_new(const struct send_config *config, const uint8_t seed32[32]
 
 void ledger_part_free(struct payment_part *part)
 {
+	mem_wipe_free(part->shared, part->r.nodes_count * sizeof(*part->shared));
 	mem_free(part->r.nodes);
 	mem_free(part->r.scids);
 	mem_free(part->r.amounts);
@@ -359,7 +360,7 @@ void ledger_index_part(struct send *s, struct payment_part *part)
 }
 
 struct payment_part *ledger_plan_part(struct payment *p, uint64_t id, uint64_t channel_key, const struct path_hop *hops,
-				      uint32_t hop_count, const struct secret32 *session_key)
+				      uint32_t hop_count, const struct path_keys *keys)
 {
 	struct payment_part *part = NEW(struct payment_part);
 	struct record_part *r = &part->r;
@@ -368,11 +369,13 @@ struct payment_part *ledger_plan_part(struct payment *p, uint64_t id, uint64_t c
 	r->channel_key = channel_key;
 	r->amount = hops[hop_count - 1].amount;
 	r->sent = hops[0].amount;
-	r->session_key = *session_key;
+	r->session_key = keys->session;
 	r->nodes = NEW_ARRAY(struct pubkey, hop_count);
 	r->scids = NEW_ARRAY(struct scid, hop_count);
 	r->amounts = NEW_ARRAY(struct amount_msat, hop_count);
 	r->nodes_count = r->scids_count = r->amounts_count = hop_count;
+	part->shared = NEW_ARRAY(struct secret32, hop_count);
+	memcpy(part->shared, keys->shared, hop_count * sizeof(*part->shared));
 	for (uint32_t i = 0; i < hop_count; i++) {
 		r->nodes[i] = hops[i].node;
 		r->scids[i] = hops[i].scid;

@@ -90,7 +90,7 @@ void ledger_ask_again(struct send *s, struct payment *p, uint64_t at_ms);
 
 /* A part along the hops, not in flight yet. */
 struct payment_part *ledger_plan_part(struct payment *p, uint64_t id, uint64_t channel_key, const struct path_hop *hops,
-				      uint32_t hop_count, const struct secret32 *session_key);
+				      uint32_t hop_count, const struct path_keys *keys);
 void ledger_add_part(struct payment *p, struct payment_part *part);
 /* Its channel and HTLC id are known. */
 void ledger_index_part(struct send *s, struct payment_part *part);

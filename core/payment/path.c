@@ -1,14 +1,13 @@
 #include "payment/path.h"
 
 bool path_onion(const struct path_hop *path, uint32_t count, uint32_t height, struct buf *out, const struct secp *secp,
-		const struct secret32 *session_key, const struct sha256 *payment_hash, const struct payload *final)
+		struct path_keys *keys, const struct sha256 *payment_hash, const struct payload *final)
 {
 	struct onion_hop hops[ONION_HOPS_MAX];
-	struct secret32 secrets[ONION_HOPS_MAX];
 	struct buf payloads[ONION_HOPS_MAX];
 	struct onion_request r = {
 		.hops = hops, .hop_count = count, .packet_size = ONION_PACKET_SIZE,
-		.session_key = *session_key, .associated = BYTES_OF(payment_hash->v),
+		.session_key = keys->session, .associated = BYTES_OF(payment_hash->v),
 	};
 	bool good;
 
@@ -28,10 +27,9 @@ bool path_onion(const struct path_hop *path, uint32_t count, uint32_t height, st
 		hops[i] = (struct onion_hop){ path[i].node, buf_view(&payloads[i]) };
 		mem_wipe(&p, sizeof(p));
 	}
-	good = onion_build(out, secrets, secp, &r);
+	good = onion_build(out, keys->shared, secp, &r);
 	for (uint32_t i = 0; i < count; i++)
 		buf_wipe(&payloads[i]);
-	mem_wipe(secrets, sizeof(secrets));
 	mem_wipe(&r, sizeof(r));
 	return good;
 }

@@ -6,6 +6,7 @@
 #define PAYMENT_PATH_H
 
 #include "onion/payload.h"
+#include "onion/sphinx.h"
 
 /* One hop of a route hint (BOLT 11 `r` field): node_id charges this to forward over scid. */
 struct path_hint_hop {
@@ -35,10 +36,17 @@ static inline uint8_t path_direction(const struct pubkey *from, const struct pub
 	return memcmp(from->v, to->v, sizeof(from->v)) > 0;
 }
 
-/* The onion for an HTLC along the hops, at that height.  final: what else the payee is told; its amount and
- * cltv_expiry are the last hop's.  Appends the packet to out; false if it does not fit, or a node id is no point. */
+/* What the origin of an onion knows that nobody else does.  Wiped by its owner. */
+struct path_keys {
+	struct secret32 session;   /* random, used once, never again */
+	struct secret32 shared[ONION_HOPS_MAX]; /* with each hop: what comes back is opened with them */
+};
+
+/* The onion for an HTLC along the hops, at that height.  keys: session is given, shared is written.  final: what else the
+ * payee is told; its amount and cltv_expiry are the last hop's.  Appends the packet to out; false if it does not fit, or a
+ * node id is no point. */
 MUST_USE bool path_onion(const struct path_hop *hops, uint32_t count, uint32_t height, struct buf *out,
-			 const struct secp *secp, const struct secret32 *session_key,
+			 const struct secp *secp, struct path_keys *keys,
 			 const struct sha256 *payment_hash, const struct payload *final);
 
 #endif

@@ -173,20 +173,22 @@ void send_flush(struct send *s, struct step *step, uint32_t questions_max, struc
 static bool offer_way(struct send *s, struct step *step, struct payment *p, const struct send_way *way,
 		      struct send_offers *out)
 {
-	struct secret32 session_key;
+	struct path_keys keys;
 	struct buf onion = BUF_EMPTY;
 	struct send_offer *offer;
 
 	do
-		drbg_fill(step->entropy, session_key.v, sizeof(session_key.v));
-	while (!seckey_valid(&session_key));
-	if (!path_onion(way->hops, way->hop_count, step->height, &onion, s->secp, &session_key, &p->payment_hash, &p->plan->final))
+		drbg_fill(step->entropy, keys.session.v, sizeof(keys.session.v));
+	while (!seckey_valid(&keys.session));
+	if (!path_onion(way->hops, way->hop_count, step->height, &onion, s->secp, &keys, &p->payment_hash, &p->plan->final)) {
+		mem_wipe(&keys, sizeof(keys));
 		return false;
+	}
 	p->plan->attempts++;
 	offer = ARENA_NEW(&step->out->arena, struct send_offer);
 	offer->kind = SEND_OFFER_HTLC;
 	offer->payment = p;
-	offer->part = ledger_plan_part(p, p->next_part, way->channel_key, way->hops, way->hop_count, &session_key);
+	offer->part = ledger_plan_part(p, p->next_part, way->channel_key, way->hops, way->hop_count, &keys);
 	offer->channel_key = way->channel_key;
 	offer->amount = way->hops[0].amount;
 	offer->cltv_expiry = step->height + way->hops[0].cltv;
@@ -195,7 +197,7 @@ static bool offer_way(struct send *s, struct step *step, struct payment *p, cons
 	offer->onion = arena_bytes(&step->out->arena, buf_view(&onion));
 	add_offer(out, offer);
 	buf_release(&onion);
-	mem_wipe(&session_key, sizeof(session_key));
+	mem_wipe(&keys, sizeof(keys));
 	return true;
 }
 

@@ -78,6 +78,10 @@ struct payment_part {
 	bool offered;             /* else an offer that the owner has not answered */
 	uint32_t *hold_times;     /* what its hops reported when it was paid; owned */
 	uint32_t hold_time_count;
+	/* With each hop, as its onion was made with them: to derive them again takes an ECDH for each.  NULL after a restart,
+	 * until they are wanted.  Owned, wiped with the part, never stored: SEND_PARTS_MAX * ONION_HOPS_MAX * 32 bytes a
+	 * payment at most. */
+	struct secret32 *shared;
 	struct record_part r;     /* nodes, scids, amounts: owned; parts of before version 2 have no scids and amounts */
 	uint8_t htlc_key[16];     /* channel key, HTLC id */
 };
@@ -375,7 +379,7 @@ struct send_route_offer {
 	struct amount_msat amount;
 	uint32_t cltv_expiry;
 	struct bytes onion;           /* ONION_PACKET_SIZE; memory of the step's effects */
-	struct secret32 session_key;
+	struct path_keys keys;
 	uint64_t group;
 };
 

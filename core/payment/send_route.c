@@ -148,9 +148,9 @@ static bool build(const struct send *s, struct step *step, const struct send_rou
 
 	copy_hops(q, hops);
 	do
-		drbg_fill(step->entropy, offer->session_key.v, sizeof(offer->session_key.v));
-	while (!seckey_valid(&offer->session_key));
-	good = path_onion(hops, q->hop_count, step->height, &onion, s->secp, &offer->session_key, &q->payment_hash, &final);
+		drbg_fill(step->entropy, offer->keys.session.v, sizeof(offer->keys.session.v));
+	while (!seckey_valid(&offer->keys.session));
+	good = path_onion(hops, q->hop_count, step->height, &onion, s->secp, &offer->keys, &q->payment_hash, &final);
 	offer->amount = hops[0].amount;
 	offer->cltv_expiry = step->height + hops[0].cltv;
 	offer->onion = arena_bytes(&step->out->arena, buf_view(&onion));
@@ -202,7 +202,7 @@ const struct payment *send_route_offered(struct send *s, struct step *step, cons
 	if (!p)
 		p = begin(s, step, q, offer->group);
 	copy_hops(q, hops);
-	ledger_start_part(s, step, ledger_plan_part(p, q->part, channel_key, hops, q->hop_count, &offer->session_key), htlc_id);
+	ledger_start_part(s, step, ledger_plan_part(p, q->part, channel_key, hops, q->hop_count, &offer->keys), htlc_id);
 	return p;
 }
 

@@ -9,15 +9,22 @@ static const uint8_t way[] = { PEER_A, FAR_NODE, PAYEE };
 static struct path_hint_hop hops[2];
 static struct path_hint hint = { hops, 2 };
 
-static struct scene *under_way(struct send_offer *o)
+static struct send_request request_along_the_way(void)
 {
 	struct send_request q = request(1, MSAT_PAID);
-	struct scene *s = scene();
 
 	hops[0] = (struct path_hint_hop){ node_id(PEER_A), { 500 }, 20, 0, 10 };
 	hops[1] = (struct path_hint_hop){ node_id(FAR_NODE), { 501 }, 10, 0, 10 };
 	q.hints = &hint;
 	q.hint_count = 1;
+	return q;
+}
+
+static struct scene *under_way(struct send_offer *o)
+{
+	struct send_request q = request_along_the_way();
+	struct scene *s = scene();
+
 	add_channel(s, 7, PEER_A, 500000);
 	pay(s, &q);
 	*o = *only_offer(s);
@@ -231,6 +238,19 @@ TEST(a_packet_that_nobody_made)
 	CHECK(left_out[0] && left_out[1]);
 }
 
+/* What each node of the way has in common with the payer, as it finds it itself. */
+static void secrets_of_nodes(struct scene *s, const struct send_offer *o, struct secret32 out[3])
+{
+	struct bytes onion = o->onion;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		struct seen seen = open_at(s, onion, &o->payment_hash, way[i]);
+
+		out[i] = seen.secret;
+		onion = seen.next;
+	}
+}
+
 /* Who changed a report that nobody can read, on its way back through hops that all hold it for a while. */
 struct garbled {
 	uint32_t behind; /* behind what this hop sent; 3: nobody, the payee sent it so */
@@ -243,14 +263,8 @@ static void come_back(struct scene *s, const struct send_offer *o, const struct 
 	struct failure_attribution attribution = { .hold_time = 0 };
 	struct send_failure f = { .kind = SEND_FAILURE_REPORT, .reason = BYTES(reason, FAILURE_PACKET_SIZE) };
 	struct secret32 secrets[3];
-	struct bytes onion = o->onion;
 
-	for (uint32_t i = 0; i < 3; i++) {
-		struct seen seen = open_at(s, onion, &o->payment_hash, way[i]);
-
-		secrets[i] = seen.secret;
-		onion = seen.next;
-	}
+	secrets_of_nodes(s, o, secrets);
 	for (uint32_t i = 3; i-- > 0;) {
 		attribution.hold_time = i + 1;
 		failure_wrap(reason, FAILURE_PACKET_SIZE, &attribution, &secrets[i]);
@@ -315,6 +329,99 @@ TEST(a_packet_that_somebody_changed_behind_a_silent_node)
 		scene_release(s);
 	}
 	CHECK(!left_out[0] && left_out[1] && left_out[2] && !left_out[3]);
+}
+
+static bool holds(struct bytes b, const struct secret32 *secret)
+{
+	for (size_t i = 0; i + sizeof(secret->v) <= b.size; i++)
+		if (!memcmp(b.data + i, secret->v, sizeof(secret->v)))
+			return true;
+	return false;
+}
+
+/* All stored records of this step in another run, which knows nothing else. */
+static struct send *restarted(struct scene *s, const struct secret32 secrets[3])
+{
+	const struct send_config c = { .self = node_id(PAYER), .pending_max = 5 };
+	static const uint8_t seed[32] = { 6 };
+	struct send *next = send_new(&c, seed);
+	uint32_t parts = 0;
+
+	for (struct effect *e = s->effects.head; e; e = e->next) {
+		if (e->kind != EFFECT_PERSIST || (e->u.persist.kind != RECORD_PAYMENT && e->u.persist.kind != RECORD_PART))
+			continue;
+		for (uint32_t i = 0; i < 3; i++)
+			CHECK(!holds(e->u.persist.value, &secrets[i]));
+		parts += e->u.persist.kind == RECORD_PART;
+		CHECK(send_load(next, e->u.persist.kind, e->u.persist.key, e->u.persist.value));
+	}
+	CHECK_EQ(parts, 1);
+	return next;
+}
+
+static bool every_htlc(const void *context, uint64_t channel_key, uint64_t htlc_id)
+{
+	(void)context;
+	(void)channel_key;
+	(void)htlc_id;
+	return true;
+}
+
+/* The secrets of a part in flight stay with it and are not derived a second time: with one spoiled nothing is readable. */
+TEST(what_an_onion_was_made_with_opens_what_comes_back)
+{
+	for (uint32_t spoiled = 0; spoiled < 2; spoiled++) {
+		const struct record_payment_try *tries;
+		struct secret32 secrets[3];
+		struct send_offer o;
+		struct scene *s = under_way(&o);
+		uint32_t count;
+
+		secrets_of_nodes(s, &o, secrets);
+		CHECK(o.part->shared && !memcmp(o.part->shared, secrets, sizeof(secrets)));
+		o.part->shared[1].v[0] ^= (uint8_t)spoiled;
+		fail_offer(s, &o, 10, way, 3, failure_of(FAIL_MPP_TIMEOUT));
+		tries = send_tries(send_by_hash(s->send, &o.payment_hash), &s->arena, &count);
+		CHECK_EQ(count, 1);
+		CHECK_EQ(tries[0].code, spoiled ? REPLY_PAY_UNREADABLE : REPLY_PAY_TRY_OTHER_ROUTE);
+		CHECK(!send_owns(s->send, 7, 10));
+		scene_release(s);
+	}
+}
+
+/* They are in no record: the next run derives them when it wants them, once, and finds the same. */
+TEST(after_a_restart_its_secrets_are_derived)
+{
+	struct attribution attribution = { { 0 } };
+	struct preimage preimage = preimage_of(1);
+	struct send_request q = request_along_the_way();
+	struct scene *s = scene();
+	struct payment_part *part;
+	struct secret32 secrets[3];
+	struct send *old = s->send;
+	struct send_offer o;
+
+	add_channel(s, 7, PEER_A, 500000);
+	/* All in one step. */
+	send_pay(s->send, &s->step, &q);
+	send_flush(s->send, &s->step, 256, &s->questions, &s->offers);
+	answer(s, only_question(s));
+	o = *only_offer(s);
+	send_offered(s->send, &s->step, &o, 10);
+	secrets_of_nodes(s, &o, secrets);
+	s->send = restarted(s, secrets);
+	CHECK(send_resume(s->send, &s->step, every_htlc, NULL));
+	send_free(old);
+	part = send_by_hash(s->send, &o.payment_hash)->parts;
+	CHECK(part && !part->shared);
+	for (uint32_t i = 3; i-- > 0;)
+		attribution_add(&attribution, &secrets[i], i + 1, BYTES_NONE);
+	send_attributed(s->send, &s->step, 7, 10, BYTES_OF(attribution.v));
+	CHECK_EQ(part->hold_time_count, 3);
+	CHECK_EQ(part->hold_times[2], 3);
+	CHECK(!memcmp(part->shared, secrets, sizeof(secrets)));
+	CHECK(send_fulfilled(s->send, &s->step, 7, 10, &preimage));
+	scene_release(s);
 }
 
 TEST(our_peer_cannot_open_the_onion)

@@ -58,7 +58,7 @@ static struct opening open_at(struct arena *a, const uint8_t *packet, const stru
 TEST(each_hop_is_told_of_the_next)
 {
 	const struct path_hop *hops = way_of_three();
-	struct secret32 session = key_of(0x41);
+	struct path_keys keys = { .session = key_of(0x41) };
 	struct sha256 hash = { { 5 } };
 	struct payload final = { .is_final = true, .has_secret = true, .secret = key_of(9), .total = MSAT(250000) };
 	struct buf packet = BUF_EMPTY;
@@ -66,7 +66,7 @@ TEST(each_hop_is_told_of_the_next)
 	struct arena a;
 
 	arena_init(&a);
-	CHECK(path_onion(hops, 3, HEIGHT, &packet, secp(), &session, &hash, &final));
+	CHECK(path_onion(hops, 3, HEIGHT, &packet, secp(), &keys, &hash, &final));
 	CHECK_EQ(packet.size, ONION_PACKET_SIZE);
 	/* B4.packet_structure.17 B4.packet_structure.18 B4.packet_structure.19 */
 	o = open_at(&a, packet.data, &hash, 1);
@@ -93,21 +93,21 @@ TEST(each_hop_is_told_of_the_next)
 TEST(an_onion_that_does_not_fit)
 {
 	struct path_hop hops[2];
-	struct secret32 session = key_of(0x41);
+	struct path_keys keys = { .session = key_of(0x41) };
 	struct sha256 hash = { { 5 } };
 	struct payload final = { .is_final = true, .has_metadata = true };
 	struct buf packet = BUF_EMPTY;
 
 	memcpy(hops, way_of_three(), sizeof(hops));
 	final.metadata = BYTES(test_alloc(1210), 1210);
-	CHECK(!path_onion(hops, 2, HEIGHT, &packet, secp(), &session, &hash, &final));
+	CHECK(!path_onion(hops, 2, HEIGHT, &packet, secp(), &keys, &hash, &final));
 	CHECK_EQ(packet.size, 0);
-	CHECK(path_onion(hops, 1, HEIGHT, &packet, secp(), &session, &hash, &final));
+	CHECK(path_onion(hops, 1, HEIGHT, &packet, secp(), &keys, &hash, &final));
 	/* A node id that is no point. */
 	final.has_metadata = false;
 	memset(&hops[0].node, 5, sizeof(hops[0].node));
 	buf_clear(&packet);
-	CHECK(!path_onion(hops, 2, HEIGHT, &packet, secp(), &session, &hash, &final));
+	CHECK(!path_onion(hops, 2, HEIGHT, &packet, secp(), &keys, &hash, &final));
 	buf_release(&packet);
 }
 

@@ -62,7 +62,9 @@ TEST(each_hop_gets_what_the_route_says)
 	CHECK_EQ(at.payload.scid.v, 77);
 	CHECK_EQ(at.payload.amount.v, LAST);
 	CHECK_EQ(at.payload.cltv_expiry, HEIGHT + 1 + 20);
+	CHECK(SAME(ledger_part(s->send, 1, 10)->shared[0], at.secret));
 	at = open_at(s, at.next, &q.payment_hash, PAYEE);
+	CHECK(SAME(ledger_part(s->send, 1, 10)->shared[1], at.secret));
 	CHECK(at.payload.is_final && at.payload.has_secret);
 	CHECK_EQ(at.payload.amount.v, LAST);
 	CHECK_EQ(at.payload.total.v, LAST);

@@ -600,6 +600,7 @@ TEST(a_probe_is_nowhere_and_few_at_once)
 	CHECK(!SAME(hash, q.payment_hash));
 	seen = open_at(s, only_offer(s)->onion, &hash, PAYEE);
 	CHECK(!seen.payload.has_keysend && !seen.payload.has_secret);
+	CHECK(SAME(only_offer(s)->part->shared[0], seen.secret));
 	/* Nothing of it is stored or listed. */
 	CHECK_EQ(count_effects(&s->effects, EFFECT_PERSIST), 0);
 	CHECK(!send_next(s->send, &at) && !send_by_hash(s->send, &hash));
