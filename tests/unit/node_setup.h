@@ -294,7 +294,7 @@ static inline uint32_t count_records(struct rig *r, enum record_kind kind)
 	struct fetch got;
 	uint32_t count;
 
-	CHECK(fetch_read(&got, r->store, &all, 1));
+	ASSERT(fetch_read(&got, r->store, &all, 1));
 	count = got.count;
 	fetch_release(&got);
 	return count;
