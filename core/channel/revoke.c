@@ -60,9 +60,11 @@ static void note_in_done(struct channel *ch, struct step *s, struct channel_note
 void revoke_on_answer(struct channel *ch, struct step *s, struct channel_notes *notes, const struct sign_answer *answer)
 {
 	struct channel_htlc *h;
+	struct point point;
 
 	/* A wrong secret would be a breach of our own making: nothing leaves. */
-	if (!memo_secret(ch->policy->memo, &answer->secret, &ch->r.local_points[0]) || !pubkey_valid(&answer->next_point)) {
+	if (!memo_secret(ch->policy->memo, &answer->secret, &ch->r.local_points[0]) ||
+	    !memo_read(ch->policy->memo, &point, &answer->next_point)) {
 		fail_with(ch, s, notes, CLOSE_SIGNER, "internal error: the signer gave a wrong secret", true);
 		return;
 	}
@@ -137,6 +139,7 @@ static void apply_their_revoke(struct channel *ch, struct step *s, struct channe
 void revoke_on_message(struct channel *ch, struct step *s, struct channel_notes *notes, struct bytes message)
 {
 	struct msg_revoke_and_ack m;
+	struct point point;
 
 	if (msg_revoke_and_ack_decode(message, &s->out->arena, &m) != DECODE_OK) {
 		channel_broken(ch, s, notes, "malformed revoke_and_ack");
@@ -152,7 +155,7 @@ void revoke_on_message(struct channel *ch, struct step *s, struct channel_notes 
 		channel_broken_for_good(ch, s, notes, CLOSE_REVOCATION, "revoke_and_ack with a wrong secret");
 		return;
 	}
-	if (!pubkey_valid(&m.next_per_commitment_point)) {
+	if (!memo_read(ch->policy->memo, &point, &m.next_per_commitment_point)) {
 		channel_broken_for_good(ch, s, notes, CLOSE_REVOCATION, "revoke_and_ack with an invalid point");
 		return;
 	}

@@ -18,18 +18,27 @@ struct commitment_point {
 	struct point point;
 };
 
-static bool take_point(struct commitment_point *out, const struct pubkey *per_commitment_point)
+static bool read_alone(void *context, struct point *out, const struct pubkey *p)
 {
-	out->pubkey = per_commitment_point;
-	return point_read(&out->point, per_commitment_point);
+	(void)context;
+	return point_read(out, p);
 }
 
-static bool derive(struct pubkey *out, const struct secp *s, const struct pubkey *basepoint, const struct commitment_point *at)
+static const struct key_helper alone = { .read = read_alone };
+
+static bool take_point(const struct key_helper *help, struct commitment_point *out, const struct pubkey *per_commitment_point)
+{
+	out->pubkey = per_commitment_point;
+	return help->read(help->context, &out->point, per_commitment_point);
+}
+
+static bool derive(const struct key_helper *help, struct pubkey *out, const struct pubkey *basepoint,
+		   const struct commitment_point *at)
 {
 	struct sha256 tweak = hash_points(at->pubkey, basepoint);
 	struct point p;
 
-	if (!point_read(&p, basepoint) || !point_add(&p, s, &p, tweak.v))
+	if (!help->read(help->context, &p, basepoint) || !point_add(&p, help->secp, &p, tweak.v))
 		return false;
 	point_pubkey(out, &p);
 	return true;
@@ -51,13 +60,14 @@ bool derive_seckey(struct secret32 *out, const struct secret32 *basepoint_secret
 	return seckey_add(out, tweak.v);
 }
 
-static bool derive_revocation(struct pubkey *out, const struct pubkey *basepoint, const struct commitment_point *at)
+static bool derive_revocation(const struct key_helper *help, struct pubkey *out, const struct pubkey *basepoint,
+			      const struct commitment_point *at)
 {
 	struct sha256 base_tweak = hash_points(basepoint, at->pubkey);
 	struct sha256 point_tweak = hash_points(at->pubkey, basepoint);
 	struct point from_base, from_point;
 
-	if (!point_read(&from_base, basepoint) || !point_mul(&from_base, &from_base, base_tweak.v) ||
+	if (!help->read(help->context, &from_base, basepoint) || !point_mul(&from_base, &from_base, base_tweak.v) ||
 	    !point_mul(&from_point, &at->point, point_tweak.v) || !point_sum(&from_base, &from_base, &from_point))
 		return false;
 	point_pubkey(out, &from_base);
@@ -69,7 +79,7 @@ bool derive_revocation_pubkey(struct pubkey *out, const struct pubkey *revocatio
 {
 	struct commitment_point at;
 
-	return take_point(&at, per_commitment_point) && derive_revocation(out, revocation_basepoint, &at);
+	return take_point(&alone, &at, per_commitment_point) && derive_revocation(&alone, out, revocation_basepoint, &at);
 }
 
 bool derive_revocation_seckey(struct secret32 *out, const struct secret32 *revocation_basepoint_secret,
@@ -89,19 +99,22 @@ bool derive_revocation_seckey(struct secret32 *out, const struct secret32 *revoc
 	return good;
 }
 
-bool commitment_keys_derive_with(const struct secp *s, struct commitment_keys *out, const struct basepoints *broadcaster,
-				 const struct basepoints *countersignatory, const struct pubkey *per_commitment_point)
+bool commitment_keys_derive_with(const struct key_helper *help, struct commitment_keys *out,
+				 const struct basepoints *broadcaster, const struct basepoints *countersignatory,
+				 const struct pubkey *per_commitment_point)
 {
 	struct commitment_point at;
+	struct point payment;
 
 	out->per_commitment_point = *per_commitment_point;
 	/* The one key that does not change: its owner can spend after losing all data. */
 	out->countersignatory_payment = countersignatory->payment;
-	if (!take_point(&at, per_commitment_point) || !pubkey_valid(&countersignatory->payment) ||
-	    !derive_revocation(&out->revocation, &countersignatory->revocation, &at) ||
-	    !derive(&out->broadcaster_delayed, s, &broadcaster->delayed_payment, &at) ||
-	    !derive(&out->broadcaster_htlc, s, &broadcaster->htlc, &at) ||
-	    !derive(&out->countersignatory_htlc, s, &countersignatory->htlc, &at))
+	if (!take_point(help, &at, per_commitment_point) ||
+	    !help->read(help->context, &payment, &countersignatory->payment) ||
+	    !derive_revocation(help, &out->revocation, &countersignatory->revocation, &at) ||
+	    !derive(help, &out->broadcaster_delayed, &broadcaster->delayed_payment, &at) ||
+	    !derive(help, &out->broadcaster_htlc, &broadcaster->htlc, &at) ||
+	    !derive(help, &out->countersignatory_htlc, &countersignatory->htlc, &at))
 		return false;
 	out->revocation_hash = hash160(out->revocation.v, sizeof(out->revocation.v));
 	return true;
@@ -110,7 +123,7 @@ bool commitment_keys_derive_with(const struct secp *s, struct commitment_keys *o
 bool commitment_keys_derive(struct commitment_keys *out, const struct basepoints *broadcaster,
 			    const struct basepoints *countersignatory, const struct pubkey *per_commitment_point)
 {
-	return commitment_keys_derive_with(NULL, out, broadcaster, countersignatory, per_commitment_point);
+	return commitment_keys_derive_with(&alone, out, broadcaster, countersignatory, per_commitment_point);
 }
 
 bool commitment_keys_of(struct commitment_keys *out, enum side owner, const struct basepoints *local,

@@ -43,9 +43,18 @@ struct commitment_keys {
 MUST_USE bool commitment_keys_derive(struct commitment_keys *out, const struct basepoints *broadcaster,
 				     const struct basepoints *countersignatory,
 				     const struct pubkey *per_commitment_point);
-/* The same, sooner: with a context to multiply in. */
-MUST_USE bool commitment_keys_derive_with(const struct secp *s, struct commitment_keys *out, const struct basepoints *broadcaster,
-					  const struct basepoints *countersignatory, const struct pubkey *per_commitment_point);
+/* What makes it sooner. */
+struct key_helper {
+	const struct secp *secp; /* to multiply in; may be NULL */
+	/* point_read, from memory if that has it: a channel's basepoints are the same for each of its commitments. */
+	bool (*read)(void *context, struct point *out, const struct pubkey *p);
+	void *context;
+};
+
+/* The same keys. */
+MUST_USE bool commitment_keys_derive_with(const struct key_helper *help, struct commitment_keys *out,
+					  const struct basepoints *broadcaster, const struct basepoints *countersignatory,
+					  const struct pubkey *per_commitment_point);
 /* commitment_keys_derive from our point of view: owner says whose commitment it is. */
 MUST_USE bool commitment_keys_of(struct commitment_keys *out, enum side owner, const struct basepoints *local,
 				 const struct basepoints *remote, const struct pubkey *per_commitment_point);

@@ -10,8 +10,12 @@
 /* Two commitments with 966 HTLCs each, in buckets that fill evenly. */
 #define GOOD_BUCKETS 512u
 #define GOOD_BUCKET_SIZE 8u
+/* Of each channel the eight basepoints that keys are derived from, and a point or two of each side: of eighty channels, in
+ * 100 KB. */
+#define POINT_BUCKETS 256u
+#define POINT_BUCKET_SIZE 4u
 
-/* Zero where it is empty, which is no digest of anything. */
+/* Zero where it is empty, which is no digest of anything, and no key. */
 struct keys_bucket {
 	struct sha256 of[KEYS_BUCKET_SIZE];
 	struct commitment_keys keys[KEYS_BUCKET_SIZE];
@@ -23,7 +27,14 @@ struct good_bucket {
 	uint32_t next;
 };
 
+struct point_bucket {
+	struct pubkey of[POINT_BUCKET_SIZE];
+	struct point points[POINT_BUCKET_SIZE];
+	uint32_t next;
+};
+
 struct memo {
+	struct point_bucket points[POINT_BUCKETS];
 	struct keys_bucket keys[KEYS_BUCKETS];
 	struct good_bucket good[GOOD_BUCKETS];
 	struct secp *secp;
@@ -57,6 +68,36 @@ void memo_share(struct memo *m, const struct runner *runner)
 uint64_t memo_hits(const struct memo *m)
 {
 	return m->hits;
+}
+
+bool memo_read(struct memo *m, struct point *out, const struct pubkey *p)
+{
+	struct point_bucket *b;
+	uint32_t i;
+
+	if (!m)
+		return point_read(out, p);
+	/* An empty place has zeros, and a peer may send those for a key. */
+	if (p->v[0] == 0)
+		return false;
+	/* Whoever makes keys that fall into one bucket has them read anew each time: no more than without a memo. */
+	b = &m->points[load_le32(p->v + 1) % POINT_BUCKETS];
+	for (i = 0; i < POINT_BUCKET_SIZE; i++)
+		if (SAME(b->of[i], *p)) {
+			*out = b->points[i];
+			return true;
+		}
+	if (!point_read(out, p))
+		return false;
+	i = b->next++ % POINT_BUCKET_SIZE;
+	b->of[i] = *p;
+	b->points[i] = *out;
+	return true;
+}
+
+static bool read_for_keys(void *context, struct point *out, const struct pubkey *p)
+{
+	return memo_read(context, out, p);
 }
 
 static struct sha256 name_of_keys(const struct basepoints *broadcaster, const struct basepoints *countersignatory,
@@ -104,6 +145,7 @@ static void keep_keys(struct memo *m, const struct sha256 *of, const struct comm
 bool memo_keys(struct memo *m, struct commitment_keys *out, const struct basepoints *broadcaster,
 	       const struct basepoints *countersignatory, const struct pubkey *per_commitment_point)
 {
+	const struct key_helper help = { m ? m->secp : NULL, read_for_keys, m };
 	const struct commitment_keys *known;
 	struct sha256 of;
 
@@ -116,7 +158,7 @@ bool memo_keys(struct memo *m, struct commitment_keys *out, const struct basepoi
 		*out = *known;
 		return true;
 	}
-	if (!commitment_keys_derive_with(m->secp, out, broadcaster, countersignatory, per_commitment_point))
+	if (!commitment_keys_derive_with(&help, out, broadcaster, countersignatory, per_commitment_point))
 		return false;
 	keep_keys(m, &of, out);
 	return true;

@@ -1,10 +1,10 @@
 /* What was computed once and will be asked for again.
  *
  * The keys of a commitment are derived by whoever builds, checks or signs it,
- * and its signatures are verified by the channel and by a validating signer.
- * Each of these is a pure function of its arguments: with a memo the answer is
- * the same, bit for bit, and only sooner.  An answer is remembered under a
- * SHA256 of all its arguments, and only good ones are; nobody can put one in
+ * its signatures are verified by the channel and by a validating signer, and
+ * for each of that a key is read, which takes a square root.  Each of these is a pure function of its arguments: with a memo the answer is
+ * the same, bit for bit, and only sooner.  An answer is remembered under all
+ * its arguments or a SHA256 of them, and only good ones are; nobody can put one in
  * without its having been computed here.  Whoever composes a process decides
  * who shares a memo.
  *
@@ -22,6 +22,9 @@ void memo_free(struct memo *m);
 /* Who computes what comes in batches; borrowed.  Without one: the caller's thread. */
 void memo_share(struct memo *m, const struct runner *runner);
 
+/* point_read.  A basepoint is wanted for each commitment of its channel, a per-commitment point when it comes and when its
+ * keys are derived. */
+MUST_USE bool memo_read(struct memo *m, struct point *out, const struct pubkey *p);
 /* commitment_keys_derive */
 MUST_USE bool memo_keys(struct memo *m, struct commitment_keys *out, const struct basepoints *broadcaster,
 			const struct basepoints *countersignatory, const struct pubkey *per_commitment_point);

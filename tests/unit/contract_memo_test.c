@@ -79,6 +79,50 @@ TEST(invalid_points_make_no_keys)
 	setup_release(&s);
 }
 
+/* Each key gives its own point however often it is asked for, and what is no key never gives one: with more keys than there
+ * is room for, so that they push one another out. */
+TEST(a_key_is_read_as_it_is)
+{
+	struct setup s;
+
+	setup_init(&s);
+	for (int again = 0; again < 2; again++)
+		for (uint32_t i = 1; i <= 3000; i++) {
+			struct secret32 k = { { 0 } };
+			struct pubkey p, bad;
+			struct point want, got;
+
+			store_be32(k.v + 28, i);
+			pubkey_of(s.secp, &p, &k);
+			CHECK(point_read(&want, &p));
+			for (int twice = 0; twice < 2; twice++) {
+				CHECK(memo_read(s.memo, &got, &p));
+				CHECK(!memcmp(&got, &want, sizeof(got)));
+			}
+			/* The other key of the same first coordinate, and none at all. */
+			bad = p;
+			bad.v[0] ^= 1;
+			CHECK(memo_read(s.memo, &got, &bad) && memcmp(&got, &want, sizeof(got)) != 0);
+			bad.v[0] = 5;
+			CHECK(!memo_read(s.memo, &got, &bad));
+			CHECK(memo_read(NULL, &got, &p) && !memcmp(&got, &want, sizeof(got)));
+		}
+	setup_release(&s);
+}
+
+/* An empty place is no key. */
+TEST(nothing_is_read_from_an_empty_memo)
+{
+	struct pubkey none = { { 0 } };
+	struct point got;
+	struct setup s;
+
+	setup_init(&s);
+	CHECK(!memo_read(s.memo, &got, &none));
+	CHECK(!memo_read(s.memo, &got, &none));
+	setup_release(&s);
+}
+
 TEST(a_signature_is_good_for_its_hash_and_its_key_only)
 {
 	struct sha256 hash = sha256("a", 1), other = sha256("b", 1);
