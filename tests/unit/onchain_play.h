@@ -299,7 +299,8 @@ static inline void play_setup(struct play *p)
 	for (uint8_t i = 0; i < count; i++) {
 		uint8_t v = play_byte(p);
 		enum side owner = v & 1 ? SIDE_REMOTE : SIDE_LOCAL;
-		struct channel_htlc *h = bed_htlc(b, owner, i, 400u + 1500u * (v >> 2), owner == SIDE_LOCAL ? SENT_ADD_ACK_REVOCATION : RCVD_ADD_ACK_REVOCATION);
+		/* All six of a side are less than the 400,000 sat that the poorer one has. */
+		struct channel_htlc *h = bed_htlc(b, owner, i, 400u + 1000u * (v >> 2), owner == SIDE_LOCAL ? SENT_ADD_ACK_REVOCATION : RCVD_ADD_ACK_REVOCATION);
 
 		h->cltv_expiry = BED_HEIGHT + 20 + play_byte(p) % 4 * 30;
 		if (v & 2 && owner == SIDE_REMOTE) {
