@@ -234,6 +234,7 @@ void gossip_tick(struct gossip *g, struct step *s, struct gossip_notes *out)
 	if (s->now_ms < g->tick_ms)
 		return;
 	g->tick_ms = s->now_ms + TICK_MS;
+	overdue_tick(g, s);
 	sync_tick(g, s, out);
 	relay_tick(g, s, out);
 	own_tick(g, s, out);

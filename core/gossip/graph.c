@@ -407,6 +407,11 @@ void graph_set_policy_ref(struct graph *g, uint32_t channel, int direction, uint
 	channel_of(g, channel)->policy[direction].ref = ref;
 }
 
+void graph_set_policy_allowance(struct graph *g, uint32_t channel, int direction, uint8_t allowance)
+{
+	channel_of(g, channel)->policy[direction].allowance = allowance;
+}
+
 void graph_set_flags(struct graph *g, uint32_t channel, uint32_t flags)
 {
 	channel_of(g, channel)->flags = flags;
@@ -428,6 +433,11 @@ void graph_set_node(struct graph *g, uint32_t node, const struct graph_announcem
 void graph_set_node_ref(struct graph *g, uint32_t node, uint32_t ref)
 {
 	node_of(g, node)->ref = ref;
+}
+
+void graph_set_node_allowance(struct graph *g, uint32_t node, uint8_t allowance)
+{
+	node_of(g, node)->allowance = allowance;
 }
 
 /* ---- Checking ---- */

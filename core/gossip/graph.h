@@ -147,6 +147,7 @@ void graph_clear_policy(struct graph *g, uint32_t channel, int direction);
 void graph_set_spent(struct graph *g, uint32_t channel, uint32_t height);
 void graph_set_channel_ref(struct graph *g, uint32_t channel, uint32_t ref);
 void graph_set_policy_ref(struct graph *g, uint32_t channel, int direction, uint32_t ref);
+void graph_set_policy_allowance(struct graph *g, uint32_t channel, int direction, uint8_t allowance);
 void graph_set_flags(struct graph *g, uint32_t channel, uint32_t flags);
 
 struct graph_announcement {
@@ -156,6 +157,7 @@ struct graph_announcement {
 };
 void graph_set_node(struct graph *g, uint32_t node, const struct graph_announcement *a);
 void graph_set_node_ref(struct graph *g, uint32_t node, uint32_t ref);
+void graph_set_node_allowance(struct graph *g, uint32_t node, uint8_t allowance);
 
 /* Asserts that lists, tables and counts agree; for tests. */
 void graph_check(const struct graph *g);

@@ -169,7 +169,8 @@ uint32_t apply_channel(struct gossip *g, struct step *s, struct gossip_notes *ou
 /* ---- channel_update ---- */
 
 /* What an origin may still send once this update is taken; false if it has sent too much already.  The origin's own
- * timestamps fill it up again, so the log gives the same after a restart. */
+ * timestamps fill it up again, so that whoever speaks of the past gains nothing; and our clock, for the last of what
+ * was refused (overdue.c). */
 static bool allowance_after(uint8_t allowance, uint32_t last, uint32_t now, uint8_t *left)
 {
 	uint32_t more = last ? (now - last) / ALLOWANCE_S : ALLOWANCE_MAX;
@@ -207,6 +208,7 @@ static enum verdict judge_known_update(struct gossip *g, const struct step *s, c
 		return IGNORE;
 	if (!(c->flags & GRAPH_OWN) && !allowance_after(p->allowance, p->timestamp, m->timestamp, &left)) {
 		g->figures.over_rate++;
+		overdue_put(g, s, graph_find_channel(g->graph, c->scid) << 2 | (uint32_t)(1 + direction), m->timestamp);
 		return IGNORE;
 	}
 	return VERIFY;
@@ -378,6 +380,7 @@ static enum verdict judge_node(struct gossip *g, const struct step *s, const str
 		return IGNORE;
 	if (!allowance_after(n->allowance, n->timestamp, m->timestamp, &left)) {
 		g->figures.over_rate++;
+		overdue_put(g, s, node << 2 | 3, m->timestamp);
 		return IGNORE;
 	}
 	return VERIFY;

@@ -50,6 +50,9 @@
 #define FUTURE_S 86400u                   /* later than this an update is not believed */
 #define ALLOWANCE_MAX 12u                 /* updates of one origin in a row ... */
 #define ALLOWANCE_S 7200u                 /* ... and one more for each of these */
+#define OVERDUE_MAX 256u                  /* origins whose last word was one too many: asked for it after ALLOWANCE_S */
+#define OVERDUE_ASK_MS 600000u            /* and again after this long ... */
+#define OVERDUE_ASK_MAX 12u               /* ... so often */
 #define DEPTH_MIN 6u                      /* confirmations of an announced channel */
 #define DEPTH_SLACK 6u                    /* blocks that we may be behind: six at once are usual on regtest */
 #define FORGET_BLOCKS 72u                 /* B7.channel_announcement.26 */
@@ -234,6 +237,15 @@ struct recent {
 	uint32_t ref;
 };
 
+/* What was refused because its origin had said too much: overdue.c. */
+struct overdue {
+	uint64_t at_ms;     /* its origin may speak again, by our clock; then: a peer is asked no sooner */
+	uint32_t thing;     /* as in gossip_move */
+	uint32_t timestamp; /* the latest that was refused */
+	uint32_t asked;     /* how often */
+	bool granted;       /* it may */
+};
+
 struct gossip {
 	struct gossip_config config;
 	struct graph *graph;
@@ -262,6 +274,8 @@ struct gossip {
 	struct recent recent[RECENT_MAX];
 	uint64_t recent_head;   /* numbers ever given */
 	struct sync sync;
+	struct overdue overdue[OVERDUE_MAX];
+	uint32_t overdue_count;
 
 	uint32_t log_end, log_generation;
 	uint64_t log_dead;      /* bytes */
@@ -376,6 +390,13 @@ void answer_range(struct gossip *g, struct step *s, struct gossip_notes *out, st
 /* False: the window is full. */
 bool answer_pump(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p);
 void answer_clear(struct answer *a);
+
+/* ---- overdue.c ---- */
+void overdue_put(struct gossip *g, const struct step *s, uint32_t thing, uint32_t timestamp);
+void overdue_tick(struct gossip *g, const struct step *s);
+/* Whether there is something to ask for now, and what. */
+MUST_USE bool overdue_any(const struct gossip *g, const struct step *s);
+MUST_USE bool overdue_take(struct gossip *g, const struct step *s, struct wanted *out);
 
 /* ---- sync.c ---- */
 void sync_peer_up(struct gossip *g, struct step *s, struct gossip_notes *out, struct gossip_peer *p);

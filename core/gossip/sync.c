@@ -484,10 +484,13 @@ void sync_curious(struct gossip *g, struct scid scid)
 static void satisfy_curiosity(struct gossip *g, struct step *s, struct gossip_peer *p)
 {
 	struct sync *y = &g->sync;
+	struct wanted w;
 
 	for (uint32_t i = 0; i < y->curious_count; i++)
 		consider(g, s, y->curious[i], NULL, NULL);
 	y->curious_count = 0;
+	while (overdue_take(g, s, &w))
+		want(y, w.scid, w.flags);
 	if (y->wanted_count)
 		begin(g, s, p, SYNC_QUERY);
 }
@@ -548,7 +551,7 @@ static void begin_if_due(struct gossip *g, struct step *s, struct gossip_notes *
 		begin_range(g, s, out, p);
 		return;
 	}
-	p = y->curious_count ? choose(g, s, listens) : NULL;
+	p = y->curious_count || overdue_any(g, s) ? choose(g, s, listens) : NULL;
 	if (p) {
 		satisfy_curiosity(g, s, p);
 		y->again_ms = s->now_ms + FLUSH_MS;

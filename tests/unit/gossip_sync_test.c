@@ -518,3 +518,113 @@ TEST(an_update_for_nothing_known_makes_curious)
 	CHECK_EQ(count_sent(w, 0, 1, MSG_QUERY_SHORT_CHANNEL_IDS), 1);
 	finish();
 }
+
+/* ---- What was refused because it came too soon ---- */
+
+static struct scid busy_scid(void)
+{
+	return scid_at(1000);
+}
+
+/* One peer, whose sync is over, and a channel of nodes 1 and 2. */
+static void start_synced(void)
+{
+	start();
+	world_peer(w, 1, 9);
+	world_later(w, TICK_MS);
+	world_hear(w, 1, reply(0, UINT32_MAX, "00", ""));
+	world_later(w, TICK_MS);
+	CHECK(world_channel(w, busy_scid(), 1, 2) != GRAPH_NONE);
+}
+
+TEST(the_last_update_of_a_busy_origin_is_asked_for)
+{
+	int side = direction_of(1, 2);
+	struct bytes last = make_update(busy_scid(), 1, 2, START_S + 29);
+
+	start_synced();
+	for (uint32_t i = 0; i < 29; i++)
+		world_hear(w, 1, make_update(busy_scid(), 1, 2, START_S + i));
+	world_hear(w, 1, last);
+	CHECK_EQ(world_at(w, busy_scid())->policy[side].timestamp, START_S + ALLOWANCE_MAX - 1);
+	/* Not before its time, and not for saying it again. */
+	world_later(w, ALLOWANCE_S * 1000ull - 1);
+	world_hear(w, 1, last);
+	CHECK_EQ(world_at(w, busy_scid())->policy[side].timestamp, START_S + ALLOWANCE_MAX - 1);
+	CHECK_EQ(count_sent(w, 0, 1, MSG_QUERY_SHORT_CHANNEL_IDS), 0);
+	world_later(w, TICK_MS);
+	CHECK_HEX(query_to(1).encoded_short_ids, "00" "0003e80000010000");
+	CHECK_HEX(query_to(1).tlvs.query_flags->encoded_query_flags, side ? "04" : "02");
+	world_hear(w, 1, last);
+	CHECK_EQ(world_at(w, busy_scid())->policy[side].timestamp, START_S + 29);
+	/* One thing, and not all that it might say. */
+	world_hear(w, 1, make_update(busy_scid(), 1, 2, START_S + 30));
+	CHECK_EQ(world_at(w, busy_scid())->policy[side].timestamp, START_S + 29);
+	finish();
+}
+
+TEST(the_last_announcement_of_a_busy_node_is_asked_for)
+{
+	struct pubkey id = point_of('n', 1);
+	struct bytes last = make_node(1, START_S + 29, BYTES_NONE, BYTES_NONE);
+	const struct graph_node *n;
+
+	start_synced();
+	for (uint32_t i = 0; i < 29; i++)
+		world_hear(w, 1, make_node(1, START_S + i, BYTES_NONE, BYTES_NONE));
+	world_hear(w, 1, last);
+	n = graph_node_at(gossip_graph(w->g), graph_find_node(gossip_graph(w->g), &id));
+	CHECK_EQ(n->timestamp, START_S + ALLOWANCE_MAX - 1);
+	world_later(w, ALLOWANCE_S * 1000ull);
+	CHECK_HEX(query_to(1).encoded_short_ids, "00" "0003e80000010000");
+	CHECK_HEX(query_to(1).tlvs.query_flags->encoded_query_flags, direction_of(1, 2) ? "10" : "08");
+	world_hear(w, 1, last);
+	CHECK_EQ(n->timestamp, START_S + 29);
+	finish();
+}
+
+TEST(origins_whose_last_word_was_refused_are_bounded)
+{
+	start_synced();
+	for (uint32_t i = 0; i < OVERDUE_MAX + 50; i++)
+		overdue_put(w->g, &w->step, i << 2 | 3, START_S);
+	CHECK_EQ(w->g->overdue_count, OVERDUE_MAX);
+	/* Those of nothing that there is (any more) are forgotten. */
+	world_later(w, TICK_MS);
+	CHECK_EQ(w->g->overdue_count, 2);
+	world_later(w, ALLOWANCE_S * 1000ull);
+	CHECK_HEX(query_to(1).encoded_short_ids, "00" "0003e80000010000" "0003e80000010000");
+	finish();
+}
+
+/* Whoever was asked first may not have had it yet. */
+TEST(a_last_word_is_asked_for_until_it_comes)
+{
+	struct msg_reply_short_channel_ids_end end = { .chain_hash = test_chain(), .full_information = 1 };
+	struct buf b = BUF_EMPTY;
+	uint32_t asked;
+
+	start_synced();
+	msg_reply_short_channel_ids_end_encode(&end, &b);
+	world_hear(w, 1, make_update(busy_scid(), 1, 2, START_S)); /* or it would be forgotten before the end */
+	world_hear(w, 1, make_node(1, START_S, BYTES_NONE, BYTES_NONE));
+	for (uint32_t n = 1; n <= 2; n++) {
+		struct pubkey id = point_of('n', n);
+
+		overdue_put(w->g, &w->step, graph_find_node(gossip_graph(w->g), &id) << 2 | 3, START_S + 1);
+	}
+	world_later(w, ALLOWANCE_S * 1000ull);
+	for (asked = 1; w->g->overdue_count && asked < 2 * OVERDUE_ASK_MAX; asked++) {
+		CHECK_EQ(count_sent(w, 0, 1, MSG_QUERY_SHORT_CHANNEL_IDS), asked);
+		world_hear(w, 1, buf_view(&b));
+		world_later(w, OVERDUE_ASK_MS - 1);
+		CHECK_EQ(count_sent(w, 0, 1, MSG_QUERY_SHORT_CHANNEL_IDS), asked);
+		if (asked == 3)
+			world_hear(w, 1, make_node(1, START_S + 1, BYTES_NONE, BYTES_NONE));
+		world_later(w, TICK_MS);
+		CHECK(w->g->overdue_count == (asked < 3 ? 2 : asked < OVERDUE_ASK_MAX ? 1 : 0));
+	}
+	CHECK_EQ(asked, OVERDUE_ASK_MAX + 1);
+	buf_release(&b);
+	finish();
+}
