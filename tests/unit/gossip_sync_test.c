@@ -345,6 +345,19 @@ TEST(a_node_that_was_missed_is_asked_for)
 	finish();
 }
 
+/* LDK sends what it announces to those alone whose filter it has, and never again. */
+TEST(a_sync_that_brings_nothing_is_followed_by_the_filter_at_once)
+{
+	start();
+	world_peer(w, 1, 9);
+	world_later(w, TICK_MS);
+	CHECK(!peer_of(w->g, 1)->listening);
+	world_hear(w, 1, reply(0, UINT32_MAX, "00", ""));
+	CHECK_EQ(w->g->sync.rounds, 1);
+	CHECK(peer_of(w->g, 1)->listening);
+	finish();
+}
+
 /* B7.query_short_channel_ids_reply_short_chan.6 */
 TEST(what_is_known_to_be_spent_is_not_asked_for)
 {
