@@ -414,7 +414,8 @@ static void send_out(struct anchor *a, struct step *s, struct onchain_notes *not
 	a->child = tx_id(a->tx);
 	a->feerate = a->wanted;
 	a->fee = a->new_fee;
-	a->height = s->height;
+	/* A reorganization may have taken blocks since it began: the schedule stays what it is (INV-A2). */
+	a->height = s->height > a->start ? s->height : a->start;
 	a->reservation = a->new_reservation;
 	a->new_reservation = 0;
 	a->poor = false;

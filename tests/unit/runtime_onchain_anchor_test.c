@@ -248,3 +248,20 @@ TEST(a_wallet_without_coins_is_asked_again)
 	block(BED_HEIGHT + 2);
 	CHECK(child());
 }
+
+/* A block goes before a child can be made: it is out below the height at which its schedule began. */
+TEST(a_reorganization_below_its_beginning)
+{
+	begin(0);
+	CHECK(!child());
+	b.s.height = BED_HEIGHT - 1;
+	bed_coins(&b, 1);
+	anchor_advance(b.anchor, &b.s, &b.notes, &stake);
+	bed_sign(&b);
+	CHECK(child());
+	anchor_check(b.anchor); /* INV-A2 */
+	CHECK_EQ(anchor_view(b.anchor).height, BED_HEIGHT);
+	restart();
+	block(BED_HEIGHT);
+	CHECK(!child());
+}
