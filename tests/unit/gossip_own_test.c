@@ -47,6 +47,19 @@ static void set(const struct gossip_own *f)
 	world_settle(w, &out);
 }
 
+/* The peer goes, and is back over another connection. */
+static void reconnect(struct gossip_own *f, uint64_t connection)
+{
+	const uint64_t before = f->connection;
+
+	f->connection = 0;
+	set(f);
+	world_peer_gone(w, before);
+	f->connection = connection;
+	world_peer(w, connection, PEER);
+	set(f);
+}
+
 /* The peer's announcement_signatures. */
 static struct bytes theirs(const struct gossip_own *f)
 {
@@ -217,12 +230,7 @@ TEST(signatures_are_sent_again_to_whoever_lacks_them)
 	start();
 	f = facts();
 	set(&f);
-	f.connection = 0;
-	set(&f);
-	world_peer_gone(w, LINK);
-	f.connection = 7;
-	world_peer(w, 7, PEER);
-	set(&f);
+	reconnect(&f, 7);
 	/* B7.announcement_signatures.4 */
 	CHECK_EQ(count_sent(w, 0, 7, SIGNATURES), 1);
 	world_hear(w, 7, theirs(&f));
@@ -255,12 +263,7 @@ TEST(a_peer_asks_for_signatures_again)
 	set(&f);
 	world_hear(w, LINK, theirs(&f));
 	CHECK(world_at(w, here) && count_sent(w, 0, LINK, SIGNATURES) == 1);
-	f.connection = 0;
-	set(&f);
-	world_peer_gone(w, LINK);
-	f.connection = 7;
-	world_peer(w, 7, PEER);
-	set(&f);
+	reconnect(&f, 7);
 	CHECK_EQ(count_sent(w, 0, 7, SIGNATURES), 0);
 	f.signatures_wanted = true;
 	set(&f);
